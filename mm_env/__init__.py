@@ -1,0 +1,32 @@
+"""mm_env: how should a market maker hedge his inventory? A Gymnasium environment, and everything it is made of.
+
+Importing it registers the markets with Gymnasium:
+
+    >>> import gymnasium as gym, mm_env
+    >>> env = gym.make("mm_env/Hedging-v0", risk_aversion=0.02)
+"""
+
+from mm_env.agent_view import observation_names
+from mm_env.env import HedgingEnv
+from mm_env.episodes import Episodes
+from mm_env.markets import MARKETS, market_params, register_markets
+from mm_env.params import MarketParams
+from mm_env.rollout import play, play_blocks
+from mm_env.tape import Tape
+from mm_env.vector_env import HedgingVectorEnv
+
+__all__ = [
+    "MARKETS",
+    "Episodes",
+    "HedgingEnv",
+    "HedgingVectorEnv",
+    "MarketParams",
+    "Tape",
+    "market_params",
+    "observation_names",
+    "play",
+    "play_blocks",
+]
+__version__ = "0.1.0"
+
+register_markets()

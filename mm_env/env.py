@@ -1,0 +1,214 @@
+"""HedgingEnv: the market as a Gymnasium environment. The rules are in `market.py`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from mm_env import market, scalar
+from mm_env.agent_view import (
+    NOBODY,
+    Observations,
+    action_space,
+    check_action,
+    columns,
+    decode,
+    hedge_levels,
+    observation_names,
+    observation_space,
+    report,
+)
+from mm_env.episodes import Episodes, Recorder
+from mm_env.market import REWARDS, Move, Request
+from mm_env.params import MarketParams
+from mm_env.tape import Tape, Worlds
+
+
+class HedgingEnv(gym.Env[Observations, np.int64]):
+    """A dealer answers client requests, earns the spread, and decides how much inventory to hedge away.
+
+    ## Description
+    In each step a client asks to buy or sell. The dealer quotes a fixed distance from the mid and fills the client,
+    unless that would take |inventory| above `inventory_limit`: then the client is rejected whole. The dealer then
+    hedges, at a cost per unit, what exceeds the hedge threshold that the agent chose for this step. Then the
+    price moves, and the book is marked to the new mid. `mm_env.market` holds the equations.
+
+    ## Observation
+    `Box`, float32, shape (3,); names in `observation_names`.
+
+    | index | name      | meaning                                                                    | low | high |
+    |-------|-----------|----------------------------------------------------------------------------|-----|------|
+    | 0     | inventory | inventory / inventory_limit                                                | -1  | 1    |
+    | 1     | time_left | trades left / num_trades, this one included                                | 0   | 1    |
+    | 2     | request   | units the client asks for: > 0 he buys, < 0 he sells, 0 nobody came        | -1  | 1    |
+
+    With a recorded tape, the bounds of `request` are its largest size.
+
+    ## Action
+    `Discrete(inventory_limit + 1)`: the hedge threshold of this step. 0 hedges everything, `inventory_limit` nothing,
+    and always choosing 10 is the threshold rule. `hedge_levels=n` offers n evenly spaced thresholds instead.
+    With `hedge_action="units"` the action is the number of units to offload now, at most the inventory.
+
+    ## Reward
+    `spread_pnl - hedge_cost + inventory_pnl - risk_penalty`, in price units: the change of equity less
+    0.5 * risk_aversion * price_volatility^2 * inventory^2. With `reward="expected"` the inventory PnL is replaced
+    by its expectation given what the dealer can know: the same optimum with a fraction of the noise.
+
+    ## Starting state
+    No inventory, no cash, the mid at `starting_price`.
+
+    ## Episode end
+    *Terminated* after `num_trades` requests; never truncated: the horizon is part of the problem.
+
+    ## Info
+    `spread_pnl`, `hedge_cost`, `inventory_pnl`, `risk_penalty`, `filled`, `hedge` (signed units), `inventory`,
+    `price`, `equity`, `unrealized_pnl`, `cumulative_hedge`: each as it stands at the end of the step.
+
+    ## Seeds
+    `reset(seed=s)` starts episode 0 of seed s and every later `reset()` the next one: the same market for every
+    policy, and the same as lane i of a vector environment seeded s - i. On a recorded tape, seed s starts
+    at episode s modulo the number of episodes.
+
+    ## Arguments
+    Every field of `MarketParams` (`gym.make("mm_env/Hedging-v0", risk_aversion=0.02)`), and:
+
+    * `reward`: `"realised"` (default) or `"expected"`.
+    * `tape`: a recorded `Tape` to play instead of drawn episodes.
+    * `render_mode`: `"rgb_array"` (three charts of the episode so far) or `"ansi"` (one line).
+
+    ## Version history
+    * v0: initial version.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 10}
+
+    def __init__(
+        self,
+        *,
+        reward: str = "realised",
+        tape: Tape | None = None,
+        render_mode: str | None = None,
+        **market_params: Any,
+    ) -> None:
+        self.params = MarketParams.from_mapping(market_params)
+        self.reward_function = reward_function(reward, tape)
+        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        self.observation_names = observation_names()
+        self.observation_space = observation_space(1.0 if tape is None else tape.largest_size)
+        self.action_space = action_space(self.params)
+        levels = hedge_levels(self.params).tolist()
+        self._decisions = [decode(action, levels, self.params) for action in range(len(levels))]
+        self._tape = tape
+        self._worlds = Worlds(self.params, [0], tape)
+        self._seeded = tape is not None  # a recorded tape starts at its first episode
+        self._episode = 0
+        self._trade = self.params.num_trades  # nothing to answer before the first reset
+        self._recorder = Recorder(self.params, 1) if render_mode else None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Start the next episode: of `seed` if given, else of the seed before, else of a random one."""
+        super().reset(seed=seed)
+        if seed is not None or not self._seeded:
+            self._worlds = Worlds(self.params, [self._np_seed()], self._tape)
+            self._seeded = True
+            self._episode = 0
+        self._load_episode()
+        self._trade = 0
+        self._book = market.opening(self.params)
+        self._recorder = Recorder(self.params, 1) if self.render_mode else None
+        return self._observe(), report(market.untouched(self._book))
+
+    def step(self, action: Any) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
+        """Answer the request shown, hedge, and let the price move.
+
+        Raises:
+            ValueError: The action is not in the action space.
+            gymnasium.error.ResetNeeded: The episode has ended or has not begun.
+        """
+        if self._trade == self.params.num_trades:
+            raise gym.error.ResetNeeded("call reset() first: no episode is under way")
+        decision = self._decisions[check_action(action, len(self._decisions))]
+        step = market.step(self._book, self._request, decision, self._move(), self.params, scalar)
+        if self._recorder is not None:
+            self._recorder.record(self._request, step)
+        self._book = step.book
+        self._trade += 1
+        terminated = self._trade == self.params.num_trades
+        return self._observe(), self.reward_function(step), terminated, False, report(step)
+
+    def render(self) -> NDArray[np.uint8] | str | None:  # type: ignore[override]
+        """The episode so far: three charts as an RGB array, or one line of text."""
+        if self.render_mode is None:
+            gym.logger.warn('render() needs gym.make(..., render_mode="rgb_array" or "ansi")')
+            return None
+        if self.render_mode == "ansi":
+            return self._line()
+        from mm_env.plotting import episode_frame
+
+        return episode_frame(self.episodes())
+
+    def episodes(self) -> Episodes:
+        """The steps of this episode so far as arrays of shape (1, steps).
+
+        Raises:
+            ValueError: The environment was made without a `render_mode`, so that nothing was recorded.
+        """
+        if self._recorder is None:
+            raise ValueError("nothing recorded: make the environment with a render_mode")
+        return self._recorder.episodes()
+
+    def _np_seed(self) -> int:
+        seed = self.np_random_seed
+        return int(seed) if seed is not None and seed >= 0 else int(self.np_random.integers(2**63))
+
+    def _load_episode(self) -> None:
+        number, column = divmod(self._episode, self._worlds.block)
+        if column == 0:
+            self._block = self._worlds.draw([0], [number])
+        length = self.params.num_trades
+        self._channels = [
+            [c] * length if isinstance(c, float) else c[:, column].tolist() for c in self._block.channels()
+        ]
+        self._episode += 1
+
+    def _move(self) -> Move:
+        _, _, _, change, expected = self._channels
+        trade = self._trade
+        return Move(change[trade], expected[trade], trade == self.params.num_trades - 1)
+
+    def _observe(self) -> Observations:
+        trade, length = self._trade, self.params.num_trades
+        if trade == length:
+            self._request = NOBODY
+        else:
+            side, size, reservation, _, _ = self._channels
+            self._request = Request(side[trade], size[trade], reservation[trade])
+        return np.array(columns(self._book, self._request, length - trade, self.params), dtype=np.float32)
+
+    def _line(self) -> str:
+        book = self._book
+        return (
+            f"trade {self._trade}/{self.params.num_trades}  mid {book.mid:.2f}  inventory {book.inventory:+.0f}  "
+            f"equity {book.equity:+.2f}  hedged {book.cumulative_hedge:.0f}"
+        )
+
+
+def reward_function(name: str, tape: Tape | None) -> Any:
+    """The law's reward of that name; the expected one needs a tape whose law is known."""
+    if name not in REWARDS:
+        raise ValueError(f"reward must be one of {', '.join(map(repr, REWARDS))}, got {name!r}")
+    if name == "expected" and tape is not None:
+        raise ValueError("reward='expected' needs drawn episodes: a recorded tape's law is unknown")
+    return REWARDS[name]
+
+
+def check_render_mode(mode: str | None, allowed: list[str]) -> str | None:
+    """`mode`, or a `ValueError` that lists what is allowed."""
+    if mode is not None and mode not in allowed:
+        raise ValueError(f"render_mode must be None or one of {allowed}, got {mode!r}")
+    return mode

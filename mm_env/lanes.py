@@ -1,0 +1,88 @@
+"""Lanes: where each of N environments stands on the tape of its own seed, refilled several episodes at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mm_env.agent_view import NOBODY
+from mm_env.market import Move, Number, Request
+from mm_env.params import MarketParams
+from mm_env.tape import Tape, Worlds, row
+
+_LANES_PER_DRAW = 16  # drawn and transposed together: small enough for the processor's cache
+
+
+class Lanes:
+    """N lanes on their tapes. Together, as lanes are unless reset one by one, a row of the tape is a plain view.
+
+    Attributes:
+        trade: Requests answered in this episode: one int for lanes that are together, else of shape (N,).
+    """
+
+    def __init__(self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None) -> None:
+        self._length = params.num_trades
+        self._worlds = Worlds(params, seeds, replay)
+        self._channels: list[Number] = []  # each a float, or of shape (episodes, trades, N)
+        self._lanes = np.arange(len(seeds))
+        self._episode: int | NDArray[np.int64] = -1  # of the seed, counted from 0
+        self.trade: int | NDArray[np.int64] = self._length
+
+    def next_episode(self, which: NDArray[np.bool_]) -> None:
+        """Move the lanes that the mask picks to the start of their next episode."""
+        episode = np.where(which, self._episode + 1, self._episode)
+        trade = np.where(which, 0, self.trade)
+        empty = np.flatnonzero(which & (episode % self._worlds.block == 0))
+        for start in range(0, len(empty), _LANES_PER_DRAW):
+            lanes = empty[start : start + _LANES_PER_DRAW]
+            self._refill(lanes, episode[lanes] // self._worlds.block)
+        together = (episode == episode[0]).all() and (trade == trade[0]).all()
+        self._episode = int(episode[0]) if together else episode
+        self.trade = int(trade[0]) if together else trade
+
+    def advance(self) -> None:
+        """Move every lane to its next trade."""
+        self.trade = self.trade + 1
+
+    def ended(self) -> NDArray[np.bool_] | None:
+        """Which lanes have answered the last request of their episode, shape (N,); None if none has."""
+        if isinstance(self.trade, int):
+            return np.ones(len(self._lanes), np.bool_) if self.trade == self._length else None
+        ended = self.trade == self._length
+        return ended if ended.any() else None
+
+    def request(self) -> Request:
+        """The request each lane has to answer; nobody's where the episode has ended."""
+        if isinstance(self.trade, int):
+            return NOBODY if self.trade == self._length else Request(*self._rows(0, 3))
+        ended = self.trade == self._length
+        rows = zip(NOBODY, self._rows(0, 3), strict=True)
+        return Request(*(np.where(ended, nobody, request) for nobody, request in rows))
+
+    def move(self) -> Move:
+        """The price move that follows each lane's request."""
+        change, expected = self._rows(3, 5)
+        return Move(change, expected, self.trade == self._length - 1)
+
+    def _rows(self, start: int, stop: int) -> list[Number]:
+        index: Any
+        if isinstance(self.trade, int):
+            index = (self._episode % self._worlds.block, self.trade)
+        else:
+            last = np.minimum(self.trade, self._length - 1)
+            index = (self._episode % self._worlds.block, last, self._lanes)
+        return [row(channel, index) for channel in self._channels[start:stop]]
+
+    def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
+        drawn = self._worlds.draw(lanes.tolist(), numbers.tolist())
+        block = self._worlds.block
+        if not self._channels:
+            shape = (block, self._length, len(self._lanes))
+            self._channels = [c if isinstance(c, float) else np.empty(shape) for c in drawn.channels()]
+        for channel, new in zip(self._channels, drawn.channels(), strict=True):
+            if not isinstance(channel, float):
+                columns = new.T.reshape(len(lanes), block, self._length)
+                channel[:, :, lanes] = columns.transpose(1, 2, 0)

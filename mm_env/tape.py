@@ -1,0 +1,313 @@
+"""THE WORLD: everything that happens whatever the dealer does. Drawn, replayed, or listed for the solver.
+
+A `Tape` holds whole episodes: sides, sizes, reservation distances and price moves. It is drawn in blocks, in an
+order that never depends on an action, so equal seeds give every policy the same market.
+
+Seeds: episode j of seed s is one market, whatever the policy, the batch or the number of workers. The episodes of
+a seed come in blocks; block b is drawn by `PCG64DXSM(s).jumped(b)`, so any of them can be reached at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mm_env.market import Move, Number, Request
+from mm_env.params import MarketParams
+
+_BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that drawing costs little, small in memory
+_JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^128 / golden ratio, odd
+_LARGEST_MOVE = 1e9
+_LARGEST_SIZE = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """Whole episodes of the world: arrays of shape (num_trades, episodes), or one float for all of them.
+
+    Attributes:
+        side: +1 the client buys, -1 sells, 0 nobody came.
+        size: Units of the request.
+        reservation: Largest distance from the mid that the client accepts, price units; -inf: none.
+        change: Price moves, price units.
+        expected: E[change | what the dealer can know], price units.
+        replayed: Recorded, so that `expected` is unknown.
+    """
+
+    side: NDArray[np.float64]
+    size: Number
+    reservation: Number
+    change: NDArray[np.float64]
+    expected: Number
+    replayed: bool = False
+
+    @property
+    def num_trades(self) -> int:
+        """Trades per episode."""
+        return int(self.side.shape[0])
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes on the tape."""
+        return int(self.side.shape[1])
+
+    @property
+    def largest_size(self) -> float:
+        """The largest request on the tape, units."""
+        return float(np.max(self.size))
+
+    def request(self, trade: int) -> Request:
+        """Request number `trade` of every episode."""
+        return Request(row(self.side, trade), row(self.size, trade), row(self.reservation, trade))
+
+    def move(self, trade: int) -> Move:
+        """The price move that follows request number `trade`."""
+        last = trade == self.num_trades - 1
+        return Move(row(self.change, trade), row(self.expected, trade), last)
+
+    def columns(self, episodes: Any) -> Tape:
+        """The tape of the episodes that an index array or a slice picks, each time's row contiguous."""
+        picked = (c if isinstance(c, float) else np.ascontiguousarray(c[:, episodes]) for c in self.channels())
+        return Tape(*picked, replayed=self.replayed)
+
+    def channels(self) -> tuple[Number, ...]:
+        """side, size, reservation, change, expected."""
+        return tuple(getattr(self, field.name) for field in fields(self)[:5])
+
+    @classmethod
+    def draw(cls, params: MarketParams, seed: int, episodes: int, start: int = 0) -> Tape:
+        """Episodes `start` to `start + episodes - 1` of `seed`.
+
+        Example:
+            >>> params = MarketParams(num_trades=3)
+            >>> Tape.draw(params, seed=0, episodes=4).columns(slice(2, 4)).change.tolist() == (
+            ...     Tape.draw(params, seed=0, episodes=2, start=2).change.tolist())
+            True
+        """
+        worlds = Worlds(params, [seed])
+        first, stop = start // worlds.block, -(-(start + episodes) // worlds.block)
+        drawn = worlds.draw([0] * (stop - first), range(first, stop))
+        begin = start - first * worlds.block
+        return drawn.columns(slice(begin, begin + episodes))
+
+    @classmethod
+    def replay(cls, sides: ArrayLike, price_moves: ArrayLike, sizes: ArrayLike | None = None) -> Tape:
+        """A recorded tape: what clients asked for and how the price moved.
+
+        Args:
+            sides: Client sides, +1 buy, -1 sell, 0 no request; shape (T,) or (N, T) for N episodes.
+            price_moves: The move of the mid after each request, price units; same shape.
+            sizes: Units of each request, whole numbers >= 1; same shape. Default: 1.
+
+        Raises:
+            ValueError: A wrong type or shape, or a value that is not finite or not allowed.
+
+        Example:
+            >>> Tape.replay(sides=[+1, -1, 0], price_moves=[0.1, -0.2, 0.0]).num_trades
+            3
+        """
+        side = _recorded("sides", sides)
+        change = _recorded("price_moves", price_moves)
+        size = np.ones_like(side) if sizes is None else _recorded("sizes", sizes)
+        for name, values in (("price_moves", change), ("sizes", size)):
+            if values.shape != side.shape:
+                raise ValueError(f"{name} must have the shape of sides {side.shape}, got {values.shape}")
+        _require("sides", side, np.isin(side, (-1.0, 0.0, 1.0)), "-1, 0 or 1")
+        _require(
+            "price_moves",
+            change,
+            np.abs(change) <= _LARGEST_MOVE,
+            f"at most {_LARGEST_MOVE:g} in size",
+        )
+        whole = (size >= 1) & (size <= _LARGEST_SIZE) & (size == np.round(size))
+        _require("sizes", size, whole, f"whole numbers from 1 to {_LARGEST_SIZE}")
+        accepts = np.where(side == 0, -np.inf, np.inf)
+        side, size, accepts, change = (np.ascontiguousarray(a.T) for a in (side, size, accepts, change))
+        return cls(side, size, accepts, change, expected=change, replayed=True)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Tape:
+        """A recorded tape from a CSV or Parquet file with columns sides, price_moves and, optionally, sizes and episode.
+
+        Rows are in time order. A column `episode` splits them into episodes of equal length. Needs pandas
+        (and pyarrow for Parquet).
+
+        Raises:
+            ValueError: The file cannot be read or does not hold such a table.
+        """
+        table = _read_table(Path(path))
+        for name in ("sides", "price_moves"):
+            if name not in table.columns:
+                raise ValueError(f"{path}: no column '{name}'; found {', '.join(map(str, table.columns))}")
+        rows = [table] if "episode" not in table.columns else _split(table, path)
+        columns = [name for name in ("sides", "price_moves", "sizes") if name in table.columns]
+        try:
+            return cls.replay(**{name: np.stack([r[name].to_numpy() for r in rows]) for name in columns})
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+
+def row(channel: Number, index: Any) -> Number:
+    """What a channel holds at one time: the float that serves every time, or the row at `index`."""
+    return channel if isinstance(channel, float) else channel[index]
+
+
+class Worlds:
+    """Where the episodes of several lanes come from: the world of each lane's seed, or a recorded tape.
+
+    Attributes:
+        block: Episodes that one `draw` gives each lane.
+    """
+
+    def __init__(self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None) -> None:
+        if replay is not None:
+            check_length(replay, params)
+        self._params = params
+        self._replay = replay
+        self._seeds = list(seeds)
+        self.block = max(1, _BLOCK_TRADES // params.num_trades) if replay is None else 1
+        self._streams = [] if replay is not None else [_Stream(seed) for seed in seeds]
+
+    def draw(self, lanes: Sequence[int], numbers: Sequence[int]) -> Tape:
+        """Block number `numbers[i]` of lane `lanes[i]`, for every i: `block` neighbouring columns each."""
+        if self._replay is not None:
+            starts = np.array([self._seeds[lane] for lane in lanes], dtype=object)
+            rows = (starts + np.asarray(numbers)) % self._replay.num_episodes
+            return self._replay.columns(rows.astype(np.int64))
+        noise = _Noise.empty(self._params, self.block * len(lanes))
+        for i, (lane, number) in enumerate(zip(lanes, numbers, strict=True)):
+            self._streams[lane].fill(number, noise, slice(i * self.block, (i + 1) * self.block))
+        return _shape(noise, self._params)
+
+
+def check_length(tape: Tape, params: MarketParams) -> None:
+    """Raise `ValueError` unless `tape` is a tape whose episodes are as long as the market's."""
+    if not isinstance(tape, Tape):
+        raise ValueError(f"tape must be a Tape, as Tape.replay or Tape.read returns, got {tape!r}")
+    if tape.num_trades != params.num_trades:
+        raise ValueError(
+            f"the tape has {tape.num_trades} trades an episode, the market num_trades={params.num_trades}: "
+            f"pass num_trades={tape.num_trades}"
+        )
+
+
+class _Noise(NamedTuple):
+    """Raw random numbers of n episodes, each of shape (n, num_trades), in the order they are drawn.
+
+    A mechanism that is turned off draws nothing; what is always on comes first. So turning one off leaves the
+    base market's numbers as they are.
+    """
+
+    move: NDArray[np.float64]  # standard normal
+    side: NDArray[np.float32]  # uniform on [0, 1)
+    arrival: NDArray[np.float32] | None  # uniform on [0, 1)
+
+    @classmethod
+    def empty(cls, params: MarketParams, episodes: int) -> _Noise:
+        shape = (episodes, params.num_trades)
+        arrival = np.empty(shape, np.float32) if params.arrival_probability < 1 else None
+        return cls(np.empty(shape), np.empty(shape, np.float32), arrival)
+
+
+class _Stream:
+    """The random numbers of one seed, block after block."""
+
+    def __init__(self, seed: int) -> None:
+        self._bits = np.random.PCG64DXSM(seed)
+        self._origin = self._bits.state
+        self._generator = np.random.Generator(self._bits)
+
+    def fill(self, block: int, noise: _Noise, rows: slice) -> None:
+        """Write block number `block` into `rows` of the noise."""
+        self._bits.state = self._origin
+        self._bits.advance(block * _JUMP % 2**128)
+        self._generator.standard_normal(out=noise.move[rows])
+        self._generator.random(out=noise.side[rows], dtype=np.float32)
+        if noise.arrival is not None:
+            self._generator.random(out=noise.arrival[rows], dtype=np.float32)
+
+
+def _shape(noise: _Noise, params: MarketParams) -> Tape:
+    """Turn raw random numbers into what they mean in this market. Views with time first, not yet contiguous."""
+    side = np.where(noise.side < params.buy_probability, 1.0, -1.0)
+    reservation: Number = np.inf
+    if noise.arrival is not None:
+        came = noise.arrival < params.arrival_probability
+        side = np.where(came, side, 0.0)
+        reservation = np.where(came, np.inf, -np.inf).T
+    change = np.multiply(noise.move, params.price_volatility, out=noise.move)
+    return Tape(side=side.T, size=1.0, reservation=reservation, change=change.T, expected=0.0)
+
+
+class Outcomes(NamedTuple):
+    """The support of one request, as `Worlds.draw` samples it: arrays of shape (outcomes,)."""
+
+    probability: NDArray[np.float64]
+    request: Request
+    expected: NDArray[np.float64]  # E[change | request], price units
+
+
+def outcomes(params: MarketParams) -> Outcomes:
+    """Every request that can come, its probability and the price move to expect after it.
+
+    Example:
+        >>> outcomes(MarketParams(arrival_probability=0.5)).probability.tolist()
+        [0.25, 0.25, 0.5]
+    """
+    came, buys = params.arrival_probability, params.buy_probability
+    side = np.array([1.0, -1.0, 0.0])
+    probability = np.array([came * buys, came * (1.0 - buys), 1.0 - came])
+    possible = probability > 0
+    side, probability = side[possible], probability[possible]
+    request = Request(side, np.ones_like(side), np.where(side == 0, -np.inf, np.inf))
+    return Outcomes(probability, request, np.zeros_like(side))
+
+
+def _recorded(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """`values` as a float array of shape (N, T), or a `ValueError` that names the argument."""
+    try:
+        raw = np.asarray(values)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{name} must be numbers of shape (T,) or (N, T): {error}") from error
+    if raw.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must be numbers, got values of type {raw.dtype}; an example: {raw.flat[:1]!r}")
+    if raw.ndim not in (1, 2) or raw.size == 0:
+        raise ValueError(f"{name} must have shape (T,) or (N, T), none of them 0, got {raw.shape}")
+    array = np.atleast_2d(raw).astype(np.float64)
+    _require(name, array, np.isfinite(array), "finite")
+    return array
+
+
+def _require(name: str, values: NDArray[np.float64], good: NDArray[np.bool_], allowed: str) -> None:
+    if not good.all():
+        episode, trade = np.argwhere(~good)[0]
+        raise ValueError(f"{name} must be {allowed}, got {values[episode, trade]} at episode {episode}, trade {trade}")
+
+
+def _read_table(path: Path) -> Any:
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError("reading a tape needs pandas: pip install 'mm_env[data]'") from error
+    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    if path.suffix not in readers:
+        raise ValueError(f"{path}: a tape is a .csv or a .parquet file")
+    try:
+        return readers[path.suffix](path)
+    except ImportError:
+        raise
+    except Exception as error:  # the readers raise many kinds; each means that the file is not a table
+        raise ValueError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from error
+
+
+def _split(table: Any, path: str | Path) -> list[Any]:
+    episodes = [rows for _, rows in table.groupby("episode", sort=False, dropna=False)]
+    lengths = {len(rows) for rows in episodes}
+    if len(lengths) > 1:
+        raise ValueError(f"{path}: episodes differ in length: {sorted(lengths)}")
+    return episodes

@@ -1,0 +1,188 @@
+"""HedgingVectorEnv: N dealers at once, one row of arrays each. The rules are in `market.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from mm_env import market
+from mm_env.agent_view import (
+    Actions,
+    Observations,
+    action_space,
+    check_actions,
+    decode,
+    hedge_levels,
+    observation_names,
+    observation_space,
+    observe,
+    report,
+)
+from mm_env.env import check_render_mode, reward_function
+from mm_env.lanes import Lanes
+from mm_env.market import Book, Number
+from mm_env.params import MarketParams
+from mm_env.tape import Tape
+
+Flags = NDArray[np.bool_]
+
+
+class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
+    """N independent markets stepped as arrays. Lane i seeded s is `HedgingEnv` seeded s + i, bit for bit.
+
+    Observation, action, reward, info and the market's arguments are those of `HedgingEnv`, with a first axis of
+    N lanes; `info["_name"]` masks the lanes that `info["name"]` speaks of. Beside them:
+
+    * `num_envs`: N.
+    * `autoreset_mode`: what happens after an episode's last step. `NEXT_STEP` (default): the next `step` ignores the
+      lane's action and resets it. `SAME_STEP`: the lane is reset at once; `info["final_obs"]` and
+      `info["final_info"]` hold how it ended. `DISABLED`: call `reset(options={"reset_mask": mask})`.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012  (Gymnasium declares it so)
+        "render_modes": [],
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        reward: str = "realised",
+        tape: Tape | None = None,
+        render_mode: str | None = None,
+        **market_params: Any,
+    ) -> None:
+        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
+            raise ValueError(f"num_envs must be a whole number of at least 1, got {num_envs!r}")
+        self.num_envs = int(num_envs)
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        self.params = MarketParams.from_mapping(market_params)
+        self.reward_function = reward_function(reward, tape)
+        self.observation_names = observation_names()
+        self.single_observation_space = observation_space(1.0 if tape is None else tape.largest_size)
+        self.single_action_space = action_space(self.params)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._levels = hedge_levels(self.params)
+        self._tape = tape
+        self._lanes: Lanes | None = None
+        self._all = np.ones(self.num_envs, dtype=np.bool_)
+        self._ended: Flags | None = None  # lanes that wait for their reset
+        self._book = market.opening(self.params)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Start the next episode in every lane, or in those of `options["reset_mask"]`, shape (N,).
+
+        Args:
+            seed: Lane i starts episode 0 of seed + i, or of seed[i]. None: each lane goes on with its own.
+            options: `{"reset_mask": mask}` resets some lanes only; their books and no others.
+
+        Raises:
+            ValueError: A mask of the wrong type or shape, a seed that is negative, or one given with a mask.
+        """
+        mask = (options or {}).get("reset_mask")
+        lanes = self._all if mask is None else self._checked_mask(mask)
+        if seed is not None or self._lanes is None:
+            if mask is not None:
+                raise ValueError("reset_mask needs a full reset before it, and no seed with it")
+            self._lanes = Lanes(self.params, self._seeds(seed), self._tape)
+        info = self._restart(self._lanes, lanes, report(market.untouched(self._book)))
+        return self._observe(self._lanes), self._info(info, lanes)
+
+    def step(self, actions: Any) -> tuple[Observations, NDArray[np.float64], Flags, Flags, dict[str, Any]]:
+        """Answer every lane's request, hedge, and let the prices move.
+
+        Raises:
+            ValueError: The actions are not in the action space.
+            gymnasium.error.ResetNeeded: A lane's episode has ended or has not begun.
+        """
+        actions = check_actions(actions, self.num_envs, len(self._levels))
+        lanes, resting = self._lanes, self._ended
+        if lanes is None:
+            raise gym.error.ResetNeeded("call reset() first: no episode is under way")
+        if resting is not None and self.autoreset_mode is not AutoresetMode.NEXT_STEP:
+            first = np.flatnonzero(resting)[:8].tolist()
+            raise gym.error.ResetNeeded(f"lanes {first} have ended: reset them first")
+
+        if resting is not None and resting.all():
+            step = market.untouched(self._book)
+        else:
+            decision = decode(actions, self._levels, self.params)
+            step = market.step(self._book, lanes.request(), decision, lanes.move(), self.params)
+        rewards, info = self.reward_function(step), report(step)
+        self._book = step.book
+        lanes.advance()
+        if resting is not None:
+            rewards = np.where(resting, 0.0, rewards)
+            info = self._restart(lanes, resting, info)
+        self._ended = lanes.ended()
+        terminated = self._ended.copy() if self._ended is not None else np.zeros(self.num_envs, dtype=np.bool_)
+        observations, info = self._observe(lanes), self._info(info, self._all)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._ended is not None:
+            final = {"final_obs": observations, "final_info": info}
+            values = {name: value for name, value in info.items() if not name.startswith("_")}
+            info = self._info(self._restart(lanes, self._ended, values), self._all)
+            info.update(self._info(final, terminated))
+            observations = self._observe(lanes)
+        return observations, rewards, terminated, np.zeros(self.num_envs, dtype=np.bool_), info
+
+    def _restart(self, lanes: Lanes, which: Flags, info: dict[str, Any]) -> dict[str, Any]:
+        """Begin the next episode in the lanes of the mask; return `info` with nothing to report of them."""
+        lanes.next_episode(which)
+        self._ended = None if self._ended is None or which[self._ended].all() else self._ended & ~which
+        opening = market.opening(self.params)
+        now = zip(opening, self._book, strict=True)
+        self._book = Book(*(np.where(which, start, held) for start, held in now))
+        fresh = report(market.untouched(opening))
+        return {name: np.where(which, fresh[name], info[name]) for name in info}
+
+    def _observe(self, lanes: Lanes) -> Observations:
+        left: Number = self.params.num_trades - lanes.trade
+        return observe(self._book, lanes.request(), left, self.params)
+
+    def _info(self, values: dict[str, Any], which: Flags) -> dict[str, Any]:
+        """`values` as arrays that the caller may keep and change, each with its mask of lanes."""
+        info = {}
+        for name, value in values.items():
+            if not isinstance(value, np.ndarray | dict):
+                value = np.full(self.num_envs, value)
+            elif any(value is held for held in self._book):
+                value = value.copy()
+            info[name] = value
+            info[f"_{name}"] = which.copy()
+        return info
+
+    def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:
+        """The seed of each lane; a recorded tape that is not seeded starts lane i at its episode i."""
+        if seed is None:
+            seed = 0 if self._tape is not None else int(np.random.SeedSequence().generate_state(1)[0])
+        if isinstance(seed, int | np.integer):
+            super().reset(seed=int(seed))
+            return [int(seed) + i for i in range(self.num_envs)]
+        seeds = [int(s) for s in seed]
+        if len(seeds) != self.num_envs or min(seeds) < 0:
+            raise ValueError(f"seed must be one whole number >= 0 or {self.num_envs} of them, got {seed}")
+        return seeds
+
+    def _checked_mask(self, mask: Any) -> Flags:
+        good = isinstance(mask, np.ndarray) and mask.dtype == np.bool_
+        if not good or mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(
+                f"reset_mask must be a bool array of shape ({self.num_envs},) with a lane to reset, got {mask!r}"
+            )
+        return np.array(mask)
