@@ -1,1 +1,25 @@
 """Rules that need no learning, the exact optimum, and the figures to compare them by."""
+
+from baselines.compare import Comparison, compare
+from baselines.optimal import Solution, best_threshold, policy_value, solve, threshold_values
+from baselines.policy import POLICIES, Policy, make_policy
+from baselines.scores import SCORES, Estimate, Totals, share_of_gap
+from baselines.threshold import ThresholdPolicy
+
+__all__ = [
+    "POLICIES",
+    "SCORES",
+    "Comparison",
+    "Estimate",
+    "Policy",
+    "Solution",
+    "ThresholdPolicy",
+    "Totals",
+    "best_threshold",
+    "compare",
+    "make_policy",
+    "policy_value",
+    "share_of_gap",
+    "solve",
+    "threshold_values",
+]

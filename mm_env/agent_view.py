@@ -21,6 +21,7 @@ from mm_env.params import MarketParams
 
 Observations = NDArray[np.float32]  # (..., observations)
 Actions = NDArray[np.int64]  # (...)
+PolicyFunction = Callable[[Observations], Actions]
 
 NOBODY = Request(side=0.0, size=0.0, reservation=-np.inf)  # what is shown after the last trade
 
@@ -145,8 +146,7 @@ def encode(threshold: ArrayLike, observations: Observations, params: MarketParam
     Raises:
         ValueError: `hedge_levels` leaves a threshold out.
     """
-    shape = np.shape(observations)[:-1]
-    kept = np.broadcast_to(np.minimum(np.asarray(threshold, dtype=np.float64), params.inventory_limit), shape)
+    kept = np.minimum(np.asarray(threshold, dtype=np.float64), params.inventory_limit)
     if params.hedge_action == "units":
         inventory, _, request = read(observations, params)
         decision = Decision(distance=params.spread, threshold=kept, max_units=np.inf)
@@ -156,11 +156,9 @@ def encode(threshold: ArrayLike, observations: Observations, params: MarketParam
     levels = hedge_levels(params)
     actions = np.searchsorted(levels, kept)
     if not np.array_equal(levels[actions], kept):
-        raise ValueError(
-            f"threshold {kept[levels[actions] != kept].flat[0]:g} is not one of the "
-            f"{len(levels)} hedge levels {levels.astype(int).tolist()}"
-        )
-    return np.asarray(actions, dtype=np.int64)
+        missing = kept[levels[actions] != kept].flat[0]
+        raise ValueError(f"threshold {missing:g} is not one of the hedge levels {levels.astype(int).tolist()}")
+    return np.array(np.broadcast_to(actions, np.shape(observations)[:-1]), dtype=np.int64)
 
 
 def report(step: Step) -> dict[str, Any]:
@@ -198,7 +196,7 @@ def check_actions(actions: Any, lanes: int, number: int) -> Actions:
     array = np.asarray(actions)
     if array.dtype.kind not in "iu" or array.shape != (lanes,):
         raise ValueError(f"actions must be whole numbers of shape ({lanes},), got {array.dtype} of shape {array.shape}")
-    if lanes and not (0 <= array.min() and array.max() < number):
+    if lanes and not (array.min() >= 0 and array.max() < number):
         lane = int(np.argmax((array < 0) | (array >= number)))
         raise ValueError(f"actions must be from 0 to {number - 1}, got {array[lane]} in lane {lane}")
     return array

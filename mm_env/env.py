@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -27,7 +27,7 @@ from mm_env.params import MarketParams
 from mm_env.tape import Tape, Worlds
 
 
-class HedgingEnv(gym.Env[Observations, np.int64]):
+class HedgingEnv(gym.Env[Any, Any]):
     """A dealer answers client requests, earns the spread, and decides how much inventory to hedge away.
 
     ## Description
@@ -83,7 +83,10 @@ class HedgingEnv(gym.Env[Observations, np.int64]):
     * v0: initial version.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 10}
+    metadata: dict[str, Any] = {
+        "render_modes": ["rgb_array", "ansi"],
+        "render_fps": 10,
+    }
 
     def __init__(
         self,
@@ -141,7 +144,7 @@ class HedgingEnv(gym.Env[Observations, np.int64]):
         terminated = self._trade == self.params.num_trades
         return self._observe(), self.reward_function(step), terminated, False, report(step)
 
-    def render(self) -> NDArray[np.uint8] | str | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | str | None:
         """The episode so far: three charts as an RGB array, or one line of text."""
         if self.render_mode is None:
             gym.logger.warn('render() needs gym.make(..., render_mode="rgb_array" or "ansi")')

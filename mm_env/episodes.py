@@ -96,8 +96,8 @@ class Episodes:
             import pandas as pd
         except ImportError as error:
             raise ImportError("tables need pandas: pip install 'mm_env[data]'") from error
-        episode, trade = np.indices(self.inventory.shape)
-        columns = {"episode": episode, "trade": trade + 1, **self.arrays()}
+        indices: NDArray[Any] = np.indices(self.inventory.shape)
+        columns = {"episode": indices[0], "trade": indices[1] + 1, **self.arrays()}
         return pd.DataFrame({name: values.ravel() for name, values in columns.items()})
 
     def save(self, path: str | Path) -> None:

@@ -7,7 +7,6 @@ check again: a bad value raises `ValueError` naming the field, the value and wha
 from __future__ import annotations
 
 import dataclasses
-import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -130,29 +129,25 @@ class MarketParams:
         return dataclasses.asdict(self)
 
 
-def _checked(field: dataclasses.Field[Any], value: object) -> object:
+def _checked(field: dataclasses.Field[Any], value: Any) -> object:
     """Return `value` as the plain Python type that `field` asks for, or raise `ValueError`."""
     rule = field.metadata
     if value is None and rule["optional"]:
         return None
-    match rule["kind"]:
-        case kind if kind is bool:
-            if isinstance(value, bool | np.bool_):
-                return bool(value)
-        case kind if kind is str:
-            if isinstance(value, str) and value in rule["choices"]:
-                return value
-        case kind if kind is int:
-            if _is_number(value, numbers.Integral) and rule["low"] <= value <= rule["high"]:
-                return int(value)
-        case _:
-            if _is_number(value, numbers.Real) and rule["low"] <= float(value) <= rule["high"]:
-                return float(value)
+    kind = rule["kind"]
+    if kind is bool and isinstance(value, bool | np.bool_):
+        return bool(value)
+    if kind is str and isinstance(value, str) and value in rule["choices"]:
+        return value
+    if kind is int and _is_number(value, numbers.Integral) and rule["low"] <= value <= rule["high"]:
+        return int(value)
+    if kind is float and _is_number(value, numbers.Real) and rule["low"] <= value <= rule["high"]:
+        return float(value)
     raise ValueError(f"{field.name} must be {_allowed(rule)}, got {value!r}")
 
 
 def _is_number(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and abs(value) < math.inf
+    return isinstance(value, kind) and not isinstance(value, bool | np.bool_)
 
 
 def _allowed(rule: Mapping[str, Any]) -> str:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from mm_env import market
-from mm_env.agent_view import Actions, Observations, check_actions, decode, hedge_levels, observe
+from mm_env.agent_view import PolicyFunction, check_actions, decode, hedge_levels, observe
 from mm_env.episodes import Episodes, Recorder
 from mm_env.params import MarketParams
 from mm_env.tape import Tape, check_length
 
 _BLOCK_STEPS = 200_000  # steps played at once: about 25 MB of results, a few times the processor's cache
-
-PolicyFunction = Callable[[Observations], Actions]
 
 
 def play(

@@ -9,8 +9,9 @@ a seed come in blocks; block b is drawn by `PCG64DXSM(s).jumped(b)`, so any of t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from mm_env.params import MarketParams
 
 _BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that drawing costs little, small in memory
 _JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^128 / golden ratio, odd
+_CHANNELS = ("side", "size", "reservation", "change", "expected")
 _LARGEST_MOVE = 1e9
 _LARGEST_SIZE = 1_000_000
 
@@ -72,12 +74,12 @@ class Tape:
 
     def columns(self, episodes: Any) -> Tape:
         """The tape of the episodes that an index array or a slice picks, each time's row contiguous."""
-        picked = (c if isinstance(c, float) else np.ascontiguousarray(c[:, episodes]) for c in self.channels())
-        return Tape(*picked, replayed=self.replayed)
+        picked = [c if isinstance(c, float) else np.ascontiguousarray(c[:, episodes]) for c in self.channels()]
+        return dataclasses.replace(self, **dict(zip(_CHANNELS, picked, strict=True)))
 
     def channels(self) -> tuple[Number, ...]:
-        """side, size, reservation, change, expected."""
-        return tuple(getattr(self, field.name) for field in fields(self)[:5])
+        """What is on the tape: side, size, reservation, change, expected."""
+        return tuple(getattr(self, name) for name in _CHANNELS)
 
     @classmethod
     def draw(cls, params: MarketParams, seed: int, episodes: int, start: int = 0) -> Tape:
@@ -132,7 +134,7 @@ class Tape:
 
     @classmethod
     def read(cls, path: str | Path) -> Tape:
-        """A recorded tape from a CSV or Parquet file with columns sides, price_moves and, optionally, sizes and episode.
+        """A recorded tape from a CSV or Parquet file: columns sides, price_moves and, optionally, sizes and episode.
 
         Rows are in time order. A column `episode` splits them into episodes of equal length. Needs pandas
         (and pyarrow for Parquet).
@@ -294,7 +296,7 @@ def _read_table(path: Path) -> Any:
         import pandas as pd
     except ImportError as error:
         raise ImportError("reading a tape needs pandas: pip install 'mm_env[data]'") from error
-    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
     if path.suffix not in readers:
         raise ValueError(f"{path}: a tape is a .csv or a .parquet file")
     try:

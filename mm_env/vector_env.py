@@ -45,7 +45,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
       `info["final_info"]` hold how it ended. `DISABLED`: call `reset(options={"reset_mask": mask})`.
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012  (Gymnasium declares it so)
+    metadata: dict[str, Any] = {
         "render_modes": [],
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }

@@ -1,0 +1,197 @@
+"""Scores: pure functions from what was played to a figure with its 95 % interval.
+
+Every score is a statistic T of per-episode totals, given with its influence function psi: T is about its true value
+plus the mean of psi(episode), so its standard error is sd(psi) / sqrt(n), and that of the difference of two policies on
+the same tapes is the sd of psi_a - psi_b over sqrt(n). Source: Hampel (1974), "The influence curve and its role in
+robust estimation", JASA 69; the tests hold each against a bootstrap.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from mm_env.episodes import Episodes
+
+Values = NDArray[np.float64]
+_CVAR_TAIL = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """What the scores need of each episode: arrays of shape (episodes,). A million episodes take 90 MB."""
+
+    pnl: Values  # price units
+    reward: Values  # sum of rewards
+    surprise: Values  # the part of pnl that nobody could foresee
+    drawdown: Values  # largest fall of equity from a peak, price units
+    mean_inventory: Values  # mean |inventory|, units
+    max_inventory: Values  # max |inventory|, units
+    hedge_volume: Values  # units
+    hedge_cost: Values  # price units
+    requests: Values  # clients that came
+    fills: Values  # clients that traded
+    client_volume: Values  # units traded with clients
+
+    def __len__(self) -> int:
+        """The number of episodes."""
+        return len(self.pnl)
+
+    @classmethod
+    def of(cls, episodes: Episodes) -> Totals:
+        """Sum played episodes up."""
+        exposure = np.abs(episodes.inventory)
+        peak = np.maximum.accumulate(np.maximum(episodes.equity, 0.0), axis=1)
+        return cls(
+            pnl=np.array(episodes.pnl),
+            reward=episodes.reward.sum(axis=1),
+            surprise=episodes.surprise.sum(axis=1),
+            drawdown=(peak - episodes.equity).max(axis=1),
+            mean_inventory=exposure.mean(axis=1),
+            max_inventory=exposure.max(axis=1),
+            hedge_volume=np.array(episodes.cumulative_hedge[:, -1]),
+            hedge_cost=episodes.hedge_cost.sum(axis=1),
+            requests=(episodes.request != 0).sum(axis=1, dtype=np.float64),
+            fills=episodes.filled.sum(axis=1, dtype=np.float64),
+            client_volume=(np.abs(episodes.request) * episodes.filled).sum(axis=1),
+        )
+
+    @classmethod
+    def gather(cls, blocks: Iterable[Episodes]) -> Totals:
+        """Sum up block after block, so that any number of episodes stays in bounded memory."""
+        parts = [cls.of(block) for block in blocks]
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A figure and how each episode moved it.
+
+    Attributes:
+        value: The statistic.
+        influence: psi of each episode, zero on average; shape (episodes,).
+    """
+
+    value: float
+    influence: Values
+
+    @property
+    def standard_error(self) -> float:
+        """sd(psi) / sqrt(n); NaN for one episode."""
+        number = len(self.influence)
+        return float(np.sqrt(np.sum(self.influence**2) / (number - 1) / number)) if number > 1 else float("nan")
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The confidence interval, by Student's t."""
+        half = self.half_width(level)
+        return self.value - half, self.value + half
+
+    def half_width(self, level: float = 0.95) -> float:
+        """Half the width of the confidence interval."""
+        if len(self.influence) < 2:
+            return float("nan")
+        return float(stdtrit(len(self.influence) - 1, 0.5 + level / 2)) * self.standard_error
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        """The paired difference: both must come from the same tapes."""
+        return Estimate(self.value - other.value, self.influence - other.influence)
+
+
+def mean(values: Values) -> Estimate:
+    """The mean: psi = x - mean."""
+    average = float(values.mean())
+    return Estimate(average, values - average)
+
+
+def standard_deviation(values: Values) -> Estimate:
+    """sd: psi = ((x - mean)^2 - sd^2) / (2 sd)."""
+    centred = values - values.mean()
+    deviation = float(np.sqrt(np.mean(centred**2)))
+    return Estimate(deviation, _ratio(centred**2 - deviation**2, 2 * deviation))
+
+
+def sharpe(values: Values) -> Estimate:
+    """Mean over sd: psi = (x - mean) / sd - mean ((x - mean)^2 - sd^2) / (2 sd^3).
+
+    Source: Mertens (2002), "Comments on variance of the IID estimator in Lo (2002)".
+    """
+    average, spread = mean(values), standard_deviation(values)
+    ratio = float(_ratio(average.value, spread.value))
+    return Estimate(ratio, _ratio(average.influence - ratio * spread.influence, spread.value))
+
+
+def expected_shortfall(values: Values, tail: float = _CVAR_TAIL) -> Estimate:
+    """CVaR: the mean of the worst `tail` of the values. psi = min(x - VaR, 0) / tail + VaR - CVaR.
+
+    Source: Rockafellar and Uryasev (2000), "Optimization of conditional value-at-risk".
+    """
+    var = np.quantile(values, tail, method="inverted_cdf")
+    shortfall = np.minimum(values - var, 0.0) / tail
+    return Estimate(float(var + shortfall.mean()), shortfall - shortfall.mean())
+
+
+def ratio(numerator: Values, denominator: Values) -> Estimate:
+    """Sum over sum: psi = (x - ratio y) / mean(y)."""
+    value = float(_ratio(numerator.sum(), denominator.sum()))
+    return Estimate(value, _ratio(numerator - value * denominator, denominator.mean()))
+
+
+def objective(totals: Totals) -> Estimate:
+    """J, the mean total reward, with the unforeseeable part of the PnL (mean zero) as a control variate."""
+    return mean(totals.reward - totals.surprise)
+
+
+def _internalisation(totals: Totals) -> Estimate:
+    hedged = ratio(totals.hedge_volume, totals.client_volume)
+    return Estimate(1.0 - hedged.value, -hedged.influence)
+
+
+class Score(NamedTuple):
+    """One figure: its unit, what it says, and how it is estimated."""
+
+    unit: str
+    summary: str
+    estimate: Callable[[Totals], Estimate]
+
+
+SCORES: Mapping[str, Score] = {
+    "objective": Score("price units", "J: mean total reward of an episode (variance reduced)", objective),
+    "pnl": Score("price units", "mean PnL of an episode", lambda t: mean(t.pnl)),
+    "sd": Score("price units", "standard deviation of the PnL", lambda t: standard_deviation(t.pnl)),
+    "sharpe": Score("per episode", "mean PnL over its standard deviation", lambda t: sharpe(t.pnl)),
+    "cvar": Score("price units", "mean PnL of the worst 5 % of episodes", lambda t: expected_shortfall(t.pnl)),
+    "drawdown": Score("price units", "mean largest fall of equity from a peak", lambda t: mean(t.drawdown)),
+    "mean_inventory": Score("units", "mean |inventory|", lambda t: mean(t.mean_inventory)),
+    "max_inventory": Score("units", "mean over episodes of max |inventory|", lambda t: mean(t.max_inventory)),
+    "hedge_volume": Score("units", "units hedged in an episode", lambda t: mean(t.hedge_volume)),
+    "hedge_cost": Score("price units", "hedge cost of an episode", lambda t: mean(t.hedge_cost)),
+    "fill_rate": Score("share", "share of clients that traded", lambda t: ratio(t.fills, t.requests)),
+    "rejection_rate": Score("share", "share that did not", lambda t: ratio(t.requests - t.fills, t.requests)),
+    "internalisation": Score("share", "1 - hedged / client volume", _internalisation),
+}
+
+
+def share_of_gap(policy: Estimate, rule: Estimate, optimum: Estimate) -> Estimate:
+    """(J - J_rule) / (J* - J_rule): 0 is the threshold rule, 1 the exact optimum. All on the same tapes.
+
+    NaN where the rule is as good as the optimum. psi = (psi_J - psi_rule - share (psi_* - psi_rule)) / (J* - J_rule).
+    """
+    gained, gap = policy - rule, optimum - rule
+    if gap.value <= 1e-9 * abs(optimum.value):
+        return Estimate(float("nan"), np.full_like(gap.influence, np.nan))
+    share = gained.value / gap.value
+    return Estimate(share, (gained.influence - share * gap.influence) / gap.value)
+
+
+def _ratio(numerator: Values | float, denominator: float) -> Values:
+    """The quotient; NaN where that is 0 / 0 or x / 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quotient = np.asarray(numerator) / denominator
+    return np.where(np.isfinite(quotient), quotient, np.nan)
