@@ -9,6 +9,7 @@ its conditional mean: the reward is linear in the move, so that gives its expect
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,6 +49,15 @@ class Solution:
     requests: NDArray[np.float64]
     thresholds: NDArray[np.float64]
     policy: OptimalPolicy
+
+    def schedule(self) -> list[list[str]]:
+        """The best threshold for most inventories: rows of first-last trade and one threshold per request."""
+        usual = np.median(self.thresholds, axis=1)
+        starts = [0, *(np.flatnonzero((usual[1:] != usual[:-1]).any(axis=1)) + 1), len(usual)]
+        return [
+            [f"{start + 1}-{stop}", *(f"{units:g}" for units in usual[start])]
+            for start, stop in itertools.pairwise(starts)
+        ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from mm_env.agent_view import (
 from mm_env.episodes import Episodes, Recorder
 from mm_env.market import REWARDS, Move, Request
 from mm_env.params import MarketParams
-from mm_env.tape import Tape, Worlds
+from mm_env.tape import Tape, Worlds, check_tape, largest_size
 
 
 class HedgingEnv(gym.Env[Any, Any]):
@@ -97,10 +97,12 @@ class HedgingEnv(gym.Env[Any, Any]):
         **market_params: Any,
     ) -> None:
         self.params = MarketParams.from_mapping(market_params)
+        if tape is not None:
+            check_tape(tape, self.params)
         self.reward_function = reward_function(reward, tape)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_names = observation_names()
-        self.observation_space = observation_space(1.0 if tape is None else tape.largest_size)
+        self.observation_space = observation_space(largest_size(tape))
         self.action_space = action_space(self.params)
         levels = hedge_levels(self.params).tolist()
         self._decisions = [decode(action, levels, self.params) for action in range(len(levels))]

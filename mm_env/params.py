@@ -120,6 +120,20 @@ class MarketParams:
                 raise ValueError(f"{name!r} is not a market parameter; {hint}")
         return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks every value
 
+    @classmethod
+    def describe(cls) -> list[list[str]]:
+        """Every parameter: name, default, unit, what is allowed, meaning."""
+        return [
+            [
+                field.name,
+                str(field.default),
+                field.metadata["unit"],
+                _allowed(field.metadata),
+                field.metadata["meaning"],
+            ]
+            for field in dataclasses.fields(cls)
+        ]
+
     def replace(self, **changes: object) -> MarketParams:
         """This market with some parameters changed, checked again."""
         return MarketParams.from_mapping({**self.to_dict(), **changes})
@@ -143,7 +157,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> object:
         return int(value)
     if kind is float and _is_number(value, numbers.Real) and rule["low"] <= value <= rule["high"]:
         return float(value)
-    raise ValueError(f"{field.name} must be {_allowed(rule)}, got {value!r}")
+    raise ValueError(f"{field.name} must be {_allowed(rule)} ({rule['unit']}), got {value!r}")
 
 
 def _is_number(value: Any, kind: type) -> bool:
@@ -157,4 +171,4 @@ def _allowed(rule: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(repr(choice) for choice in rule["choices"])
     noun = "a whole number" if rule["kind"] is int else "a number"
     end = ", or None" if rule["optional"] else ""
-    return f"{noun} from {rule['low']:g} to {rule['high']:g} ({rule['unit']}){end}"
+    return f"{noun} from {rule['low']:g} to {rule['high']:g}{end}"

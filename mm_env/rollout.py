@@ -11,7 +11,7 @@ from mm_env import market
 from mm_env.agent_view import PolicyFunction, check_actions, decode, hedge_levels, observe
 from mm_env.episodes import Episodes, Recorder
 from mm_env.params import MarketParams
-from mm_env.tape import Tape, check_length
+from mm_env.tape import Tape, check_tape
 
 _BLOCK_STEPS = 200_000  # steps played at once: about 25 MB of results, a few times the processor's cache
 
@@ -57,7 +57,7 @@ def play_blocks(
 ) -> Iterator[Episodes]:
     """The episodes of `play`, in blocks, so that any number of them stays in bounded memory."""
     if tape is not None:
-        check_length(tape, params)
+        check_tape(tape, params)
     if episodes is None:
         episodes = 1000 if tape is None else tape.num_episodes
     most = 2**53 if tape is None else tape.num_episodes

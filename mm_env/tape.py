@@ -58,11 +58,6 @@ class Tape:
         """Episodes on the tape."""
         return int(self.side.shape[1])
 
-    @property
-    def largest_size(self) -> float:
-        """The largest request on the tape, units."""
-        return float(np.max(self.size))
-
     def request(self, trade: int) -> Request:
         """Request number `trade` of every episode."""
         return Request(row(self.side, trade), row(self.size, trade), row(self.reservation, trade))
@@ -74,10 +69,12 @@ class Tape:
 
     def columns(self, episodes: Any) -> Tape:
         """The tape of the episodes that an index array or a slice picks, each time's row contiguous."""
-        picked = [c if isinstance(c, float) else np.ascontiguousarray(c[:, episodes]) for c in self.channels()]
+        picked: list[Any] = [
+            c if isinstance(c, float) else np.ascontiguousarray(c[:, episodes]) for c in self.channels()
+        ]
         return dataclasses.replace(self, **dict(zip(_CHANNELS, picked, strict=True)))
 
-    def channels(self) -> tuple[Number, ...]:
+    def channels(self) -> tuple[Any, ...]:
         """What is on the tape: side, size, reservation, change, expected."""
         return tuple(getattr(self, name) for name in _CHANNELS)
 
@@ -168,7 +165,7 @@ class Worlds:
 
     def __init__(self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None) -> None:
         if replay is not None:
-            check_length(replay, params)
+            check_tape(replay, params)
         self._params = params
         self._replay = replay
         self._seeds = list(seeds)
@@ -187,7 +184,7 @@ class Worlds:
         return _shape(noise, self._params)
 
 
-def check_length(tape: Tape, params: MarketParams) -> None:
+def check_tape(tape: object, params: MarketParams) -> None:
     """Raise `ValueError` unless `tape` is a tape whose episodes are as long as the market's."""
     if not isinstance(tape, Tape):
         raise ValueError(f"tape must be a Tape, as Tape.replay or Tape.read returns, got {tape!r}")
@@ -196,6 +193,11 @@ def check_length(tape: Tape, params: MarketParams) -> None:
             f"the tape has {tape.num_trades} trades an episode, the market num_trades={params.num_trades}: "
             f"pass num_trades={tape.num_trades}"
         )
+
+
+def largest_size(tape: Tape | None) -> float:
+    """The largest request that can come, units: of a recorded tape, or of drawn episodes (None)."""
+    return 1.0 if tape is None else float(np.max(tape.size))
 
 
 class _Noise(NamedTuple):

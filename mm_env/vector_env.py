@@ -28,7 +28,7 @@ from mm_env.env import check_render_mode, reward_function
 from mm_env.lanes import Lanes
 from mm_env.market import Book, Number
 from mm_env.params import MarketParams
-from mm_env.tape import Tape
+from mm_env.tape import Tape, check_tape, largest_size
 
 Flags = NDArray[np.bool_]
 
@@ -67,9 +67,11 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.params = MarketParams.from_mapping(market_params)
+        if tape is not None:
+            check_tape(tape, self.params)
         self.reward_function = reward_function(reward, tape)
         self.observation_names = observation_names()
-        self.single_observation_space = observation_space(1.0 if tape is None else tape.largest_size)
+        self.single_observation_space = observation_space(largest_size(tape))
         self.single_action_space = action_space(self.params)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -174,10 +176,11 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         if isinstance(seed, int | np.integer):
             super().reset(seed=int(seed))
             return [int(seed) + i for i in range(self.num_envs)]
-        seeds = [int(s) for s in seed]
-        if len(seeds) != self.num_envs or min(seeds) < 0:
-            raise ValueError(f"seed must be one whole number >= 0 or {self.num_envs} of them, got {seed}")
-        return seeds
+        seeds = list(seed) if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str) else []
+        whole = all(isinstance(s, int | np.integer) and s >= 0 for s in seeds)
+        if len(seeds) != self.num_envs or not whole:
+            raise ValueError(f"seed must be a whole number >= 0 or {self.num_envs} of them, got {seed!r}")
+        return [int(s) for s in seeds]
 
     def _checked_mask(self, mask: Any) -> Flags:
         good = isinstance(mask, np.ndarray) and mask.dtype == np.bool_

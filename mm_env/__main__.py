@@ -1,0 +1,364 @@
+"""The command line: `mm-env`, also `python -m mm_env`. The one file that may import everything, when asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mm_env.console import plus_minus, print_json, print_rows, print_table, progress_bar
+from mm_env.markets import MARKETS, market_params
+from mm_env.params import MarketParams
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from baselines import Comparison, Solution
+    from mm_env.agent_view import PolicyFunction
+    from mm_env.tape import Tape
+
+DEFAULT_MARKET = "mm_env/Hedging-v0"
+COLUMNS = {  # what the tables show of the scores; --json gives all
+    "objective": "J",
+    "share": "share of gap",
+    "pnl": "mean PnL",
+    "sd": "sd",
+    "cvar": "CVaR 5 %",
+    "mean_inventory": "mean abs(q)",
+    "hedge_volume": "hedged",
+}
+
+
+class Commands(click.Group):
+    """Turns what the package refuses into a usage error (exit code 2), and Ctrl-C into exit code 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        except (ImportError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(package_name="mm_env")
+def main() -> None:
+    """How should a market maker hedge his inventory? Play, solve, train and compare.
+
+    Example: mm-env compare --policy never --policy threshold:10 --policy optimal
+
+    Exit codes: 0 done, 1 something is missing or failed, 2 bad usage, 130 interrupted.
+    """
+
+
+Option = Callable[[Callable[..., None]], Callable[..., None]]
+
+market_option: Option = click.option("--market", default=DEFAULT_MARKET, help="A market of `mm-env markets`.")
+set_option: Option = click.option(
+    "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a parameter of the market; repeatable."
+)
+seed_option: Option = click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the episodes.")
+json_option: Option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+out_option: Option = click.option("--out", type=click.Path(path_type=Path), help="Folder for charts and files.")
+tape_option: Option = click.option(
+    "--tape", "recorded", type=click.Path(path_type=Path), help="Play a recorded tape: .csv or .parquet."
+)
+trust_option: Option = click.option(
+    "--trust-pickle", is_flag=True, help="Read policies from .zip files too. These can run code: only your own."
+)
+
+
+def episodes_option(default: int) -> Option:
+    """--episodes, with the default of the command."""
+    return click.option("--episodes", default=default, type=click.IntRange(1), help="Episodes to play.")
+
+
+@main.command()
+@click.option("--policy", default="threshold", help="A policy of `mm-env policies`, or a folder of a saved one.")
+@market_option
+@set_option
+@episodes_option(1000)
+@seed_option
+@tape_option
+@out_option
+@json_option
+@trust_option
+def simulate(
+    policy: str,
+    market: str,
+    changes: tuple[str, ...],
+    episodes: int,
+    seed: int,
+    recorded: Path | None,
+    out: Path | None,
+    as_json: bool,
+    trust_pickle: bool,
+) -> None:
+    """Play one policy; print its scores, save every step and draw the first episode.
+
+    Example: mm-env simulate --policy threshold:10 --episodes 1000 --seed 0 --out out/simulate
+    """
+    from mm_env.rollout import play
+
+    params = _params(market, changes)
+    tape = _tape(recorded, params)
+    chosen = {policy: _policy(policy, params, seed, trust_pickle)}
+    _report(_compared(chosen, params, _episodes(episodes, tape), seed, tape), as_json)
+    if out is not None:
+        played = play(chosen[policy], params, _episodes(episodes, tape), seed, tape)
+        played.save(out / "episodes.csv")
+        _draw(out, {"episode.png": lambda plots: plots.plot_episode(played)})
+
+
+@main.command()
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    default=("never", "threshold", "best-threshold", "optimal"),
+    help="A policy of `mm-env policies`, or a folder of a saved one; repeatable.",
+)
+@click.option("--ppo", is_flag=True, help="Train PPO on the spot and compare it too.")
+@market_option
+@set_option
+@episodes_option(20_000)
+@seed_option
+@tape_option
+@out_option
+@json_option
+@trust_option
+def compare(
+    policies: tuple[str, ...],
+    ppo: bool,
+    market: str,
+    changes: tuple[str, ...],
+    episodes: int,
+    seed: int,
+    recorded: Path | None,
+    out: Path | None,
+    as_json: bool,
+    trust_pickle: bool,
+) -> None:
+    """Play several policies on the same tapes; print a table with 95 % intervals, and draw them.
+
+    Example: mm-env compare --policy never --policy threshold:10 --policy optimal --out out/compare
+    """
+    params = _params(market, changes)
+    tape = _tape(recorded, params)
+    chosen = {name: _policy(name, params, seed, trust_pickle) for name in policies}
+    if ppo:
+        chosen["ppo"] = _trained(market, params, seed)
+    _report(_compared(chosen, params, _episodes(episodes, tape), seed, tape), as_json)
+    if out is not None:
+        _draw_comparison(out, chosen, params, seed, tape)
+
+
+@main.command()
+@market_option
+@set_option
+@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the training.")
+@click.option("--steps", type=click.IntRange(1), help="Environment steps in all; default: of the hyperparameters.")
+@click.option("--run", "run_dir", type=click.Path(path_type=Path), default="runs/ppo", help="Folder of the run.")
+@click.option("--resume", is_flag=True, help="Go on with the interrupted run in that folder.")
+@json_option
+def train(
+    market: str, changes: tuple[str, ...], seed: int, steps: int | None, run_dir: Path, resume: bool, as_json: bool
+) -> None:
+    """Train PPO and save the policy; an interrupted run goes on with --resume.
+
+    Example: mm-env train --seed 0 --run runs/ppo-0 && mm-env simulate --policy runs/ppo-0
+    """
+    from train import train_ppo
+
+    result = train_ppo(market, seed=seed, run_dir=run_dir, total_timesteps=steps, resume=resume, **_changes(changes))
+    click.echo(result)
+
+
+@main.command()
+@market_option
+@set_option
+@out_option
+@json_option
+def solve(market: str, changes: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+    """The exact optimum: its value, the best hedge thresholds over time, and the value of every fixed one.
+
+    Example: mm-env solve --set risk_aversion=0.02 --out out/solve
+    """
+    from baselines import solve as solved
+    from baselines import threshold_values
+
+    params = _params(market, changes)
+    solution = solved(params)
+    fixed = threshold_values(params)
+    if as_json:
+        thresholds = {
+            "inventories": solution.inventories,
+            "requests": solution.requests,
+            "thresholds": solution.thresholds,
+        }
+        print_json({"market": params.to_dict(), "value": solution.value, "threshold_values": fixed, **thresholds})
+    else:
+        _print_solution(solution, fixed)
+    if out is not None:
+        _draw(out, {"optimal.png": lambda plots: plots.plot_policies({"optimal": solution.policy}, params)})
+
+
+@main.command()
+@click.option("--params", "fields", is_flag=True, help="List the parameters of a market instead.")
+@json_option
+def markets(fields: bool, as_json: bool) -> None:
+    """The markets that ship, or every parameter with its default, unit, range and meaning.
+
+    Example: mm-env markets --params
+    """
+    if fields:
+        rows = MarketParams.describe()
+        print_rows(["field", "default", "unit", "allowed", "meaning"], rows, as_json)
+    else:
+        print_rows(["id", "what is hard in it"], [[name, entry.summary] for name, entry in MARKETS.items()], as_json)
+
+
+@main.command()
+@json_option
+def policies(as_json: bool) -> None:
+    """The policies that `--policy` takes. A folder of a trained policy will do too.
+
+    Example: mm-env policies
+    """
+    from baselines import POLICIES
+
+    rows = [[f"{name}:{entry.argument}" if entry.argument else name, entry.summary] for name, entry in POLICIES.items()]
+    print_rows(["policy", "what it does"], rows, as_json)
+
+
+def _params(market: str, changes: tuple[str, ...]) -> MarketParams:
+    return market_params(market, **_changes(changes))
+
+
+def _changes(texts: tuple[str, ...]) -> dict[str, object]:
+    """Read FIELD=VALUE texts; values as Python would: 3, 0.5, true, none, or a name."""
+    changes: dict[str, object] = {}
+    for text in texts:
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--set {text}: expected FIELD=VALUE")
+        changes[field.strip()] = _value(value.strip())
+    return changes
+
+
+def _value(text: str) -> object:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) -> PolicyFunction:
+    """A named policy, or a saved one where `name` is no name of the table but a path that exists."""
+    from baselines import POLICIES, make_policy
+
+    if name.partition(":")[0] not in POLICIES and Path(name).exists():
+        from train import load_policy
+
+        return load_policy(name, params, trust_pickle=trust_pickle)
+    return make_policy(name, params, seed)
+
+
+def _tape(path: Path | None, params: MarketParams) -> Tape | None:
+    from mm_env.tape import Tape, check_tape
+
+    if path is None:
+        return None
+    tape = Tape.read(path)
+    check_tape(tape, params)
+    return tape
+
+
+def _episodes(wanted: int, tape: Tape | None) -> int:
+    return wanted if tape is None else min(wanted, tape.num_episodes)
+
+
+def _compared(
+    policies: Mapping[str, PolicyFunction], params: MarketParams, episodes: int, seed: int, tape: Tape | None
+) -> Comparison:
+    from baselines import compare
+
+    with progress_bar("playing", episodes * len(policies)) as advance:
+        return compare(policies, params, episodes, seed, tape, advance)
+
+
+def _report(comparison: Comparison, as_json: bool) -> None:
+    if as_json:
+        print_json(comparison.to_dict())
+        return
+    names = [name for name in COLUMNS if name in comparison.names()]
+    rows = []
+    for policy in comparison.totals:
+        estimates = (comparison.score(policy, name) for name in names)
+        rows.append([policy, *(plus_minus(figure.value, figure.half_width()) for figure in estimates)])
+    print_table(["policy", *(COLUMNS[name] for name in names)], rows)
+
+
+def _print_solution(solution: Solution, fixed: Mapping[int, float]) -> None:
+    best = max(fixed, key=fixed.__getitem__)
+    rows = [["exact optimum", f"{solution.value:.4f}"], [f"best fixed threshold, {best}", f"{fixed[best]:.4f}"]]
+    rows += [[f"threshold {k}", f"{value:.4f}"] for k, value in fixed.items()]
+    print_table(["policy", "J"], rows)
+    if solution.params.hedge_action == "threshold":
+        click.echo("\nBest hedge threshold, units (for most inventories):\n")
+        names = [f"request {asked:+g}" for asked in solution.requests]
+        print_table(["trades", *names], solution.schedule())
+
+
+def _trained(market: str, params: MarketParams, seed: int) -> PolicyFunction:
+    from tempfile import TemporaryDirectory
+
+    from train import train_ppo
+
+    with TemporaryDirectory() as folder:
+        return train_ppo(market, seed=seed, run_dir=folder, params=params).policy
+
+
+def _draw(out: Path, charts: Mapping[str, Callable[[Any], Figure]]) -> None:
+    """Draw and save charts by file name; say where they are."""
+    from mm_env import plotting
+
+    for name, draw in charts.items():
+        plotting.save_figure(draw(plotting), out / name)
+        click.echo(f"wrote {out / name}", err=True)
+
+
+def _draw_comparison(
+    out: Path, policies: Mapping[str, PolicyFunction], params: MarketParams, seed: int, tape: Tape | None
+) -> None:
+    from baselines.frontier import frontier
+    from mm_env.rollout import play
+
+    charts: dict[str, Callable[[Any], Figure]] = {}
+    for name, policy in policies.items():
+        first = play(policy, params, 1, seed, tape)
+        charts[f"episode-{_file_name(name)}.png"] = lambda plots, first=first: plots.plot_episode(first)
+    charts["policies.png"] = lambda plots: plots.plot_policies(policies, params)
+    if tape is None:
+        charts["frontier.png"] = lambda plots: plots.plot_frontier(frontier(policies, params, seed=seed))
+    _draw(out, charts)
+
+
+def _file_name(policy: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in policy).strip("-")
+
+
+if __name__ == "__main__":
+    main()

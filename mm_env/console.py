@@ -1,0 +1,77 @@
+"""What the command line prints: tables that paste into Markdown, JSON, and progress on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import numpy as np
+
+_WIDE = 200  # columns where no terminal says how many
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a Markdown table."""
+    from rich.box import MARKDOWN
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*header, box=MARKDOWN)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(table)
+
+
+def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]], as_json: bool) -> None:
+    """Print rows as a table, or as a JSON list of objects."""
+    if as_json:
+        print_json([dict(zip(header, row, strict=True)) for row in rows])
+    else:
+        print_table(header, rows)
+
+
+def print_json(value: Any) -> None:
+    """Print strict JSON: NaN and infinities become null."""
+    click.echo(json.dumps(_finite(value), indent=2))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def plus_minus(value: float, half_width: float) -> str:
+    """A figure with its interval, to the digits that the interval supports.
+
+    Example:
+        >>> plus_minus(4.71834, 0.00092), plus_minus(1.0, 0.0)
+        ('4.7183 ± 0.0009', '1.0000')
+    """
+    if not np.isfinite(value):
+        return "-"
+    if not np.isfinite(half_width) or half_width == 0:
+        return f"{value:.4f}"
+    digits = min(max(1 - int(np.floor(np.log10(half_width))) - 1, 0), 6)
+    return f"{value:.{digits}f} ± {half_width:.{digits}f}"
+
+
+@contextmanager
+def progress_bar(task: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error; yields the function that advances it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        number = progress.add_task(task, total=total)
+        yield lambda done: progress.advance(number, done)

@@ -1,0 +1,166 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from baselines import POLICIES, best_threshold, make_policy, policy_value, solve, threshold_values
+from baselines.scores import Totals, mean, objective, ratio
+from mm_env import MarketParams, market_params, play_blocks
+from mm_env.market import Decision, Move, Request, opening, realised_reward, step
+from tests.markets import IDS, market_parameters
+
+
+def played(policy, params, episodes, seed=0):
+    return Totals.gather(play_blocks(policy, params, episodes, seed))
+
+
+@pytest.mark.parametrize("market", IDS)
+def test_the_optimum_proved_by_play(market):
+    params = market_params(market)
+    solution = solve(params)
+    estimate = objective(played(solution.policy, params, 20_000, seed=1))
+    assert abs(estimate.value - solution.value) < 4 * estimate.standard_error
+    assert solution.value == pytest.approx(policy_value(solution.policy, params), rel=1e-12)
+
+
+@pytest.mark.parametrize("market", IDS)
+@pytest.mark.parametrize("name", [name for name in POLICIES if name != "random"])
+def test_no_policy_of_the_table_beats_it(market, name):
+    params = market_params(market)
+    assert policy_value(make_policy(name, params), params) <= solve(params).value + 1e-9
+
+
+@given(params=market_parameters(), seed=st.integers(0, 2**32))
+@settings(max_examples=10, deadline=None, derandomize=True)
+def test_the_value_is_met_in_ten_random_markets(params, seed):
+    solution = solve(params)
+    plain = mean(played(solution.policy, params, 4000, seed).reward)
+    assert abs(plain.value - solution.value) <= 4 * plain.standard_error + 1e-9 * (1 + abs(solution.value))
+
+
+def brute_force(params):
+    """The best of all policies, one action per (trade, inventory, request), by expanding every one of them."""
+    sides = (1.0, -1.0)
+    states = range(-params.inventory_limit, params.inventory_limit + 1)
+    situations = list(itertools.product(range(params.num_trades), states, sides))
+
+    def value(policy, trade=0, inventory=0):
+        if trade == params.num_trades:
+            return 0.0
+        total = 0.0
+        for side in sides:
+            book = opening(params)._replace(inventory=float(inventory))
+            decision = Decision(params.spread, float(policy[trade, inventory, side]), np.inf)
+            move = Move(0.0, 0.0, trade == params.num_trades - 1)
+            result = step(book, Request(side, 1.0, np.inf), decision, move, params)
+            rest = value(policy, trade + 1, int(result.book.inventory))
+            total += 0.5 * (float(realised_reward(result)) + rest)
+        return total
+
+    reachable = [s for s in situations if abs(s[1]) <= s[0]]
+    actions = range(params.inventory_limit + 1)
+    idle = dict.fromkeys(situations, 0)
+    choices = itertools.product(actions, repeat=len(reachable))
+    return max(value(idle | dict(zip(reachable, choice, strict=True))) for choice in choices)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_trades": 1, "inventory_limit": 2},
+        {"num_trades": 2, "inventory_limit": 1, "risk_aversion": 5.0},
+        {"num_trades": 2, "inventory_limit": 1, "hedge_cost_per_unit": 0.2, "risk_aversion": 5.0},
+        {"num_trades": 2, "inventory_limit": 1, "liquidate_at_end": True},
+    ],
+)
+def test_it_equals_brute_force_on_tiny_markets(changes):
+    params = MarketParams(**changes)
+    assert solve(params).value == pytest.approx(brute_force(params), abs=1e-12)
+
+
+def test_brute_force_at_three_trades():
+    params = MarketParams(num_trades=3, inventory_limit=1, hedge_cost_per_unit=0.03, risk_aversion=1.0)
+    assert solve(params).value == pytest.approx(brute_force(params), abs=1e-12)
+
+
+class TestClosedForms:
+    """Of the long run at the seed's numbers: H = hedge threshold, L = cap. From 50 long episodes, warmed up."""
+
+    @staticmethod
+    def long_run(name):
+        params = MarketParams(num_trades=20_000, risk_aversion=0.0)
+        blocks = list(play_blocks(make_policy(name, params), params, 50, seed=3))
+        return params, blocks
+
+    @staticmethod
+    def assert_close(estimate, expected):
+        assert abs(estimate.value - expected) < 4 * estimate.standard_error
+
+    @pytest.mark.parametrize("threshold", [0, 2, 5, 10])
+    def test_a_fixed_threshold(self, threshold):
+        params, blocks = self.long_run(f"threshold:{threshold}")
+        late = slice(2000, None)
+        trades = params.num_trades - 2000
+        hedged = np.concatenate([(b.hedge[:, late] != 0).sum(axis=1) for b in blocks]) / trades
+        squares = np.concatenate([(b.inventory[:, late] ** 2).mean(axis=1) for b in blocks])
+        foreseen = np.concatenate([(b.spread_pnl - b.hedge_cost)[:, late].mean(axis=1) for b in blocks])
+        if threshold == 0:
+            assert (hedged == 1).all()
+            assert not squares.any()
+            np.testing.assert_allclose(foreseen, 0.05 - 0.01)
+            return
+        self.assert_close(mean(hedged), 1 / (2 * threshold + 1))
+        self.assert_close(mean(squares), threshold * (threshold + 1) / 3)
+        self.assert_close(mean(foreseen), 0.05 - 0.01 / (2 * threshold + 1))
+
+    def test_never_hedging(self):
+        _, blocks = self.long_run("never")
+        late = slice(2000, None)
+        rejected = np.concatenate([(~b.filled[:, late]).mean(axis=1) for b in blocks])
+        foreseen = np.concatenate([b.spread_pnl[:, late].mean(axis=1) for b in blocks])
+        self.assert_close(mean(rejected), 1 / 41)
+        self.assert_close(mean(foreseen), 0.05 * 40 / 41)
+
+
+def test_fixed_thresholds_are_valued_exactly():
+    params = MarketParams(num_trades=40, arrival_probability=0.9, buy_probability=0.6, liquidate_at_end=True)
+    values = threshold_values(params)
+    for threshold, value in values.items():
+        assert value == pytest.approx(policy_value(make_policy(f"threshold:{threshold}", params), params), rel=1e-12)
+    assert best_threshold(params) == max(values, key=values.get)
+
+
+def test_hedging_everything_is_worth_the_spread_less_the_cost():
+    assert threshold_values(MarketParams())[0] == pytest.approx(100 * (0.05 - 0.01))
+
+
+def test_a_coarse_grid_of_levels_costs_value():
+    coarse, fine = MarketParams(hedge_levels=3), MarketParams()
+    assert solve(coarse).value < solve(fine).value
+    assert set(np.unique(solve(coarse).thresholds)) <= {0.0, 10.0, 20.0}
+
+
+def test_a_market_too_large_is_refused_by_name():
+    with pytest.raises(ValueError, match="inventory_limit=5000 with 5001 hedge levels is too large"):
+        solve(MarketParams(inventory_limit=5000))
+    assert solve(MarketParams(num_trades=5, inventory_limit=5000, hedge_levels=11)).value > 0
+
+
+def test_a_request_from_elsewhere_is_refused():
+    policy = solve(MarketParams()).policy
+    with pytest.raises(ValueError, match="knows the requests"):
+        policy(np.array([[0.0, 1.0, 3.0]], dtype=np.float32))
+
+
+def test_the_figures_the_documents_quote():
+    assert solve(MarketParams()).value == pytest.approx(4.718, abs=5e-4)
+    assert max(threshold_values(MarketParams()).values()) == pytest.approx(4.715, abs=5e-4)
+
+
+def test_fills_are_counted():
+    params = MarketParams(inventory_limit=1)
+    totals = played(make_policy("never", params), params, 4000)
+    estimate = ratio(totals.fills, totals.requests)
+    assert abs(estimate.value - 2 / 3) < 0.01  # 2L / (2L + 1)

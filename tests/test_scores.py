@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from baselines import SCORES, compare, make_policy, scores, share_of_gap
+from baselines.scores import Totals
+from mm_env import MarketParams, Tape, play, play_blocks
+from mm_env.episodes import Episodes
+
+
+@pytest.fixture(scope="module")
+def totals():
+    params = MarketParams(inventory_limit=5, arrival_probability=0.9)
+    return Totals.of(play(make_policy("threshold:4", params), params, 2000, seed=5))
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_every_interval_agrees_with_a_bootstrap(totals, name):
+    estimate = SCORES[name].estimate(totals)
+
+    def statistic(rows):
+        fields = {field: getattr(totals, field)[rows] for field in totals.__dataclass_fields__}
+        return SCORES[name].estimate(Totals(**fields)).value
+
+    rng = np.random.default_rng(0)
+    values = [statistic(rng.integers(len(totals), size=len(totals))) for _ in range(600)]
+    assert estimate.value == pytest.approx(statistic(np.arange(len(totals))))
+    assert estimate.standard_error == pytest.approx(np.std(values), rel=0.15, abs=1e-12)
+    assert abs(estimate.influence.mean()) <= 1e-9 * (1 + np.abs(estimate.influence).max())
+
+
+def test_figures_against_their_definitions(totals):
+    pnl = totals.pnl
+    figures = {name: score.estimate(totals).value for name, score in SCORES.items()}
+    assert figures["pnl"] == pytest.approx(pnl.mean())
+    assert figures["sd"] == pytest.approx(pnl.std())
+    assert figures["sharpe"] == pytest.approx(pnl.mean() / pnl.std())
+    assert figures["cvar"] == pytest.approx(np.sort(pnl)[:100].mean())  # the worst 100 of 2000
+    assert figures["fill_rate"] + figures["rejection_rate"] == pytest.approx(1)
+    assert figures["internalisation"] == pytest.approx(1 - totals.hedge_volume.sum() / totals.client_volume.sum())
+
+
+def test_intervals_are_students():
+    values = np.array([1.0, 2.0, 4.0])
+    low, high = scores.mean(values).interval()
+    expected = stats.t.interval(0.95, 2, loc=values.mean(), scale=stats.sem(values))
+    assert (low, high) == pytest.approx(expected)
+    assert np.isnan(scores.mean(values[:1]).interval()).all()
+
+
+def test_totals_of_an_episode_worked_out_by_hand():
+    params = MarketParams(num_trades=4, inventory_limit=1, hedge_threshold=1, hedge_cost_per_unit=0.5, spread=1.0)
+    tape = Tape.replay(sides=[1, 1, -1, 0], price_moves=[1.0, 2.0, 0.0, 1.0])
+    totals = Totals.of(play(make_policy("threshold", params), params, tape=tape))
+    # equity: sold at 101, mid 101: 0; second rejected, mid 103: -2; bought at 102, mid 103: -1; -1
+    assert totals.pnl[0] == -1
+    assert totals.drawdown[0] == 2
+    assert totals.mean_inventory[0] == 0.5
+    assert (totals.requests[0], totals.fills[0], totals.client_volume[0]) == (3, 2, 2)
+
+
+def test_blocks_sum_to_the_whole():
+    params = MarketParams(num_trades=50_000)
+    policy = make_policy("threshold", params)
+    blocks = list(play_blocks(policy, params, 7, seed=2))
+    assert [len(block) for block in blocks] == [4, 3]
+    whole = Episodes.concatenate(blocks)
+    np.testing.assert_array_equal(Totals.gather(blocks).pnl, Totals.of(whole).pnl)
+    np.testing.assert_array_equal(play(policy, params, 7, seed=2).reward, whole.reward)
+
+
+def test_the_control_variate_changes_the_interval_not_the_mean(totals):
+    plain, reduced = scores.mean(totals.reward), scores.objective(totals)
+    assert abs(plain.value - reduced.value) < 4 * plain.standard_error
+    assert reduced.standard_error < 0.3 * plain.standard_error
+
+
+class TestCompare:
+    params = MarketParams()
+
+    def policies(self, *names):
+        return {name: make_policy(name, self.params) for name in names}
+
+    def test_shares_run_from_the_rule_to_the_optimum(self):
+        result = compare(self.policies("threshold", "optimal", "best-threshold", "never"), self.params, 3000)
+        assert result.share("threshold").value == 0
+        assert result.share("optimal").value == pytest.approx(1)
+        assert 0.98 < result.share("best-threshold").value < 1
+        assert result.share("never").value < 0
+
+    def test_the_share_interval_covers_the_exact_share(self):
+        from baselines import policy_value
+
+        rule, middle, best = (
+            policy_value(make_policy(n, self.params), self.params) for n in ("threshold", "threshold:5", "optimal")
+        )
+        exact = (middle - rule) / (best - rule)
+        covered = 0
+        for seed in range(20):
+            share = compare(self.policies("threshold:5"), self.params, 500, seed).share("threshold:5")
+            covered += share.interval()[0] <= exact <= share.interval()[1]
+        assert covered >= 16  # of 19 expected
+
+    def test_paired_differences_are_sharper(self):
+        result = compare(self.policies("threshold:2", "threshold:3"), self.params, 3000)
+        paired = result.difference("threshold:2", "threshold:3", "pnl")
+        apart = [result.score(name, "pnl").standard_error for name in result.totals]
+        assert paired.standard_error < 0.7 * np.hypot(*apart)
+
+    def test_where_there_is_no_gap_there_is_no_share(self):
+        params = MarketParams(hedge_threshold=0, price_volatility=0, hedge_cost_per_unit=0)
+        result = compare({"flat": make_policy("flat", params)}, params, 50)
+        assert np.isnan(result.share("flat").value)
+
+    def test_recorded_tapes_have_no_optimum(self):
+        tape = Tape.draw(self.params, 0, 30)
+        recorded = Tape.replay(tape.side.T, tape.change.T)
+        result = compare(self.policies("threshold", "never"), self.params, tape=recorded)
+        assert "share" not in result.names()
+        np.testing.assert_allclose(
+            result.totals["never"].pnl, compare(self.policies("never"), self.params, 30).totals["never"].pnl
+        )
+
+    def test_the_same_seed_gives_the_same_table(self):
+        tables = [compare(self.policies("random", "never"), self.params, 200, seed=9).to_dict() for _ in range(2)]
+        assert tables[0] == tables[1]
+
+    def test_no_policy_is_refused(self):
+        with pytest.raises(ValueError, match="at least one policy"):
+            compare({}, self.params)
+
+
+def test_share_of_gap_by_hand():
+    a, b, c = (scores.mean(np.array(x)) for x in ([1.0, 3.0], [0.0, 0.0], [4.0, 4.0]))
+    share = share_of_gap(a, b, c)
+    assert share.value == 0.5
+    assert share.influence.tolist() == [-0.25, 0.25]

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mm_env import MarketParams, Tape
+from mm_env.tape import _JUMP, Worlds, outcomes
+from tests.markets import market_parameters
+
+
+def same(a: Tape, b: Tape) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a.channels(), b.channels(), strict=True))
+
+
+@given(params=market_parameters(), seed=st.integers(0, 2**70), start=st.integers(0, 90), number=st.integers(1, 60))
+@settings(max_examples=50, deadline=None)
+def test_any_episode_can_be_reached_at_once(params, seed, start, number):
+    whole = Tape.draw(params, seed, start + number)
+    assert same(whole.columns(slice(start, None)), Tape.draw(params, seed, number, start))
+
+
+def test_a_block_is_numpys_own_jump():
+    params = MarketParams(num_trades=64)
+    block = Worlds(params, [7]).draw([0], [3])
+    reference = np.random.Generator(np.random.PCG64DXSM(7).jumped(3))
+    np.testing.assert_array_equal(block.change.T.ravel(), 0.3 * reference.standard_normal(block.change.size))
+    buys = reference.random(block.side.size, dtype=np.float32) < 0.5
+    np.testing.assert_array_equal(block.side.T.ravel(), np.where(buys, 1.0, -1.0))
+    assert _JUMP % 2 == 1
+
+
+def test_seeds_and_episodes_are_different_markets():
+    params = MarketParams()
+    a, b = Tape.draw(params, 0, 50), Tape.draw(params, 1, 50)
+    moves = np.concatenate([a.change, b.change], axis=1)
+    assert len(np.unique(moves)) == moves.size
+    correlation = np.corrcoef(moves.T)
+    assert np.abs(correlation - np.eye(100)).max() < 0.5  # 100 trades each: 5 standard errors
+
+
+def test_a_mechanism_that_is_turned_off_leaves_the_rest_as_it_is():
+    plain = Tape.draw(MarketParams(), 3, 40)
+    sparse = Tape.draw(MarketParams(arrival_probability=0.999999), 3, 40)
+    np.testing.assert_array_equal(plain.change, sparse.change)
+    came = sparse.side != 0
+    np.testing.assert_array_equal(plain.side[came], sparse.side[came])
+
+
+@given(params=market_parameters(max_trades=4), seed=st.integers(0, 2**32))
+@settings(max_examples=20, deadline=None)
+def test_what_is_summed_is_what_is_drawn(params, seed):
+    """`outcomes`, which the solver sums over, against `draw`, which is sampled: within 4 standard errors."""
+    law = outcomes(params)
+    tape = Tape.draw(params, seed, 20_000 // params.num_trades)
+    asked = (tape.side * tape.size).ravel()
+    for probability, request in zip(law.probability, law.request.side * law.request.size, strict=True):
+        error = np.sqrt(probability * (1 - probability) / asked.size)
+        assert abs(np.mean(asked == request) - probability) <= 4.5 * error + 1e-12
+    assert law.probability.sum() == pytest.approx(1.0)
+    error = params.price_volatility / np.sqrt(asked.size)
+    assert abs(tape.change.mean()) <= 4.5 * error
+    assert abs(tape.change.std() - params.price_volatility) <= 4.5 * error
+
+
+class TestReplay:
+    def test_shapes(self):
+        assert Tape.replay([1, -1], [0.1, 0.2]).side.shape == (2, 1)
+        assert Tape.replay([[1, -1], [1, 1], [0, 1]], np.zeros((3, 2))).side.shape == (2, 3)
+
+    @pytest.mark.parametrize(
+        ("sides", "moves", "sizes", "message"),
+        [
+            ([1, 2], [0, 0], None, "sides must be -1, 0 or 1, got 2.0 at episode 0, trade 1"),
+            ([1, 1], [0, np.nan], None, "price_moves must be finite, got nan"),
+            ([1, 1], [0, 1e10], None, "price_moves must be at most"),
+            ([1, 1], [0], None, "price_moves must have the shape of sides"),
+            ([1, 1], [0, 0], [1, 1.5], "sizes must be whole numbers"),
+            ([1, 1], [0, 0], [0, 1], "sizes must be whole numbers"),
+            ([], [], None, "sides must have shape"),
+            (["1", "1"], [0, 0], None, "sides must be numbers"),
+            ([[1, 1], [1]], [0, 0], None, "sides must be numbers"),
+            ([1, None], [0, 0], None, "sides must be numbers"),
+            ([True, False], [0, 0], None, "sides must be numbers"),
+            (1, 0, None, "sides must have shape"),
+            (np.ones((1, 1, 1)), [0], None, "sides must have shape"),
+        ],
+    )
+    def test_bad_recordings_are_named(self, sides, moves, sizes, message):
+        with pytest.raises(ValueError, match=message):
+            Tape.replay(sides, moves, sizes)
+
+    @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+    def test_files(self, tmp_path, suffix):
+        pd = pytest.importorskip("pandas")
+        table = pd.DataFrame({"sides": [1, -1, 1, 1], "price_moves": [0.1, 0.2, -0.3, 0.0], "sizes": [1, 2, 3, 1]})
+        path = tmp_path / f"tape{suffix}"
+        write = {".csv": lambda t: t.to_csv(path, index=False), ".parquet": lambda t: t.to_parquet(path)}[suffix]
+        write(table)
+        assert same(Tape.read(path), Tape.replay(table.sides, table.price_moves, table.sizes))
+        write(table.assign(episode=["a", "a", "b", "b"]))
+        split = Tape.read(path)
+        assert (split.num_trades, split.num_episodes) == (2, 2)
+        assert split.size[:, 1].tolist() == [3.0, 1.0]
+        write(table.assign(episode=["a", "b", "b", "b"]))
+        with pytest.raises(ValueError, match="episodes differ in length"):
+            Tape.read(path)
+        write(table.drop(columns="sides"))
+        with pytest.raises(ValueError, match="no column 'sides'"):
+            Tape.read(path)
+        path.write_bytes(b"\x00\xff PAR1 nonsense")
+        with pytest.raises(ValueError, match=r"tape\.(csv|parquet)"):
+            Tape.read(path)
+
+    def test_no_such_file(self, tmp_path):
+        pytest.importorskip("pandas")
+        with pytest.raises(ValueError, match="cannot be read"):
+            Tape.read(tmp_path / "none.csv")
+        with pytest.raises(ValueError, match="is a .csv or a .parquet"):
+            Tape.read(tmp_path / "tape.xls")
