@@ -75,7 +75,7 @@ class OptimalPolicy:
             ValueError: A request that cannot come in this market, as on a tape recorded elsewhere.
         """
         view = read(observations, self.params)
-        asked = view.request.side * view.request.size
+        asked = view.request.wanted
         match = asked[..., None] == self.requests
         over = view.trades_left == 0  # the observation after the last trade, where nothing is asked
         unknown = ~(match.any(axis=-1) | over)
@@ -175,10 +175,10 @@ class _Game:
             )
         self.params = params
         self.inventories = np.arange(-limit, limit + 1, dtype=np.float64)
-        self.requests = self.outcomes.request.side * self.outcomes.request.size
-        self.request = Request(*(part[:, None] for part in self.outcomes.request))
+        self.requests = self.outcomes.request.wanted
+        self.request = Request(*(np.asarray(part)[:, None] for part in self.outcomes.request))
         self.book: Book = market.opening(params)._replace(inventory=self.inventories[:, None, None], mid=0.0)
-        self._decision = decode(np.arange(len(levels)), levels, params)
+        self._decision = decode(levels, params)
         self._usual, self._last = self._play(last=False), self._play(last=True)
 
     def _play(self, last: bool) -> _Stage:
@@ -186,7 +186,7 @@ class _Game:
         move = Move(change=mean, expected=mean, last=last)
         step = market.step(self.book, self.request, self._decision, move, self.params)
         after = np.round(step.book.inventory).astype(np.int64) + self.params.inventory_limit
-        return _Stage(*np.broadcast_arrays(market.expected_reward(step), after))
+        return _Stage(*np.broadcast_arrays(market.expected_reward(step, move), after))
 
     def stage(self, trade: int) -> _Stage:
         """The step at request number `trade`; the last one may be charged for what is left."""

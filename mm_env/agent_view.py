@@ -23,7 +23,7 @@ Observations = NDArray[np.float32]  # (..., observations)
 Actions = NDArray[np.int64]  # (...)
 PolicyFunction = Callable[[Observations], Actions]
 
-NOBODY = Request(side=0.0, size=0.0, reservation=-np.inf)  # what is shown after the last trade
+NOBODY = Request(side=0.0, wanted=0.0, reservation=None)  # what is shown after the last trade
 
 
 class Column(NamedTuple):
@@ -56,7 +56,7 @@ OBSERVATIONS = (
         "units the client asks for: > 0 he buys, < 0 he sells, 0 nobody came",
         -1.0,
         1.0,
-        lambda book, request, left, params: request.side * request.size,
+        lambda book, request, left, params: request.wanted,
     ),
 )
 
@@ -106,30 +106,27 @@ def columns(book: Book, request: Request, trades_left: Number, params: MarketPar
 def observe(book: Book, request: Request, trades_left: Number, params: MarketParams) -> Observations:
     """The observations of many dealers, shape (..., observations)."""
     values = columns(book, request, trades_left, params)
-    shape = np.broadcast(*values).shape
-    observations = np.empty((*shape, len(values)), dtype=np.float32)
-    for i, value in enumerate(values):
-        observations[..., i] = value
-    return observations
+    observations = np.empty((len(values), *np.broadcast(*values).shape), dtype=np.float32)
+    for row, value in zip(observations, values, strict=True):
+        row[...] = value
+    return observations.transpose(*range(1, observations.ndim), 0)  # each column lies together: written faster
 
 
 def read(observations: Observations, params: MarketParams) -> View:
     """Undo `observe`: observations of shape (..., observations) in units."""
     inventory, time_left, request = np.moveaxis(np.asarray(observations, dtype=np.float64), -1, 0)
-    side = np.sign(request)
-    accepts = np.where(side == 0, -np.inf, np.inf)
     return View(
         inventory=np.round(inventory * (params.inventory_limit or 1)),
         trades_left=np.round(time_left * params.num_trades),
-        request=Request(side, abs(request), accepts),
+        request=Request(np.sign(request), request, None),
     )
 
 
-def decode(action: Any, levels: Any, params: MarketParams) -> Decision:
-    """The decision that an action (an int, or an array of shape (N,)) stands for; `levels` as of `hedge_levels`."""
+def decode(level: Number, params: MarketParams) -> Decision:
+    """The decision that a hedge level stands for: a threshold, or units to offload now. Shape (...), units."""
     if params.hedge_action == "units":
-        return Decision(params.spread, 0.0, levels[action])
-    return Decision(params.spread, levels[action], np.inf)
+        return Decision(params.spread, 0.0, level)
+    return Decision(params.spread, level, None)
 
 
 def encode(threshold: ArrayLike, observations: Observations, params: MarketParams) -> Actions:
@@ -149,10 +146,9 @@ def encode(threshold: ArrayLike, observations: Observations, params: MarketParam
     kept = np.minimum(np.asarray(threshold, dtype=np.float64), params.inventory_limit)
     if params.hedge_action == "units":
         inventory, _, request = read(observations, params)
-        decision = Decision(distance=params.spread, threshold=kept, max_units=np.inf)
-        _, sold = market.trade(inventory, request, decision, params, np)
-        _, units = market.hedge_excess(inventory - sold, decision, np)
-        return np.asarray(units, dtype=np.int64)
+        decision = Decision(distance=params.spread, threshold=kept, max_units=None)
+        _, sold = market.trade(inventory, request, decision, params)
+        return np.asarray(abs(market.hedge_excess(inventory - sold, decision, np)), dtype=np.int64)
     levels = hedge_levels(params)
     actions = np.searchsorted(levels, kept)
     if not np.array_equal(levels[actions], kept):
@@ -163,7 +159,7 @@ def encode(threshold: ArrayLike, observations: Observations, params: MarketParam
 
 def report(step: Step) -> dict[str, Any]:
     """What `info` tells of a step: the named parts of the reward and the book at its end."""
-    book, filled, hedge, spread_pnl, hedge_cost, inventory_pnl, risk_penalty, _ = step
+    book, filled, hedge, spread_pnl, hedge_cost, inventory_pnl, risk_penalty = step
     inventory, _, price, equity, unrealized_pnl, cumulative_hedge = book
     return {
         "spread_pnl": spread_pnl,
@@ -196,7 +192,7 @@ def check_actions(actions: Any, lanes: int, number: int) -> Actions:
     array = np.asarray(actions)
     if array.dtype.kind not in "iu" or array.shape != (lanes,):
         raise ValueError(f"actions must be whole numbers of shape ({lanes},), got {array.dtype} of shape {array.shape}")
-    if lanes and not (array.min() >= 0 and array.max() < number):
+    if array.astype(np.uint64).max() >= number:  # one pass: what is negative becomes huge
         lane = int(np.argmax((array < 0) | (array >= number)))
         raise ValueError(f"actions must be from 0 to {number - 1}, got {array[lane]} in lane {lane}")
     return array

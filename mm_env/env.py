@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import gymnasium as gym
@@ -105,7 +106,7 @@ class HedgingEnv(gym.Env[Any, Any]):
         self.observation_space = observation_space(largest_size(tape))
         self.action_space = action_space(self.params)
         levels = hedge_levels(self.params).tolist()
-        self._decisions = [decode(action, levels, self.params) for action in range(len(levels))]
+        self._decisions = [decode(level, self.params) for level in levels]
         self._tape = tape
         self._worlds = Worlds(self.params, [0], tape)
         self._seeded = tape is not None  # a recorded tape starts at its first episode
@@ -138,13 +139,13 @@ class HedgingEnv(gym.Env[Any, Any]):
         if self._trade == self.params.num_trades:
             raise gym.error.ResetNeeded("call reset() first: no episode is under way")
         decision = self._decisions[check_action(action, len(self._decisions))]
-        step = market.step(self._book, self._request, decision, self._move(), self.params, scalar)
+        request, move = self._requests[self._trade], self._moves[self._trade]
+        step = market.step(self._book, request, decision, move, self.params, scalar)
         if self._recorder is not None:
-            self._recorder.record(self._request, step)
+            self._recorder.record(request, step, move)
         self._book = step.book
         self._trade += 1
-        terminated = self._trade == self.params.num_trades
-        return self._observe(), self.reward_function(step), terminated, False, report(step)
+        return self._observe(), self.reward_function(step, move), move.last, False, report(step)
 
     def render(self) -> NDArray[np.uint8] | str | None:
         """The episode so far: three charts as an RGB array, or one line of text."""
@@ -176,24 +177,18 @@ class HedgingEnv(gym.Env[Any, Any]):
         if column == 0:
             self._block = self._worlds.draw([0], [number])
         length = self.params.num_trades
-        self._channels = [
-            [c] * length if isinstance(c, float) else c[:, column].tolist() for c in self._block.channels()
-        ]
+        side, size, reservation, change, expected = (
+            c[:, column].tolist() if isinstance(c, np.ndarray) else [c] * length for c in self._block.channels()
+        )
+        wanted = side if self._block.size is None else map(operator.mul, side, size)
+        self._requests = [*map(Request._make, zip(side, wanted, reservation, strict=True)), NOBODY]
+        last = [False] * (length - 1) + [True]
+        self._moves = list(map(Move._make, zip(change, expected, last, strict=True)))
         self._episode += 1
 
-    def _move(self) -> Move:
-        _, _, _, change, expected = self._channels
-        trade = self._trade
-        return Move(change[trade], expected[trade], trade == self.params.num_trades - 1)
-
     def _observe(self) -> Observations:
-        trade, length = self._trade, self.params.num_trades
-        if trade == length:
-            self._request = NOBODY
-        else:
-            side, size, reservation, _, _ = self._channels
-            self._request = Request(side[trade], size[trade], reservation[trade])
-        return np.array(columns(self._book, self._request, length - trade, self.params), dtype=np.float32)
+        request, left = self._requests[self._trade], self.params.num_trades - self._trade
+        return np.array(columns(self._book, request, left, self.params), np.float32)
 
     def _line(self) -> str:
         book = self._book

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mm_env import market
 from mm_env.files import replacing
-from mm_env.market import Request, Step
+from mm_env.market import Move, Request, Step
 from mm_env.params import MarketParams
 
 if TYPE_CHECKING:
@@ -117,21 +117,21 @@ class Episodes:
                 table.to_parquet(temporary, index=False)
 
 
-CHANNELS: Mapping[str, Callable[[Request, Step], market.Number]] = {
-    "request": lambda request, step: request.side * request.size,
-    "inventory": lambda request, step: step.book.inventory,
-    "price": lambda request, step: step.book.mid,
-    "filled": lambda request, step: step.filled,
-    "hedge": lambda request, step: step.hedge,
-    "spread_pnl": lambda request, step: step.spread_pnl,
-    "hedge_cost": lambda request, step: step.hedge_cost,
-    "inventory_pnl": lambda request, step: step.inventory_pnl,
-    "risk_penalty": lambda request, step: step.risk_penalty,
-    "reward": lambda request, step: market.realised_reward(step),
-    "equity": lambda request, step: step.book.equity,
-    "unrealized_pnl": lambda request, step: step.book.unrealized_pnl,
-    "cumulative_hedge": lambda request, step: step.book.cumulative_hedge,
-    "surprise": lambda request, step: step.surprise,
+CHANNELS: Mapping[str, Callable[[Request, Step, Move], market.Number]] = {
+    "request": lambda request, step, move: request.wanted,
+    "inventory": lambda request, step, move: step.book.inventory,
+    "price": lambda request, step, move: step.book.mid,
+    "filled": lambda request, step, move: step.filled,
+    "hedge": lambda request, step, move: step.hedge,
+    "spread_pnl": lambda request, step, move: step.spread_pnl,
+    "hedge_cost": lambda request, step, move: step.hedge_cost,
+    "inventory_pnl": lambda request, step, move: step.inventory_pnl,
+    "risk_penalty": lambda request, step, move: step.risk_penalty,
+    "reward": lambda request, step, move: market.realised_reward(step, move),
+    "equity": lambda request, step, move: step.book.equity,
+    "unrealized_pnl": lambda request, step, move: step.book.unrealized_pnl,
+    "cumulative_hedge": lambda request, step, move: step.book.cumulative_hedge,
+    "surprise": lambda request, step, move: step.inventory_pnl - market.expected_pnl(step, move),
 }
 
 
@@ -144,10 +144,10 @@ class Recorder:
         self._rows = {name: np.empty(shape, bool if name == "filled" else float) for name in CHANNELS}
         self._steps = 0
 
-    def record(self, request: Request, step: Step) -> None:
+    def record(self, request: Request, step: Step, move: Move) -> None:
         """Append one step of every episode."""
         for name, value in CHANNELS.items():
-            self._rows[name][self._steps] = value(request, step)
+            self._rows[name][self._steps] = value(request, step, move)
         self._steps += 1
 
     def episodes(self) -> Episodes:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.agent_view import NOBODY
-from mm_env.market import Move, Number, Request
+from mm_env.market import Move, Request
 from mm_env.params import MarketParams
-from mm_env.tape import Tape, Worlds, row
+from mm_env.tape import Tape, Worlds, request_of, row
 
 _LANES_PER_DRAW = 16  # drawn and transposed together: small enough for the processor's cache
 
@@ -26,7 +26,7 @@ class Lanes:
     def __init__(self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None) -> None:
         self._length = params.num_trades
         self._worlds = Worlds(params, seeds, replay)
-        self._channels: list[Number] = []  # each a float, or of shape (episodes, trades, N)
+        self._channels: list[Any] = []  # each of shape (episodes, trades, N), or a constant
         self._lanes = np.arange(len(seeds))
         self._episode: int | NDArray[np.int64] = -1  # of the seed, counted from 0
         self.trade: int | NDArray[np.int64] = self._length
@@ -57,17 +57,17 @@ class Lanes:
     def request(self) -> Request:
         """The request each lane has to answer; nobody's where the episode has ended."""
         if isinstance(self.trade, int):
-            return NOBODY if self.trade == self._length else Request(*self._rows(0, 3))
-        ended = self.trade == self._length
-        rows = zip(NOBODY, self._rows(0, 3), strict=True)
-        return Request(*(np.where(ended, nobody, request) for nobody, request in rows))
+            return NOBODY if self.trade == self._length else request_of(*self._rows(0, 3))
+        side, wanted, reservation = request_of(*self._rows(0, 3))
+        open_lanes = self.trade < self._length
+        return Request(side * open_lanes, wanted * open_lanes, reservation)
 
     def move(self) -> Move:
         """The price move that follows each lane's request."""
         change, expected = self._rows(3, 5)
         return Move(change, expected, self.trade == self._length - 1)
 
-    def _rows(self, start: int, stop: int) -> list[Number]:
+    def _rows(self, start: int, stop: int) -> list[Any]:
         index: Any
         if isinstance(self.trade, int):
             index = (self._episode % self._worlds.block, self.trade)
@@ -81,8 +81,10 @@ class Lanes:
         block = self._worlds.block
         if not self._channels:
             shape = (block, self._length, len(self._lanes))
-            self._channels = [c if isinstance(c, float) else np.empty(shape) for c in drawn.channels()]
+            self._channels = [np.empty(shape) if isinstance(c, np.ndarray) else c for c in drawn.channels()]
+        neighbours = lanes[-1] - lanes[0] == len(lanes) - 1  # as always but for resets by mask: a slice is faster
+        where: Any = slice(lanes[0], lanes[-1] + 1) if neighbours else lanes
         for channel, new in zip(self._channels, drawn.channels(), strict=True):
-            if not isinstance(channel, float):
+            if isinstance(channel, np.ndarray):
                 columns = new.T.reshape(len(lanes), block, self._length)
-                channel[:, :, lanes] = columns.transpose(1, 2, 0)
+                channel[:, :, where] = columns.transpose(1, 2, 0)

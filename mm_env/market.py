@@ -7,7 +7,7 @@ A step, in this order (client side d = +1 buys, -1 sells, 0 nobody came; units, 
 | the dealer quotes    | p = m + d * delta                                                            |
 | the client decides   | accepts iff delta <= reservation, and is rejected whole if abs(q) > limit    |
 | the trade is booked  | q -= d * v, cash += d * v * p                                                |
-| the dealer hedges    | x = -sign(q) * min(max(abs(q) - k, 0), u); q += x; cash -= x * m + c * abs(x)|
+| the dealer hedges    | x = clip(q, -k, k) - q, what exceeds k; q += x; cash -= x * m + c * abs(x)   |
 | the price moves      | m += move                                                                    |
 | the book is marked   | equity = cash + q * m; reward = change of equity - risk penalty              |
 
@@ -40,19 +40,19 @@ class Book(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One client request. `reservation` is private to the client; -inf where nobody came."""
+    """One client request. `reservation` is private to the client."""
 
     side: Number  # d: +1 the client buys, -1 sells, 0 nobody came
-    size: Number  # v, units
-    reservation: Number  # largest distance from the mid that the client accepts, price units
+    wanted: Number  # d * v: units he wants to buy, negative to sell
+    reservation: Number | None  # largest distance from the mid that he accepts, price units; None: any
 
 
 class Decision(NamedTuple):
-    """What the dealer decides in one step: hedge at most `max_units` of what exceeds `threshold`."""
+    """What the dealer decides in one step: his quote, and how much inventory he keeps."""
 
     distance: Number  # delta, distance from the mid to the quote, price units
-    threshold: Number  # k, units; the cap means: do not hedge
-    max_units: Number  # u, units; inf means: all of the excess
+    threshold: Number  # k, units: what exceeds it is hedged; the cap means: do not hedge
+    max_units: Number | None  # u, units: no more than this is hedged; None: all of the excess
 
 
 class Move(NamedTuple):
@@ -73,20 +73,21 @@ class Step(NamedTuple):
     hedge_cost: Number  # paid, >= 0
     inventory_pnl: Number
     risk_penalty: Number  # charged, >= 0
-    surprise: Number  # inventory_pnl less its conditional expectation: zero on average
 
 
 def step(book: Book, request: Request, decision: Decision, move: Move, params: MarketParams, xp: Any = np) -> Step:
     """Play one request: quote, trade, hedge, let the price move, mark."""
     q, cash, m, _, unrealized_pnl, cumulative_hedge = book
 
-    price = quote(m, request, decision)
-    filled, sold = trade(q, request, decision, params, xp)
-    spread_pnl = abs(sold) * decision.distance
+    edge = quote(request, decision)
+    price = m + edge
+    filled, sold = trade(q, request, decision, params)
+    spread_pnl = sold * edge
     q = q - sold
     cash = cash + sold * price
 
-    hedge, units = hedge_excess(q, decision, xp)
+    hedge = hedge_excess(q, decision, xp)
+    units = abs(hedge)
     hedge_cost = hedging_cost(units, params)
     q = q + hedge
     cash = cash - hedge * m - hedge_cost
@@ -100,11 +101,10 @@ def step(book: Book, request: Request, decision: Decision, move: Move, params: M
     equity = cash + q * m
     unrealized_pnl = xp.where(filled, q * (m - price) - hedge_cost, unrealized_pnl)
     inventory_pnl = q * move.change
-    surprise = inventory_pnl - q * move.expected
     risk_penalty = params.risk_weight * (q * q)
 
     after = Book(q, cash, m, equity, unrealized_pnl, cumulative_hedge + units)
-    return Step(after, filled, hedge, spread_pnl, hedge_cost, inventory_pnl, risk_penalty, surprise)
+    return Step(after, filled, hedge, spread_pnl, hedge_cost, inventory_pnl, risk_penalty)
 
 
 def opening(params: MarketParams) -> Book:
@@ -114,29 +114,31 @@ def opening(params: MarketParams) -> Book:
 
 def untouched(book: Book) -> Step:
     """A step in which nothing happened: what there is to report after a reset."""
-    return Step(book, False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    return Step(book, False, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def quote(mid: Number, request: Request, decision: Decision) -> Number:
-    """The price shown to the client: p = m + d * delta. He buys above the mid and sells below it."""
-    return mid + request.side * decision.distance
+def quote(request: Request, decision: Decision) -> Number:
+    """The quoted price less the mid: d * delta. The client buys above the mid and sells below it."""
+    return request.side * decision.distance
 
 
-def trade(
-    inventory: Number, request: Request, decision: Decision, params: MarketParams, xp: Any
-) -> tuple[Flag, Number]:
+def trade(inventory: Number, request: Request, decision: Decision, params: MarketParams) -> tuple[Flag, Number]:
     """Fill the client whole or not at all. Return whether he trades, and the signed units sold to him."""
-    wanted = request.side * request.size
-    within_cap = abs(inventory - wanted) <= params.inventory_limit
-    filled = (decision.distance <= request.reservation) & within_cap
-    return filled, xp.where(filled, wanted, 0.0)
+    filled = abs(inventory - request.wanted) <= params.inventory_limit
+    if request.reservation is not None:
+        filled = filled & (decision.distance <= request.reservation)
+    return filled, filled * request.wanted
 
 
-def hedge_excess(inventory: Number, decision: Decision, xp: Any) -> tuple[Number, Number]:
-    """Trade away what exceeds the threshold. Return the signed hedge x and its size, units."""
-    excess = xp.maximum(abs(inventory) - decision.threshold, 0.0)
-    units = xp.minimum(excess, decision.max_units)
-    return -xp.copysign(units, inventory), units
+def hedge_excess(inventory: Number, decision: Decision, xp: Any) -> Number:
+    """Trade away what exceeds the threshold: the signed hedge x = clip(q, -k, k) - q, no larger than u; units."""
+    hedge = clip(inventory, decision.threshold, xp) - inventory
+    return hedge if decision.max_units is None else clip(hedge, decision.max_units, xp)
+
+
+def clip(value: Number, bound: Number, xp: Any) -> Number:
+    """`value` within -bound and bound."""
+    return xp.minimum(xp.maximum(value, -bound), bound)
 
 
 def hedging_cost(units: Number, params: MarketParams) -> Number:
@@ -144,14 +146,19 @@ def hedging_cost(units: Number, params: MarketParams) -> Number:
     return params.hedge_cost_per_unit * units
 
 
-def realised_reward(step: Step) -> Number:
+def expected_pnl(step: Step, move: Move) -> Number:
+    """E[inventory_pnl | what the dealer could know] = q * E[change | request], price units."""
+    return step.book.inventory * move.expected
+
+
+def realised_reward(step: Step, move: Move) -> Number:
     """spread_pnl - hedge_cost + inventory_pnl - risk_penalty: the change of equity less the penalty."""
     return step.spread_pnl - step.hedge_cost + step.inventory_pnl - step.risk_penalty
 
 
-def expected_reward(step: Step) -> Number:
+def expected_reward(step: Step, move: Move) -> Number:
     """The realised reward with inventory_pnl replaced by its expectation given what the dealer can know."""
-    return realised_reward(step) - step.surprise
+    return step.spread_pnl - step.hedge_cost + expected_pnl(step, move) - step.risk_penalty
 
 
 REWARDS = {"realised": realised_reward, "expected": expected_reward}

@@ -133,23 +133,19 @@ def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams) 
     return figure
 
 
-def plot_frontier(
-    series: Mapping[str, Sequence[Episodes]], labels: Mapping[str, Sequence[str]] | None = None
-) -> Figure:
+def plot_frontier(series: Mapping[str, Sequence[Episodes]]) -> Figure:
     """Mean PnL per episode against its risk, the standard deviation of PnL per episode; price units.
 
-    The bars are the 95 % interval of each mean by itself. Policies that met the same markets (equal seeds) differ
-    by far less than their bars suggest.
+    The mean leaves out `surprise`, what nobody could foresee: the same expectation with a far smaller interval.
 
     Args:
         series: By name, the finished episodes of each point, joined by a line in the order given.
-        labels: By name, a text for each point (its threshold, say); series may be left out.
 
     Returns:
         The figure.
 
     Raises:
-        ValueError: No series or points, unfinished or fewer than two episodes, labels that do not match.
+        ValueError: No series or points, unfinished or fewer than two episodes.
     """
     _check_mapping("series", series)
     figure = Figure(figsize=(7.2, 4.8), dpi=100, facecolor="white", layout="constrained")
@@ -157,14 +153,11 @@ def plot_frontier(
     for number, (name, points) in enumerate(series.items()):
         _check_points(name, points)
         _draw_series(axes, name, points, SERIES_STYLES[number % len(SERIES_STYLES)])
-    for name, texts in (labels or {}).items():
-        _check(name in series, f"labels for {name!r}, which is not among the series: {', '.join(series)}")
-        _annotate(axes, name, series[name], texts)
     _tidy(axes)
     axes.margins(0.08)
     axes.set_title("Profit against risk", loc="left", fontsize=10.5, fontweight="bold")
     axes.set_xlabel("standard deviation of PnL per episode, price units")
-    axes.set_ylabel("mean PnL per episode, price units\n(bars: 95 % interval)")
+    axes.set_ylabel("mean PnL per episode, price units\n(foreseeable part; bars: 95 % interval)")
     axes.legend(frameon=False, fontsize=9)
     return figure
 
@@ -258,18 +251,19 @@ def _choices(
         policy.reset(0)
     q, trade = np.meshgrid(inventories.astype(np.float64), trades, indexing="ij")
     left = params.num_trades + 1 - trade.ravel()
-    requests = [Request(side, 1.0, np.inf) for side in CLIENTS.values()]
+    requests = [Request(side, side, None) for side in CLIENTS.values()]
     return [_choice(policy, params, q.ravel(), request, left).reshape(q.shape) for request in requests]
 
 
 def _choice(policy: PolicyFunction, params: MarketParams, q: Values, request: Request, left: Whole) -> Values:
     levels = hedge_levels(params)
     observations = observe(market.opening(params)._replace(inventory=q), request, left, params)
-    decision = decode(check_actions(policy(observations), len(q), len(levels)), levels, params)
+    actions = check_actions(policy(observations), len(q), len(levels))
+    decision = decode(levels.take(actions), params)
     if params.hedge_action == "threshold":
         return np.asarray(decision.threshold, dtype=np.float64)
-    _, sold = market.trade(q, request, decision, params, np)
-    return np.asarray(market.hedge_excess(q - sold, decision, np)[1], dtype=np.float64)
+    _, sold = market.trade(q, request, decision, params)
+    return np.asarray(abs(market.hedge_excess(q - sold, decision, np)), dtype=np.float64)
 
 
 def _draw_map(axes: Axes, values: Values, trades: Whole, inventories: Whole, params: MarketParams) -> Any:
@@ -287,24 +281,18 @@ def _edges(points: Whole) -> tuple[float, float]:
 
 
 def _draw_series(axes: Axes, name: str, points: Sequence[Episodes], style: Mapping[str, Any]) -> None:
-    risk, mean, error = np.transpose([_risk_and_mean(episodes.pnl) for episodes in points])
+    risk, mean, error = np.transpose([_risk_and_mean(episodes) for episodes in points])
     look = {**style, "ms": 6, "lw": 1.4, "ecolor": (style["color"], 0.45), "elinewidth": 1.2, "capsize": 3}
     if len(points) == 1:
         look["linestyle"] = "none"
     axes.errorbar(risk, mean, yerr=1.96 * error, label=name, **look)
 
 
-def _annotate(axes: Axes, name: str, points: Sequence[Episodes], texts: Sequence[str]) -> None:
-    _check(len(texts) == len(points), f"series {name!r} has {len(points)} points but {len(texts)} labels")
-    for text, episodes in zip(texts, points, strict=True):
-        # Below and to the right of a point is where a frontier, which bends down, leaves room.
-        axes.annotate(text, _risk_and_mean(episodes.pnl)[:2], (6, -12), textcoords="offset points", fontsize=8.5)
-
-
-def _risk_and_mean(pnl: Values) -> tuple[float, float, float]:
-    """Standard deviation, mean and standard error of the mean, price units."""
-    risk = float(pnl.std(ddof=1))
-    return risk, float(pnl.mean()), risk / len(pnl) ** 0.5
+def _risk_and_mean(episodes: Episodes) -> tuple[float, float, float]:
+    """Standard deviation of the PnL, its mean and the standard error of that, price units."""
+    foreseen = episodes.pnl - episodes.surprise.sum(axis=1)
+    error = foreseen.std(ddof=1) / len(foreseen) ** 0.5
+    return float(episodes.pnl.std(ddof=1)), float(foreseen.mean()), float(error)
 
 
 def _one_episode(episodes: Episodes, index: int) -> Episodes:

@@ -86,12 +86,12 @@ def play_tape(policy: PolicyFunction, params: MarketParams, tape: Tape) -> Episo
     book = market.Book(*(np.full(tape.num_episodes, start) for start in market.opening(params)))
     recorder = Recorder(params, tape.num_episodes)
     for trade in range(params.num_trades):
-        request = tape.request(trade)
+        request, move = tape.request(trade), tape.move(trade)
         observations = observe(book, request, params.num_trades - trade, params)
         actions = check_actions(policy(observations), tape.num_episodes, len(levels))
-        decision = decode(actions, levels, params)
-        step = market.step(book, request, decision, tape.move(trade), params)
-        recorder.record(request, step)
+        decision = decode(levels.take(actions), params)
+        step = market.step(book, request, decision, move, params)
+        recorder.record(request, step, move)
         book = step.book
     return recorder.episodes()
 

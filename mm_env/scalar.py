@@ -5,10 +5,6 @@ Each agrees with NumPy's function of the same name to the last bit on finite flo
 
 from __future__ import annotations
 
-from math import copysign
-
-__all__ = ["copysign", "maximum", "minimum", "where"]
-
 
 def where(condition: bool, yes: float, no: float) -> float:
     """`yes` if `condition` else `no`."""

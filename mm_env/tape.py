@@ -30,20 +30,20 @@ _LARGEST_SIZE = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class Tape:
-    """Whole episodes of the world: arrays of shape (num_trades, episodes), or one float for all of them.
+    """Whole episodes of the world: arrays of shape (num_trades, episodes).
 
     Attributes:
         side: +1 the client buys, -1 sells, 0 nobody came.
-        size: Units of the request.
-        reservation: Largest distance from the mid that the client accepts, price units; -inf: none.
+        size: Units of the request; None: one each.
+        reservation: Largest distance from the mid that the client accepts, price units; -inf: none. None: any.
         change: Price moves, price units.
-        expected: E[change | what the dealer can know], price units.
-        replayed: Recorded, so that `expected` is unknown.
+        expected: E[change | what the dealer can know], price units; 0.0 where that is always so.
+        replayed: Recorded, so that `expected` is unknown and `change` stands in for it.
     """
 
     side: NDArray[np.float64]
-    size: Number
-    reservation: Number
+    size: NDArray[np.float64] | None
+    reservation: NDArray[np.float64] | None
     change: NDArray[np.float64]
     expected: Number
     replayed: bool = False
@@ -60,7 +60,7 @@ class Tape:
 
     def request(self, trade: int) -> Request:
         """Request number `trade` of every episode."""
-        return Request(row(self.side, trade), row(self.size, trade), row(self.reservation, trade))
+        return request_of(*(row(channel, trade) for channel in self.channels()[:3]))
 
     def move(self, trade: int) -> Move:
         """The price move that follows request number `trade`."""
@@ -70,7 +70,7 @@ class Tape:
     def columns(self, episodes: Any) -> Tape:
         """The tape of the episodes that an index array or a slice picks, each time's row contiguous."""
         picked: list[Any] = [
-            c if isinstance(c, float) else np.ascontiguousarray(c[:, episodes]) for c in self.channels()
+            np.ascontiguousarray(c[:, episodes]) if isinstance(c, np.ndarray) else c for c in self.channels()
         ]
         return dataclasses.replace(self, **dict(zip(_CHANNELS, picked, strict=True)))
 
@@ -151,9 +151,14 @@ class Tape:
             raise ValueError(f"{path}: {error}") from error
 
 
-def row(channel: Number, index: Any) -> Number:
-    """What a channel holds at one time: the float that serves every time, or the row at `index`."""
-    return channel if isinstance(channel, float) else channel[index]
+def row(channel: Any, index: Any) -> Any:
+    """What a channel holds at one time: its row, or the constant that serves every time."""
+    return channel[index] if isinstance(channel, np.ndarray) else channel
+
+
+def request_of(side: Number, size: Number | None, reservation: Number | None) -> Request:
+    """The request that the tape's first three channels make."""
+    return Request(side, side if size is None else side * size, reservation)
 
 
 class Worlds:
@@ -171,14 +176,18 @@ class Worlds:
         self._seeds = list(seeds)
         self.block = max(1, _BLOCK_TRADES // params.num_trades) if replay is None else 1
         self._streams = [] if replay is not None else [_Stream(seed) for seed in seeds]
+        self._noise: _Noise | None = None
 
     def draw(self, lanes: Sequence[int], numbers: Sequence[int]) -> Tape:
-        """Block number `numbers[i]` of lane `lanes[i]`, for every i: `block` neighbouring columns each."""
+        """Block number `numbers[i]` of lane `lanes[i]`, for every i: `block` neighbouring columns each.
+
+        What is returned is overwritten by the next draw: fresh memory would cost more than the random numbers.
+        """
         if self._replay is not None:
             starts = np.array([self._seeds[lane] for lane in lanes], dtype=object)
             rows = (starts + np.asarray(numbers)) % self._replay.num_episodes
             return self._replay.columns(rows.astype(np.int64))
-        noise = _Noise.empty(self._params, self.block * len(lanes))
+        noise = self._noise = _Noise.sized(self._params, self.block * len(lanes), self._noise)
         for i, (lane, number) in enumerate(zip(lanes, numbers, strict=True)):
             self._streams[lane].fill(number, noise, slice(i * self.block, (i + 1) * self.block))
         return _shape(noise, self._params)
@@ -197,7 +206,7 @@ def check_tape(tape: object, params: MarketParams) -> None:
 
 def largest_size(tape: Tape | None) -> float:
     """The largest request that can come, units: of a recorded tape, or of drawn episodes (None)."""
-    return 1.0 if tape is None else float(np.max(tape.size))
+    return 1.0 if tape is None or tape.size is None else float(tape.size.max())
 
 
 class _Noise(NamedTuple):
@@ -210,12 +219,16 @@ class _Noise(NamedTuple):
     move: NDArray[np.float64]  # standard normal
     side: NDArray[np.float32]  # uniform on [0, 1)
     arrival: NDArray[np.float32] | None  # uniform on [0, 1)
+    sign: NDArray[np.float64]  # not random: where the sides are written
 
     @classmethod
-    def empty(cls, params: MarketParams, episodes: int) -> _Noise:
+    def sized(cls, params: MarketParams, episodes: int, former: _Noise | None) -> _Noise:
+        """Memory for so many episodes: the former block's, if it is as large."""
         shape = (episodes, params.num_trades)
+        if former is not None and former.move.shape == shape:
+            return former
         arrival = np.empty(shape, np.float32) if params.arrival_probability < 1 else None
-        return cls(np.empty(shape), np.empty(shape, np.float32), arrival)
+        return cls(np.empty(shape), np.empty(shape, np.float32), arrival, np.empty(shape))
 
 
 class _Stream:
@@ -238,14 +251,15 @@ class _Stream:
 
 def _shape(noise: _Noise, params: MarketParams) -> Tape:
     """Turn raw random numbers into what they mean in this market. Views with time first, not yet contiguous."""
-    side = np.where(noise.side < params.buy_probability, 1.0, -1.0)
-    reservation: Number = np.inf
+    side = np.copysign(1.0, noise.side - params.buy_probability, out=noise.sign)
+    np.negative(side, out=side)  # +1 where the uniform number is below the probability, and only there
+    reservation = None
     if noise.arrival is not None:
         came = noise.arrival < params.arrival_probability
-        side = np.where(came, side, 0.0)
+        side *= came
         reservation = np.where(came, np.inf, -np.inf).T
     change = np.multiply(noise.move, params.price_volatility, out=noise.move)
-    return Tape(side=side.T, size=1.0, reservation=reservation, change=change.T, expected=0.0)
+    return Tape(side=side.T, size=None, reservation=reservation, change=change.T, expected=0.0)
 
 
 class Outcomes(NamedTuple):
@@ -268,7 +282,7 @@ def outcomes(params: MarketParams) -> Outcomes:
     probability = np.array([came * buys, came * (1.0 - buys), 1.0 - came])
     possible = probability > 0
     side, probability = side[possible], probability[possible]
-    request = Request(side, np.ones_like(side), np.where(side == 0, -np.inf, np.inf))
+    request = Request(side, side, np.where(side == 0, -np.inf, np.inf))
     return Outcomes(probability, request, np.zeros_like(side))
 
 

@@ -32,6 +32,8 @@ from mm_env.tape import Tape, check_tape, largest_size
 
 Flags = NDArray[np.bool_]
 
+_OF_THE_BOOK = frozenset({"inventory", "price", "equity", "unrealized_pnl", "cumulative_hedge"})  # needed again
+
 
 class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
     """N independent markets stepped as arrays. Lane i seeded s is `HedgingEnv` seeded s + i, bit for bit.
@@ -122,11 +124,12 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
             raise gym.error.ResetNeeded(f"lanes {first} have ended: reset them first")
 
         if resting is not None and resting.all():
-            step = market.untouched(self._book)
+            step, rewards = market.untouched(self._book), np.zeros(self.num_envs)
         else:
-            decision = decode(actions, self._levels, self.params)
-            step = market.step(self._book, lanes.request(), decision, lanes.move(), self.params)
-        rewards, info = self.reward_function(step), report(step)
+            decision, move = decode(self._levels.take(actions), self.params), lanes.move()
+            step = market.step(self._book, lanes.request(), decision, move, self.params)
+            rewards = self.reward_function(step, move)
+        info = report(step)
         self._book = step.book
         lanes.advance()
         if resting is not None:
@@ -159,14 +162,13 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
 
     def _info(self, values: dict[str, Any], which: Flags) -> dict[str, Any]:
         """`values` as arrays that the caller may keep and change, each with its mask of lanes."""
-        info = {}
+        info, mask = {}, which.copy()
         for name, value in values.items():
-            if not isinstance(value, np.ndarray | dict):
+            if isinstance(value, float | bool):
                 value = np.full(self.num_envs, value)
-            elif any(value is held for held in self._book):
+            elif name in _OF_THE_BOOK:
                 value = value.copy()
-            info[name] = value
-            info[f"_{name}"] = which.copy()
+            info[name], info["_" + name] = value, mask
         return info
 
     def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:
@@ -176,7 +178,8 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         if isinstance(seed, int | np.integer):
             super().reset(seed=int(seed))
             return [int(seed) + i for i in range(self.num_envs)]
-        seeds = list(seed) if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str) else []
+        listed: Any = seed if isinstance(seed, list | tuple | np.ndarray) else []
+        seeds = list(listed)
         whole = all(isinstance(s, int | np.integer) and s >= 0 for s in seeds)
         if len(seeds) != self.num_envs or not whole:
             raise ValueError(f"seed must be a whole number >= 0 or {self.num_envs} of them, got {seed!r}")

@@ -72,8 +72,10 @@ number = st.floats(-1e6, 1e6)
 
 @given(
     book=st.tuples(st.integers(-20, 20).map(float), *[number] * 5),
-    request=st.tuples(st.sampled_from([-1.0, 0.0, 1.0]), st.integers(1, 5).map(float), st.floats(allow_nan=False)),
-    decision=st.tuples(st.floats(0, 10), st.integers(0, 20).map(float), st.sampled_from([0.0, 3.0, np.inf])),
+    request=st.tuples(
+        st.sampled_from([-1.0, 0.0, 1.0]), st.integers(-5, 5).map(float), st.none() | st.floats(allow_nan=False)
+    ),
+    decision=st.tuples(st.floats(0, 10), st.integers(0, 20).map(float), st.sampled_from([None, 0.0, 3.0])),
     move=st.tuples(number, number, st.booleans()),
     params=market_parameters(),
 )
@@ -91,8 +93,8 @@ def test_the_law_writes_nothing_in_place():
     book = market.Book(*(np.full(4, float(i)) for i in range(6)))
     before = [part.copy() for part in book]
     arguments = (
-        Request(np.array([1.0, -1, 1, 0]), np.ones(4), np.full(4, np.inf)),
-        Decision(0.05, np.zeros(4), np.inf),
+        Request(np.array([1.0, -1, 1, 0]), np.array([1.0, -1, 3, 0]), np.full(4, np.inf)),
+        Decision(0.05, np.zeros(4), None),
         Move(np.ones(4), np.zeros(4), False),
     )
     step(book, *arguments, params)

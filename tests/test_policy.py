@@ -69,7 +69,8 @@ def test_what_is_observed_can_be_read_back(changes):
     limit = params.inventory_limit
     inventory = np.arange(-limit, limit + 1.0)
     left = np.linspace(0, params.num_trades, inventory.size).round()
-    request = Request(np.where(inventory % 2 == 0, 1.0, -1.0), 1.0, np.inf)
+    side = np.where(inventory % 2 == 0, 1.0, -1.0)
+    request = Request(side, side, None)
     view = read(observe(opening(params)._replace(inventory=inventory), request, left, params), params)
     np.testing.assert_array_equal(view.inventory, inventory)
     np.testing.assert_array_equal(view.trades_left, left)
@@ -79,5 +80,5 @@ def test_what_is_observed_can_be_read_back(changes):
 def test_encode_knows_the_trade_to_come():
     """In units, hedging beyond 10 at inventory -10 when a client buys means offloading 1."""
     params = MarketParams(hedge_action="units")
-    seen = observe(opening(params)._replace(inventory=np.array([-10.0, 10.0])), Request(1.0, 1.0, np.inf), 50, params)
+    seen = observe(opening(params)._replace(inventory=np.array([-10.0, 10.0])), Request(1.0, 1.0, None), 50, params)
     assert encode(10, seen, params).tolist() == [1, 0]

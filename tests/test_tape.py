@@ -52,8 +52,8 @@ def test_what_is_summed_is_what_is_drawn(params, seed):
     """`outcomes`, which the solver sums over, against `draw`, which is sampled: within 4 standard errors."""
     law = outcomes(params)
     tape = Tape.draw(params, seed, 20_000 // params.num_trades)
-    asked = (tape.side * tape.size).ravel()
-    for probability, request in zip(law.probability, law.request.side * law.request.size, strict=True):
+    asked = np.concatenate([tape.request(trade).wanted for trade in range(tape.num_trades)])
+    for probability, request in zip(law.probability, law.request.wanted, strict=True):
         error = np.sqrt(probability * (1 - probability) / asked.size)
         assert abs(np.mean(asked == request) - probability) <= 4.5 * error + 1e-12
     assert law.probability.sum() == pytest.approx(1.0)

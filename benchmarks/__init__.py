@@ -1,0 +1,1 @@
+"""What is measured: speed beside peers, memory, and learning over seeds."""

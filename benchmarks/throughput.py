@@ -1,0 +1,117 @@
+"""Environment steps per second beside peers, in one run, on one thread: `python -m benchmarks.throughput`.
+
+Every contestant plays uniform random actions, resets included. Rounds alternate between contestants, so that a slow
+minute of the machine slows all of them; the median round counts.
+"""
+
+from __future__ import annotations
+
+import os
+
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[threads] = "1"
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+import gymnasium as gym
+import numpy as np
+
+import mm_env  # noqa: F401  (registers the markets)
+from mm_env.console import print_json, print_table
+
+OURS, PEER = "mm_env/Hedging-v0", "CartPole-v1"
+LANES = (1, 64, 256, 1024, 4096, 16384)
+STEPS_A_ROUND = 2_000  # a whole refill of our lanes' tapes
+
+Round = Callable[[], float]  # plays one round and returns the nanoseconds of one environment step
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--rounds", default=7, type=click.IntRange(1), help="Rounds of each contestant.")
+@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of markets and actions.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def main(rounds: int, seed: int, as_json: bool) -> None:
+    """Nanoseconds per environment step, single and vector, beside Gymnasium's CartPole and gym-anytrading.
+
+    Example: python -m benchmarks.throughput --rounds 7
+    """
+    pin_to_one_core()
+    found = {"single": medians({name: single(name, seed) for name in singles()}, rounds)}
+    for lanes in LANES:
+        found[f"vector of {lanes}"] = medians({name: vector(name, lanes, seed) for name in (OURS, PEER)}, rounds)
+    if as_json:
+        print_json(found)
+        return
+    rows = []
+    for case, times in found.items():
+        ratio = times[PEER] / times[OURS]
+        others = [f"{name} {times[name]:,.0f}" for name in times if name not in (OURS, PEER)]
+        rows.append([case, f"{times[OURS]:,.1f}", f"{times[PEER]:,.1f}", f"{ratio:.2f} x", *others])
+    width = max(map(len, rows))
+    header = ["case", f"{OURS}, ns", f"{PEER}, ns", "faster by", "others, ns"][:width]
+    print_table(header, [row + [""] * (width - len(row)) for row in rows])
+
+
+def singles() -> list[str]:
+    """Single environments: ours, CartPole and, where it is installed, gym-anytrading's."""
+    try:
+        import gym_anytrading  # type: ignore[import-not-found]  # noqa: F401
+    except ImportError:
+        return [OURS, PEER]
+    return [OURS, PEER, "stocks-v0"]
+
+
+def single(name: str, seed: int) -> Round:
+    """One environment through `gym.make`."""
+    env = gym.make(name)
+    actions = np.random.default_rng(seed).integers(env.action_space.n, size=20 * STEPS_A_ROUND).tolist()
+    env.reset(seed=seed)
+
+    def play() -> float:
+        start = time.perf_counter()
+        for action in actions:
+            _, _, terminated, truncated, _ = env.step(action)
+            if terminated or truncated:
+                env.reset()
+        return (time.perf_counter() - start) / len(actions) * 1e9
+
+    return play
+
+
+def vector(name: str, lanes: int, seed: int) -> Round:
+    """A vector environment through `gym.make_vec`."""
+    env = gym.make_vec(name, num_envs=lanes, vectorization_mode="vector_entry_point")
+    number = env.single_action_space.n
+    actions = np.random.default_rng(seed).integers(number, size=(50, lanes))
+    env.reset(seed=seed)
+
+    def play() -> float:
+        start = time.perf_counter()
+        for step in range(STEPS_A_ROUND):
+            env.step(actions[step % 50])
+        return (time.perf_counter() - start) / STEPS_A_ROUND / lanes * 1e9
+
+    return play
+
+
+def medians(contestants: Mapping[str, Round], rounds: int) -> dict[str, float]:
+    """The median round of each, rounds alternating."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, play in contestants.items():
+            times[name].append(play())
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def pin_to_one_core() -> None:
+    """Stay on one core where the system lets us."""
+    system: Any = os
+    if hasattr(system, "sched_setaffinity"):
+        system.sched_setaffinity(0, {min(system.sched_getaffinity(0))})
+
+
+if __name__ == "__main__":
+    main()
