@@ -189,7 +189,10 @@ def check_action(action: Any, number: int) -> int:
 
 def check_actions(actions: Any, lanes: int, number: int) -> Actions:
     """`actions` as an integer array of shape (lanes,) with entries below `number`, or a `ValueError`."""
-    array = np.asarray(actions)
+    try:
+        array = np.asarray(actions)
+    except (ValueError, TypeError, OverflowError):
+        array = np.empty(0, dtype=object)
     if array.dtype.kind not in "iu" or array.shape != (lanes,):
         raise ValueError(f"actions must be whole numbers of shape ({lanes},), got {array.dtype} of shape {array.shape}")
     if array.astype(np.uint64).max() >= number:  # one pass: what is negative becomes huge

@@ -56,9 +56,12 @@ class Lanes:
 
     def request(self) -> Request:
         """The request each lane has to answer; nobody's where the episode has ended."""
+        if isinstance(self.trade, int) and self.trade == self._length:
+            return NOBODY
+        side, size, reservation = self._rows(0, 3)
+        side, wanted, reservation = request_of(side.astype(np.float64), size, reservation)
         if isinstance(self.trade, int):
-            return NOBODY if self.trade == self._length else request_of(*self._rows(0, 3))
-        side, wanted, reservation = request_of(*self._rows(0, 3))
+            return Request(side, wanted, reservation)
         open_lanes = self.trade < self._length
         return Request(side * open_lanes, wanted * open_lanes, reservation)
 
@@ -81,7 +84,11 @@ class Lanes:
         block = self._worlds.block
         if not self._channels:
             shape = (block, self._length, len(self._lanes))
-            self._channels = [np.empty(shape) if isinstance(c, np.ndarray) else c for c in drawn.channels()]
+            kinds = [np.int8, *[np.float64] * 4]  # a side fits a byte: half the memory of the tapes to write and read
+            self._channels = [
+                np.empty(shape, kind) if isinstance(c, np.ndarray) else c
+                for kind, c in zip(kinds, drawn.channels(), strict=True)
+            ]
         neighbours = lanes[-1] - lanes[0] == len(lanes) - 1  # as always but for resets by mask: a slice is faster
         where: Any = slice(lanes[0], lanes[-1] + 1) if neighbours else lanes
         for channel, new in zip(self._channels, drawn.channels(), strict=True):

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from mm_env.market import Move, Number, Request
 from mm_env.params import MarketParams
 
-_BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that drawing costs little, small in memory
+_BLOCK_TRADES = 4096  # trades drawn per refill of a lane: enough that the jump to it costs little
 _JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^128 / golden ratio, odd
 _CHANNELS = ("side", "size", "reservation", "change", "expected")
 _LARGEST_MOVE = 1e9

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mm_env import market
 from mm_env.agent_view import (
+    NOBODY,
     Actions,
     Observations,
     action_space,
@@ -82,7 +83,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         self._lanes: Lanes | None = None
         self._all = np.ones(self.num_envs, dtype=np.bool_)
         self._ended: Flags | None = None  # lanes that wait for their reset
-        self._book = market.opening(self.params)
+        self._book, self._request = market.opening(self.params), NOBODY
 
     def reset(
         self,
@@ -127,7 +128,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
             step, rewards = market.untouched(self._book), np.zeros(self.num_envs)
         else:
             decision, move = decode(self._levels.take(actions), self.params), lanes.move()
-            step = market.step(self._book, lanes.request(), decision, move, self.params)
+            step = market.step(self._book, self._request, decision, move, self.params)
             rewards = self.reward_function(step, move)
         info = report(step)
         self._book = step.book
@@ -158,7 +159,8 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
 
     def _observe(self, lanes: Lanes) -> Observations:
         left: Number = self.params.num_trades - lanes.trade
-        return observe(self._book, lanes.request(), left, self.params)
+        self._request = lanes.request()
+        return observe(self._book, self._request, left, self.params)
 
     def _info(self, values: dict[str, Any], which: Flags) -> dict[str, Any]:
         """`values` as arrays that the caller may keep and change, each with its mask of lanes."""

@@ -1,0 +1,37 @@
+# Two targets for a fresh clone: `make demo` shows what this is, `make test` shows that it works.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test test-slow test-oldest format clean
+
+demo: $(VENV)/installed-all
+	$(BIN)/mm-env compare --ppo --out out/demo
+
+test: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(VENV)/installed-dev
+	$(BIN)/pytest -m slow
+
+# The oldest Gymnasium that is supported, and nothing that learning needs.
+test-oldest:
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/pip install -q "gymnasium==1.2.2" -e ".[data,plot]" pytest hypothesis
+	$(VENV)-oldest/bin/pytest -m "not slow" --ignore=train --ignore-glob="tests/test_train*"
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) $(VENV)-oldest build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/installed-%: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt -e ".[$*]"
+	touch $@

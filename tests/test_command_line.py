@@ -1,0 +1,120 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from baselines import POLICIES
+from mm_env import MARKETS, Tape, play
+from mm_env.__main__ import main
+from mm_env.console import plus_minus
+
+COMMANDS = sorted(main.commands)
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_help_gives_an_example_of_every_command():
+    for command in ((), *([name] for name in COMMANDS)):
+        result = run(*command, "--help")
+        assert result.exit_code == 0
+        assert "Example: mm-env" in result.output
+
+
+def test_every_command_takes_json():
+    for name in COMMANDS:
+        assert "--json" in run(name, "--help").output
+
+
+def test_markets_and_policies_are_listed():
+    assert {row["id"] for row in json.loads(run("markets", "--json").output)} == set(MARKETS)
+    assert [row["policy"].partition(":")[0] for row in json.loads(run("policies", "--json").output)] == list(POLICIES)
+    assert "hedge_cost_per_unit" in run("markets", "--params").output
+
+
+def test_simulate_tells_scores_and_writes_steps_and_charts(tmp_path):
+    out = tmp_path / "out"
+    result = run("simulate", "--policy", "threshold:5", "--episodes", 20, "--seed", 3, "--out", out, "--json")
+    assert result.exit_code == 0
+    figures = json.loads(result.stdout)
+    assert figures["episodes"] == 20
+    assert figures["policies"]["threshold:5"]["hedge_volume"]["value"] > 0
+    assert sorted(path.name for path in out.iterdir()) == ["episode.png", "episodes.csv"]
+    assert len((out / "episodes.csv").read_text().splitlines()) == 20 * 100 + 1
+
+
+def test_compare_prints_a_table_with_intervals(tmp_path):
+    result = run("compare", "--episodes", 400, "--out", tmp_path, "--set", "num_trades=30")
+    assert result.exit_code == 0
+    rows = [line for line in result.stdout.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 4
+    assert "share of gap" in rows[0]
+    assert "±" in rows[2]
+    assert {"policies.png", "frontier.png", "episode-threshold.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_equal_seeds_print_equal_tables():
+    arguments = ("compare", "--episodes", 50, "--policy", "random", "--seed", 4)
+    assert run(*arguments).stdout == run(*arguments).stdout != run(*arguments[:-1], 5).stdout
+
+
+def test_solve_is_the_solver(tmp_path):
+    found = json.loads(run("solve", "--set", "num_trades=20", "--json", "--out", tmp_path).stdout)
+    assert found["value"] >= max(found["threshold_values"].values())
+    assert len(found["thresholds"]) == 20
+    assert (tmp_path / "optimal.png").stat().st_size > 1000
+    assert "exact optimum" in run("solve").output
+
+
+def test_a_recorded_tape_is_played(tmp_path):
+    pytest.importorskip("pandas")
+    path = tmp_path / "tape.csv"
+    path.write_text("sides,price_moves\n1,0.5\n1,-0.25\n")
+    result = run("simulate", "--policy", "never", "--tape", path, "--set", "num_trades=2", "--json")
+    pnl = json.loads(result.stdout)["policies"]["never"]["pnl"]["value"]
+    tape = Tape.replay([1, 1], [0.5, -0.25])
+    from baselines import make_policy
+    from mm_env import MarketParams
+
+    params = MarketParams(num_trades=2)
+    assert pnl == pytest.approx(play(make_policy("never", params), params, tape=tape).pnl[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["solve", "--market", "mm_env/None-v0"], "no market"),
+        (["solve", "--set", "spread"], "expected FIELD=VALUE"),
+        (["solve", "--set", "spread=nan"], "spread must be a number"),
+        (["solve", "--set", "spread=wide"], "spread must be a number"),
+        (["solve", "--set", "num_trades=1e3"], "num_trades must be a whole number"),
+        (["solve", "--set", "spraed=1"], "did you mean 'spread'"),
+        (["simulate", "--policy", "nobody"], "no policy 'nobody'"),
+        (["simulate", "--policy", "threshold:x"], "whole number"),
+        (["simulate", "--tape", "none.csv"], "cannot be read"),
+        (["simulate", "--episodes", "0"], "episodes"),
+        (["simulate", "--seed", "-1"], "seed"),
+        (["fly"], "No such command"),
+    ],
+)
+def test_bad_usage_is_exit_code_2_and_no_traceback(arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_it_runs_as_a_module():
+    result = subprocess.run([sys.executable, "-m", "mm_env", "--version"], capture_output=True, text=True, check=True)
+    assert "0.1.0" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "text"),
+    [(4.71834, 0.00092, "4.7183 ± 0.0009"), (98.7, 0.1, "98.7 ± 0.1"), (5.0, 12.0, "5 ± 12"), (float("nan"), 1, "-")],
+)
+def test_figures_show_the_digits_that_count(value, half, text):
+    assert plus_minus(value, half) == text
