@@ -14,7 +14,8 @@ from mm_env.params import MarketParams
 from mm_env.rollout import play_blocks
 from mm_env.tape import Tape
 
-RULE, OPTIMUM = "threshold", "optimal"  # the two ends of the gap
+
+RULE, OPTIMUM = "threshold", "optimal"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,22 +95,22 @@ def compare(
     if not policies:
         raise ValueError("compare needs at least one policy")
 
-    def totals(policy: PolicyFunction) -> Totals:
-        return Totals.gather(_counted(play_blocks(policy, params, episodes, seed, tape), progress))
-
-    played = {name: totals(policy) for name, policy in policies.items()}
-    ends = None
-    if tape is None:
-        ends = _ends(params, played, totals)
-    return Comparison(params, played, ends)
+    played = {
+        name: Totals.gather(_counted(play_blocks(policy, params, episodes, seed, tape), progress))
+        for name, policy in policies.items()
+    }
+    return Comparison(params, played, gap_ends(params, episodes, seed) if tape is None else None)
 
 
-def _ends(
-    params: MarketParams, played: Mapping[str, Totals], totals: Callable[[PolicyFunction], Totals]
-) -> tuple[Totals, Totals] | None:
+def gap_ends(params: MarketParams, episodes: int | None = None, seed: int = 0) -> tuple[Totals, Totals] | None:
+    """What the market's threshold rule and the exact optimum make of the episodes: the two ends of the gap.
+
+    None where the market is too large to solve, or its hedge levels leave the rule out.
+    """
     try:
-        rule, optimum = (played.get(name) or totals(make_policy(name, params)) for name in (RULE, OPTIMUM))
-    except ValueError:  # not solvable: the comparison stands without the share of the gap
+        ends = make_policy(RULE, params), make_policy(OPTIMUM, params)
+        rule, optimum = (Totals.gather(play_blocks(policy, params, episodes, seed)) for policy in ends)
+    except ValueError:
         return None
     return rule, optimum
 

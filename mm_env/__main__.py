@@ -112,9 +112,11 @@ def simulate(
     chosen = {policy: _policy(policy, params, seed, trust_pickle)}
     _report(_compared(chosen, params, _episodes(episodes, tape), seed, tape), as_json)
     if out is not None:
+        from mm_env.plotting import plot_episode
+
         played = play(chosen[policy], params, _episodes(episodes, tape), seed, tape)
         played.save(out / "episodes.csv")
-        _draw(out, {"episode.png": lambda plots: plots.plot_episode(played)})
+        _save(out, {"episode.png": plot_episode(played)})
 
 
 @main.command()
@@ -152,33 +154,52 @@ def compare(
     """
     params = _params(market, changes)
     tape = _tape(recorded, params)
-    chosen = {name: _policy(name, params, seed, trust_pickle) for name in policies}
+    names = [f"threshold:{params.hedge_threshold}" if name == "threshold" else name for name in policies]
+    chosen = {name: _policy(name, params, seed, trust_pickle) for name in names}
     if ppo:
-        chosen["ppo"] = _trained(market, params, seed)
+        chosen["ppo"] = _trained(params, seed)
     _report(_compared(chosen, params, _episodes(episodes, tape), seed, tape), as_json)
     if out is not None:
         _draw_comparison(out, chosen, params, seed, tape)
 
 
 @main.command()
-@market_option
+@click.option("--market", help=f"A market of `mm-env markets`.  [default: {DEFAULT_MARKET}]")
 @set_option
-@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the training.")
-@click.option("--steps", type=click.IntRange(1), help="Environment steps in all; default: of the hyperparameters.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the training.  [default: 0]")
+@click.option("--steps", type=click.IntRange(1), help="Environment steps in all.  [default: of the hyperparameters]")
 @click.option("--run", "run_dir", type=click.Path(path_type=Path), default="runs/ppo", help="Folder of the run.")
-@click.option("--resume", is_flag=True, help="Go on with the interrupted run in that folder.")
+@click.option("--resume", is_flag=True, help="Go on with the interrupted run in that folder, as it was begun.")
 @json_option
 def train(
-    market: str, changes: tuple[str, ...], seed: int, steps: int | None, run_dir: Path, resume: bool, as_json: bool
+    market: str | None,
+    changes: tuple[str, ...],
+    seed: int | None,
+    steps: int | None,
+    run_dir: Path,
+    resume: bool,
+    as_json: bool,
 ) -> None:
     """Train PPO and save the policy; an interrupted run goes on with --resume.
 
     Example: mm-env train --seed 0 --run runs/ppo-0 && mm-env simulate --policy runs/ppo-0
     """
-    from train import train_ppo
+    from train.ppo import train_ppo
 
-    result = train_ppo(market, seed=seed, run_dir=run_dir, total_timesteps=steps, resume=resume, **_changes(changes))
-    click.echo(result)
+    env_kwargs = _changes(changes) or None
+    run = train_ppo(market, env_kwargs=env_kwargs, seed=seed, total_timesteps=steps, run_dir=run_dir, resume=resume)
+    found = {
+        "run": str(run_dir),
+        "steps": run.timesteps,
+        "J": run.objective,
+        "share": run.share,
+        "seconds": run.seconds,
+    }
+    if as_json:
+        print_json(found)
+    else:
+        rows = [[str(run_dir), f"{run.timesteps:,}", f"{run.objective:.4f}", f"{run.share:.4f}", f"{run.seconds:.0f}"]]
+        print_table(["run", "steps", "J", "share of gap", "seconds"], rows)
 
 
 @main.command()
@@ -207,7 +228,9 @@ def solve(market: str, changes: tuple[str, ...], out: Path | None, as_json: bool
     else:
         _print_solution(solution, fixed)
     if out is not None:
-        _draw(out, {"optimal.png": lambda plots: plots.plot_policies({"optimal": solution.policy}, params)})
+        from mm_env.plotting import plot_policies
+
+        _save(out, {"optimal.png": plot_policies({"optimal": solution.policy}, params)})
 
 
 @main.command()
@@ -270,7 +293,7 @@ def _policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) -> P
     from baselines import POLICIES, make_policy
 
     if name.partition(":")[0] not in POLICIES and Path(name).exists():
-        from train import load_policy
+        from train.saved_policy import load_policy
 
         return load_policy(name, params, trust_pickle=trust_pickle)
     return make_policy(name, params, seed)
@@ -322,21 +345,19 @@ def _print_solution(solution: Solution, fixed: Mapping[int, float]) -> None:
         print_table(["trades", *names], solution.schedule())
 
 
-def _trained(market: str, params: MarketParams, seed: int) -> PolicyFunction:
-    from tempfile import TemporaryDirectory
+def _trained(params: MarketParams, seed: int) -> PolicyFunction:
+    from train.ppo import train_ppo
 
-    from train import train_ppo
-
-    with TemporaryDirectory() as folder:
-        return train_ppo(market, seed=seed, run_dir=folder, params=params).policy
+    click.echo("training PPO", err=True)
+    return train_ppo(params, seed=seed).policy
 
 
-def _draw(out: Path, charts: Mapping[str, Callable[[Any], Figure]]) -> None:
-    """Draw and save charts by file name; say where they are."""
-    from mm_env import plotting
+def _save(out: Path, charts: Mapping[str, Figure]) -> None:
+    """Save charts by file name; say where they are."""
+    from mm_env.plotting import save_figure
 
-    for name, draw in charts.items():
-        plotting.save_figure(draw(plotting), out / name)
+    for name, figure in charts.items():
+        save_figure(figure, out / name)
         click.echo(f"wrote {out / name}", err=True)
 
 
@@ -344,16 +365,15 @@ def _draw_comparison(
     out: Path, policies: Mapping[str, PolicyFunction], params: MarketParams, seed: int, tape: Tape | None
 ) -> None:
     from baselines.frontier import frontier
+    from mm_env.plotting import plot_episode, plot_frontier, plot_policies
     from mm_env.rollout import play
 
-    charts: dict[str, Callable[[Any], Figure]] = {}
-    for name, policy in policies.items():
-        first = play(policy, params, 1, seed, tape)
-        charts[f"episode-{_file_name(name)}.png"] = lambda plots, first=first: plots.plot_episode(first)
-    charts["policies.png"] = lambda plots: plots.plot_policies(policies, params)
+    firsts = {name: play(policy, params, 1, seed, tape) for name, policy in policies.items()}
+    charts = {f"episode-{_file_name(name)}.png": plot_episode(first) for name, first in firsts.items()}
+    charts["policies.png"] = plot_policies(policies, params)
     if tape is None:
-        charts["frontier.png"] = lambda plots: plots.plot_frontier(frontier(policies, params, seed=seed))
-    _draw(out, charts)
+        charts["frontier.png"] = plot_frontier(frontier(policies, params, seed=seed))
+    _save(out, charts)
 
 
 def _file_name(policy: str) -> str:

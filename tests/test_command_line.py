@@ -53,7 +53,7 @@ def test_compare_prints_a_table_with_intervals(tmp_path):
     assert len(rows) == 2 + 4
     assert "share of gap" in rows[0]
     assert "±" in rows[2]
-    assert {"policies.png", "frontier.png", "episode-threshold.png"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"policies.png", "frontier.png", "episode-threshold-10.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_equal_seeds_print_equal_tables():

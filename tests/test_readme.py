@@ -1,0 +1,42 @@
+"""What the README shows is run as it stands: copy, paste, works."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import mm_env
+from mm_env.__main__ import main
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", README, flags=re.S) for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("code", [c for c in PYTHON if "train" not in c])
+def test_code(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", [c for c in PYTHON if "train" in c])
+def test_training_code(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("mm-env") and "train" not in c])
+def test_commands(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for part in line.partition("#")[0].split("&&"):
+        result = CliRunner().invoke(main, shlex.split(part)[1:])
+        assert result.exit_code == 0, result.output
+
+
+def test_there_is_something_to_run():
+    assert len(PYTHON) >= 2
+    assert sum(command.startswith("mm-env") for command in COMMANDS) >= 4
+    assert all(name in README for name in mm_env.MARKETS)

@@ -1,0 +1,104 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams
+
+pytest.importorskip("stable_baselines3")
+
+from stable_baselines3 import PPO
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
+
+from train import SB3VecEnv
+
+SHORT = MarketParams(num_trades=5)
+
+
+@pytest.mark.parametrize("reward", ["realised", "expected"])
+def test_lanes_are_single_environments(reward):
+    lanes = SB3VecEnv(SHORT, 3, seed=7, reward=reward)
+    singles = [HedgingEnv(reward=reward, **SHORT.to_dict()) for _ in range(3)]
+    realised = [HedgingEnv(**SHORT.to_dict()) for _ in range(3)]
+    seen = [env.reset(seed=7 + i)[0] for i, env in enumerate(singles)]
+    for i, env in enumerate(realised):
+        env.reset(seed=7 + i)
+    np.testing.assert_array_equal(lanes.reset(), seen)
+    actions, returns = np.random.default_rng(0), np.zeros(3)
+    for step in range(1, 16):
+        chosen = actions.integers(21, size=3)
+        observations, rewards, ended, infos = lanes.step(chosen)
+        assert rewards.dtype == np.float32
+        assert ended.tolist() == [step % 5 == 0] * 3
+        for i, env in enumerate(singles):
+            observation, single_reward, *_ = env.step(chosen[i])
+            returns[i] += realised[i].step(chosen[i])[1]
+            assert rewards[i] == np.float32(single_reward)
+            if ended[i]:
+                np.testing.assert_array_equal(infos[i]["terminal_observation"], observation)
+                assert infos[i]["TimeLimit.truncated"] is False
+                assert infos[i]["episode"]["r"] == pytest.approx(returns[i], abs=1e-9)
+                assert infos[i]["episode"]["l"] == 5
+                assert infos[i]["episode"]["t"] >= 0
+                observation, returns[i] = env.reset()[0], 0.0
+                realised[i].reset()
+            else:
+                assert infos[i] == {}
+            np.testing.assert_array_equal(observations[i], observation)
+    assert len({id(info) for info in infos}) == 3  # wrappers write into them
+
+
+def test_seeds_are_used_once():
+    lanes = SB3VecEnv(SHORT, 2, seed=3)
+    plain = HedgingVectorEnv(2, autoreset_mode=AutoresetMode.SAME_STEP, **SHORT.to_dict())
+    np.testing.assert_array_equal(lanes.reset(), plain.reset(seed=3)[0])
+    np.testing.assert_array_equal(lanes.reset(), plain.reset()[0])
+    assert list(lanes.seed(11)) == [11, 12]
+    np.testing.assert_array_equal(lanes.reset(), plain.reset(seed=11)[0])
+
+
+def test_an_id_and_its_parameters_are_the_same_market():
+    by_id, by_params = SB3VecEnv("mm_env/Hedging-v0", 2, seed=0), SB3VecEnv(MarketParams(), 2, seed=0)
+    np.testing.assert_array_equal(by_id.reset(), by_params.reset())
+    assert by_id.get_attr("params") == [MarketParams()] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"market": "mm_env/Hedgin-v0"}, "no market"),
+        ({"n_envs": 0}, "num_envs must be a whole number"),
+        ({"reward": "expcted"}, "reward must be one of"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SB3VecEnv(**arguments)
+
+
+def test_attributes_and_methods():
+    lanes = SB3VecEnv(SHORT, 3, seed=0)
+    assert lanes.get_attr("render_mode", indices=1) == [None]
+    assert lanes.has_attr("params")
+    assert not lanes.has_attr("colour")
+    lanes.set_attr("colour", "red")
+    assert lanes.get_attr("colour") == ["red"] * 3
+    with pytest.raises(ValueError, match="the lanes share 'colour'"):
+        lanes.set_attr("colour", "blue", indices=[0])
+    assert lanes.env_method("close", indices=[0, 2]) == [None] * 2
+    assert lanes.env_is_wrapped(Monitor) == [True] * 3
+    assert lanes.env_is_wrapped(gym.Wrapper, indices=0) == [False]
+
+
+def test_stable_baselines3_takes_it_wrapped_or_bare(recwarn):
+    lanes = SB3VecEnv(SHORT, 4, seed=0)
+    model = PPO("MlpPolicy", lanes, n_steps=10, batch_size=20, n_epochs=1, device="cpu")
+    model.learn(40)
+    assert len(model.ep_info_buffer) == 8
+    mean, _ = evaluate_policy(model, lanes, n_eval_episodes=8)
+    assert np.isfinite(mean)
+    assert not [w for w in recwarn if "Monitor" in str(w.message)]
+    wrapped = VecNormalize(VecMonitor(SB3VecEnv(SHORT, 4, seed=0)))
+    PPO("MlpPolicy", wrapped, n_steps=10, batch_size=20, n_epochs=1, device="cpu").learn(40)
