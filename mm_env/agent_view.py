@@ -148,7 +148,8 @@ def encode(threshold: ArrayLike, observations: Observations, params: MarketParam
         inventory, _, request = read(observations, params)
         decision = Decision(distance=params.spread, threshold=kept, max_units=None)
         _, sold = market.trade(inventory, request, decision, params)
-        return np.asarray(abs(market.hedge_excess(inventory - sold, decision, np)), dtype=np.int64)
+        held = inventory - sold
+        return np.asarray(abs(held - market.hedge_excess(held, decision, np)), dtype=np.int64)
     levels = hedge_levels(params)
     actions = np.searchsorted(levels, kept)
     if not np.array_equal(levels[actions], kept):
@@ -195,7 +196,8 @@ def check_actions(actions: Any, lanes: int, number: int) -> Actions:
         array = np.empty(0, dtype=object)
     if array.dtype.kind not in "iu" or array.shape != (lanes,):
         raise ValueError(f"actions must be whole numbers of shape ({lanes},), got {array.dtype} of shape {array.shape}")
-    if array.astype(np.uint64).max() >= number:  # one pass: what is negative becomes huge
+    whole = array.astype(np.int64, copy=False)
+    if np.maximum.reduce(whole.view(np.uint64)) >= number:  # one pass: what is negative becomes huge
         lane = int(np.argmax((array < 0) | (array >= number)))
         raise ValueError(f"actions must be from 0 to {number - 1}, got {array[lane]} in lane {lane}")
-    return array
+    return whole

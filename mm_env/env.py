@@ -178,7 +178,8 @@ class HedgingEnv(gym.Env[Any, Any]):
             self._block = self._worlds.draw([0], [number])
         length = self.params.num_trades
         side, size, reservation, change, expected = (
-            c[:, column].tolist() if isinstance(c, np.ndarray) else [c] * length for c in self._block.channels()
+            c[:, column].astype(np.float64).tolist() if isinstance(c, np.ndarray) else [c] * length
+            for c in self._block.channels()
         )
         wanted = side if self._block.size is None else map(operator.mul, side, size)
         self._requests = [*map(Request._make, zip(side, wanted, reservation, strict=True)), NOBODY]

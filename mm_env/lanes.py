@@ -84,11 +84,7 @@ class Lanes:
         block = self._worlds.block
         if not self._channels:
             shape = (block, self._length, len(self._lanes))
-            kinds = [np.int8, *[np.float64] * 4]  # a side fits a byte: half the memory of the tapes to write and read
-            self._channels = [
-                np.empty(shape, kind) if isinstance(c, np.ndarray) else c
-                for kind, c in zip(kinds, drawn.channels(), strict=True)
-            ]
+            self._channels = [np.empty(shape, c.dtype) if isinstance(c, np.ndarray) else c for c in drawn.channels()]
         neighbours = lanes[-1] - lanes[0] == len(lanes) - 1  # as always but for resets by mask: a slice is faster
         where: Any = slice(lanes[0], lanes[-1] + 1) if neighbours else lanes
         for channel, new in zip(self._channels, drawn.channels(), strict=True):

@@ -86,10 +86,11 @@ def step(book: Book, request: Request, decision: Decision, move: Move, params: M
     q = q - sold
     cash = cash + sold * price
 
-    hedge = hedge_excess(q, decision, xp)
+    kept = hedge_excess(q, decision, xp)
+    hedge = kept - q
     units = abs(hedge)
     hedge_cost = hedging_cost(units, params)
-    q = q + hedge
+    q = kept
     cash = cash - hedge * m - hedge_cost
 
     m = m + move.change
@@ -131,9 +132,9 @@ def trade(inventory: Number, request: Request, decision: Decision, params: Marke
 
 
 def hedge_excess(inventory: Number, decision: Decision, xp: Any) -> Number:
-    """Trade away what exceeds the threshold: the signed hedge x = clip(q, -k, k) - q, no larger than u; units."""
-    hedge = clip(inventory, decision.threshold, xp) - inventory
-    return hedge if decision.max_units is None else clip(hedge, decision.max_units, xp)
+    """Trade away what exceeds the threshold: what is kept, clip(q, -k, k), but no more than u hedged; units."""
+    kept = clip(inventory, decision.threshold, xp)
+    return kept if decision.max_units is None else inventory + clip(kept - inventory, decision.max_units, xp)
 
 
 def clip(value: Number, bound: Number, xp: Any) -> Number:

@@ -263,7 +263,8 @@ def _choice(policy: PolicyFunction, params: MarketParams, q: Values, request: Re
     if params.hedge_action == "threshold":
         return np.asarray(decision.threshold, dtype=np.float64)
     _, sold = market.trade(q, request, decision, params)
-    return np.asarray(abs(market.hedge_excess(q - sold, decision, np)), dtype=np.float64)
+    held = q - sold
+    return np.asarray(abs(held - market.hedge_excess(held, decision, np)), dtype=np.float64)
 
 
 def _draw_map(axes: Axes, values: Values, trades: Whole, inventories: Whole, params: MarketParams) -> Any:

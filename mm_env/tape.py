@@ -41,7 +41,7 @@ class Tape:
         replayed: Recorded, so that `expected` is unknown and `change` stands in for it.
     """
 
-    side: NDArray[np.float64]
+    side: NDArray[Any]
     size: NDArray[np.float64] | None
     reservation: NDArray[np.float64] | None
     change: NDArray[np.float64]
@@ -70,7 +70,8 @@ class Tape:
     def columns(self, episodes: Any) -> Tape:
         """The tape of the episodes that an index array or a slice picks, each time's row contiguous."""
         picked: list[Any] = [
-            np.ascontiguousarray(c[:, episodes]) if isinstance(c, np.ndarray) else c for c in self.channels()
+            np.ascontiguousarray(c[:, episodes], np.float64) if isinstance(c, np.ndarray) else c
+            for c in self.channels()
         ]
         return dataclasses.replace(self, **dict(zip(_CHANNELS, picked, strict=True)))
 
@@ -217,9 +218,9 @@ class _Noise(NamedTuple):
     """
 
     move: NDArray[np.float64]  # standard normal
-    side: NDArray[np.float32]  # uniform on [0, 1)
+    side: NDArray[np.uint8]  # one byte: the client buys if it is below 256 * buy_probability
+    tie: NDArray[np.float32] | None  # uniform on [0, 1): decides where the byte alone does not
     arrival: NDArray[np.float32] | None  # uniform on [0, 1)
-    sign: NDArray[np.float64]  # not random: where the sides are written
 
     @classmethod
     def sized(cls, params: MarketParams, episodes: int, former: _Noise | None) -> _Noise:
@@ -227,8 +228,9 @@ class _Noise(NamedTuple):
         shape = (episodes, params.num_trades)
         if former is not None and former.move.shape == shape:
             return former
+        tie = np.empty(shape, np.float32) if (256 * params.buy_probability) % 1 else None
         arrival = np.empty(shape, np.float32) if params.arrival_probability < 1 else None
-        return cls(np.empty(shape), np.empty(shape, np.float32), arrival, np.empty(shape))
+        return cls(np.empty(shape), np.empty(shape, np.uint8), tie, arrival)
 
 
 class _Stream:
@@ -244,15 +246,21 @@ class _Stream:
         self._bits.state = self._origin
         self._bits.advance(block * _JUMP % 2**128)
         self._generator.standard_normal(out=noise.move[rows])
-        self._generator.random(out=noise.side[rows], dtype=np.float32)
-        if noise.arrival is not None:
-            self._generator.random(out=noise.arrival[rows], dtype=np.float32)
+        sides = noise.side[rows]
+        words = self._bits.random_raw(-(-sides.size // 8)).astype("<u8", copy=False)
+        sides[...] = words.view(np.uint8)[: sides.size].reshape(sides.shape)
+        for uniform in (noise.tie, noise.arrival):
+            if uniform is not None:
+                self._generator.random(out=uniform[rows], dtype=np.float32)
 
 
 def _shape(noise: _Noise, params: MarketParams) -> Tape:
     """Turn raw random numbers into what they mean in this market. Views with time first, not yet contiguous."""
-    side = np.copysign(1.0, noise.side - params.buy_probability, out=noise.sign)
-    np.negative(side, out=side)  # +1 where the uniform number is below the probability, and only there
+    cut = 256 * params.buy_probability
+    buys = noise.side < int(cut)
+    if noise.tie is not None:
+        buys |= (noise.side == int(cut)) & (noise.tie < cut % 1)
+    side = 2 * buys.view(np.int8) - 1
     reservation = None
     if noise.arrival is not None:
         came = noise.arrival < params.arrival_probability

@@ -163,13 +163,14 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         return observe(self._book, self._request, left, self.params)
 
     def _info(self, values: dict[str, Any], which: Flags) -> dict[str, Any]:
-        """`values` as arrays that the caller may keep and change, each with its mask of lanes."""
+        """`values` as arrays, each with its mask of lanes; what the next step needs again is read-only."""
         info, mask = {}, which.copy()
         for name, value in values.items():
             if isinstance(value, float | bool):
                 value = np.full(self.num_envs, value)
             elif name in _OF_THE_BOOK:
-                value = value.copy()
+                value = value.view()
+                value.flags.writeable = False
             info[name], info["_" + name] = value, mask
         return info
 
