@@ -1,6 +1,6 @@
 """Rules that need no learning, the exact optimum, and the figures to compare them by."""
 
-from baselines.compare import Comparison, compare
+from baselines.comparison import Comparison, compare, gap_ends
 from baselines.optimal import Solution, best_threshold, policy_value, solve, threshold_values
 from baselines.policy import POLICIES, Policy, make_policy
 from baselines.scores import SCORES, Estimate, Totals, share_of_gap
@@ -17,6 +17,7 @@ __all__ = [
     "Totals",
     "best_threshold",
     "compare",
+    "gap_ends",
     "make_policy",
     "policy_value",
     "share_of_gap",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 
-from baselines.optimal import solve
+from baselines.optimal import TooLargeError, solve
 from baselines.threshold import ThresholdPolicy
 from mm_env.agent_view import PolicyFunction, hedge_levels
 from mm_env.episodes import Episodes
@@ -28,15 +29,14 @@ def frontier(
         seed: Of the episodes.
 
     Returns:
-        Series of episodes for `mm_env.plotting.plot_frontier`.
+        Series of episodes for `mm_env.plotting.plot_frontier`; without the optimum where the market is too large.
     """
     levels = hedge_levels(params).astype(int)
     picked = levels[np.unique(np.linspace(0, len(levels) - 1, _POINTS).round().astype(int))]
-    aversions = (params.risk_aversion or 0.01) * np.logspace(-2, 2, _POINTS)
-    optima = [solve(params.replace(risk_aversion=float(aversion))).policy for aversion in aversions]
-    series: dict[str, list[PolicyFunction]] = {
-        "fixed thresholds": [ThresholdPolicy(int(k), params) for k in picked],
-        "optimum over risk aversions": [*optima],
-        **{name: [policy] for name, policy in policies.items()},
-    }
+    aversions = np.minimum((params.risk_aversion or 0.01) * np.logspace(-2, 2, _POINTS), 1e9)
+    series: dict[str, list[PolicyFunction]] = {"fixed thresholds": [ThresholdPolicy(int(k), params) for k in picked]}
+    with suppress(TooLargeError):
+        optima = [solve(params.replace(risk_aversion=float(aversion))).policy for aversion in aversions]
+        series["optimum over risk aversions"] = [*optima]
+    series |= {name: [policy] for name, policy in policies.items()}
     return {name: [play(policy, params, episodes, seed) for policy in row] for name, row in series.items()}

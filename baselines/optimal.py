@@ -17,13 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env import market
-from mm_env.agent_view import Actions, Observations, PolicyFunction, decode, hedge_levels, observe, read
+from mm_env.agent_view import Actions, Observations, PolicyFunction, check_actions, decode, hedge_levels, observe, read
 from mm_env.market import Book, Move, Request
 from mm_env.params import MarketParams
 from mm_env.tape import Outcomes, outcomes
 
 _LARGEST_GRID = 20_000_000  # states times requests times actions: about a second a step of the horizon
 _TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
+
+
+class TooLargeError(ValueError):
+    """The market has too many states and actions to be solved exactly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +39,11 @@ class Solution:
         value: J*, the largest mean total reward of an episode, price units.
         values: V_t(q), reward still to come before request t is seen; shape (num_trades + 1, inventories).
         inventories: -inventory_limit .. inventory_limit, units.
-        requests: Signed units of each request that can come.
+        requests: Signed units of each request.
+        probabilities: Of each request.
         thresholds: The best hedge threshold (or, in markets of that kind, units to offload) at each time, for each
             inventory before the trade and each request; units, shape (num_trades, inventories, requests). Where
-            several are equally good, the one that is best for most inventories.
+            several are equally good, the one that does best over all inventories.
         policy: The optimal policy, a function of the observation.
     """
 
@@ -47,12 +52,13 @@ class Solution:
     values: NDArray[np.float64]
     inventories: NDArray[np.float64]
     requests: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
     thresholds: NDArray[np.float64]
     policy: OptimalPolicy
 
     def schedule(self) -> list[list[str]]:
-        """The best threshold for most inventories: rows of first-last trade and one threshold per request."""
-        usual = np.median(self.thresholds, axis=1)
+        """The median over inventories: rows of first-last trade and a threshold for each request that can come."""
+        usual = np.median(self.thresholds[:, :, self.probabilities > 0], axis=1)
         starts = [0, *(np.flatnonzero((usual[1:] != usual[:-1]).any(axis=1)) + 1), len(usual)]
         return [
             [f"{start + 1}-{stop}", *(f"{units:g}" for units in usual[start])]
@@ -97,7 +103,7 @@ def solve(params: MarketParams) -> Solution:
     Example:
         >>> solution = solve(MarketParams(num_trades=50))
         >>> solution.thresholds.shape
-        (50, 41, 2)
+        (50, 41, 3)
     """
     game = _Game(params)
     values = np.zeros((params.num_trades + 1, len(game.inventories)))
@@ -112,6 +118,7 @@ def solve(params: MarketParams) -> Solution:
         values=values,
         inventories=game.inventories,
         requests=game.requests,
+        probabilities=game.outcomes.probability,
         thresholds=hedge_levels(params)[actions],
         policy=OptimalPolicy(params, game.requests, actions),
     )
@@ -121,14 +128,15 @@ def policy_value(policy: PolicyFunction, params: MarketParams) -> float:
     """The exact J of a policy that is a function of the observation: its mean total reward, without simulation.
 
     Raises:
-        ValueError: The market is too large to solve.
+        ValueError: The market is too large to solve, or the policy gives bad actions.
     """
     game = _Game(params)
     values = np.zeros(len(game.inventories))
     states, requests = np.indices((len(game.inventories), len(game.requests)))
+    levels = len(hedge_levels(params))
     for trade in reversed(range(params.num_trades)):
         seen = observe(game.book, game.request, params.num_trades - trade, params)[:, :, 0]
-        actions = np.asarray(policy(seen.reshape(-1, seen.shape[-1]))).reshape(states.shape)
+        actions = check_actions(policy(seen.reshape(-1, seen.shape[-1])), states.size, levels).reshape(states.shape)
         chosen = game.gains(trade, values)[states, requests, actions]
         values = chosen @ game.outcomes.probability
     return float(values[params.inventory_limit])
@@ -169,7 +177,7 @@ class _Game:
         levels = hedge_levels(params)
         size = (2 * limit + 1) * len(self.outcomes.probability) * len(levels)
         if size > _LARGEST_GRID:
-            raise ValueError(
+            raise TooLargeError(
                 f"inventory_limit={limit} with {len(levels)} hedge levels is too large to solve exactly: "
                 f"{size:.2g} cases, at most {_LARGEST_GRID:.2g}; set hedge_levels"
             )

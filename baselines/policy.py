@@ -54,7 +54,7 @@ def make_policy(name: str, params: MarketParams, seed: int = 0) -> Policy:
     Args:
         name: A name of `POLICIES`, with its argument after a colon where it takes one: "threshold:10".
         params: The market.
-        seed: For policies that draw random numbers.
+        seed: For policies that draw random numbers, until `reset(seed)`, which `mm_env.play` calls.
 
     Raises:
         ValueError: No such policy, or a bad argument.
@@ -79,4 +79,4 @@ def _threshold(text: str, params: MarketParams) -> int:
         return params.hedge_threshold
     if not (text.isascii() and text.isdigit()):
         raise ValueError(f"threshold:K needs a whole number K >= 0, got {text!r}")
-    return int(text)
+    return min(int(text), params.inventory_limit)

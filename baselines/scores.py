@@ -114,7 +114,9 @@ def standard_deviation(values: Values) -> Estimate:
     """sd: psi = ((x - mean)^2 - sd^2) / (2 sd)."""
     centred = values - values.mean()
     deviation = float(np.sqrt(np.mean(centred**2)))
-    return Estimate(deviation, _ratio(centred**2 - deviation**2, 2 * deviation))
+    if deviation <= 1e-12 * np.abs(values).max():  # rounding of what is constant
+        return Estimate(0.0, np.zeros_like(values))
+    return Estimate(deviation, (centred**2 - deviation**2) / (2 * deviation))
 
 
 def sharpe(values: Values) -> Estimate:
@@ -130,11 +132,16 @@ def sharpe(values: Values) -> Estimate:
 def expected_shortfall(values: Values, tail: float = _CVAR_TAIL) -> Estimate:
     """CVaR: the mean of the worst `tail` of the values. psi = min(x - VaR, 0) / tail + VaR - CVaR.
 
+    The interval is asymptotic: NaN where fewer than 20 values are in the tail.
+
     Source: Rockafellar and Uryasev (2000), "Optimization of conditional value-at-risk".
     """
     var = np.quantile(values, tail, method="inverted_cdf")
     shortfall = np.minimum(values - var, 0.0) / tail
-    return Estimate(float(var + shortfall.mean()), shortfall - shortfall.mean())
+    influence = shortfall - shortfall.mean()
+    if len(values) * tail < 20:
+        influence = np.full_like(values, np.nan)
+    return Estimate(float(var + shortfall.mean()), influence)
 
 
 def ratio(numerator: Values, denominator: Values) -> Estimate:
@@ -168,10 +175,10 @@ SCORES: Mapping[str, Score] = {
     "sharpe": Score("per episode", "mean PnL over its standard deviation", lambda t: sharpe(t.pnl)),
     "cvar": Score("price units", "mean PnL of the worst 5 % of episodes", lambda t: expected_shortfall(t.pnl)),
     "drawdown": Score("price units", "mean largest fall of equity from a peak", lambda t: mean(t.drawdown)),
-    "mean_inventory": Score("units", "mean |inventory|", lambda t: mean(t.mean_inventory)),
-    "max_inventory": Score("units", "mean over episodes of max |inventory|", lambda t: mean(t.max_inventory)),
-    "hedge_volume": Score("units", "units hedged in an episode", lambda t: mean(t.hedge_volume)),
-    "hedge_cost": Score("price units", "hedge cost of an episode", lambda t: mean(t.hedge_cost)),
+    "mean_inventory": Score("units", "mean size of the inventory", lambda t: mean(t.mean_inventory)),
+    "max_inventory": Score("units", "mean over episodes of its largest size", lambda t: mean(t.max_inventory)),
+    "hedge_volume": Score("units", "units hedged, final liquidation apart", lambda t: mean(t.hedge_volume)),
+    "hedge_cost": Score("price units", "cost of hedging, final liquidation included", lambda t: mean(t.hedge_cost)),
     "fill_rate": Score("share", "share of clients that traded", lambda t: ratio(t.fills, t.requests)),
     "rejection_rate": Score("share", "share that did not", lambda t: ratio(t.requests - t.fills, t.requests)),
     "internalisation": Score("share", "1 - hedged / client volume", _internalisation),

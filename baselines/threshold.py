@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from mm_env.agent_view import Actions, Observations, encode
 from mm_env.params import MarketParams
 
@@ -16,7 +18,6 @@ class ThresholdPolicy:
         ValueError: K is negative, or `hedge_levels` leaves it out.
 
     Example:
-        >>> import numpy as np
         >>> rule = ThresholdPolicy(10, MarketParams())
         >>> rule(np.zeros((3, 3), dtype=np.float32)).tolist()
         [10, 10, 10]
@@ -26,7 +27,8 @@ class ThresholdPolicy:
     params: MarketParams
 
     def __post_init__(self) -> None:
-        if not self.threshold >= 0:
+        whole = isinstance(self.threshold, int | np.integer) and not isinstance(self.threshold, bool)
+        if not whole or self.threshold < 0:
             raise ValueError(f"threshold must be a whole number >= 0, got {self.threshold!r}")
 
     def __call__(self, observations: Observations) -> Actions:

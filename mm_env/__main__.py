@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mm_env import __version__
 from mm_env.console import plus_minus, print_json, print_rows, print_table, progress_bar
 from mm_env.markets import MARKETS, market_params
 from mm_env.params import MarketParams
@@ -48,7 +49,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.version_option(package_name="mm_env")
+@click.version_option(__version__)
 def main() -> None:
     """How should a market maker hedge his inventory? Play, solve, train and compare.
 
@@ -66,7 +67,12 @@ set_option: Option = click.option(
 )
 seed_option: Option = click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the episodes.")
 json_option: Option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-out_option: Option = click.option("--out", type=click.Path(path_type=Path), help="Folder for charts and files.")
+out_option: Option = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=lambda _, __, folder: _made(folder),
+    help="Folder for charts and files.",
+)
 tape_option: Option = click.option(
     "--tape", "recorded", type=click.Path(path_type=Path), help="Play a recorded tape: .csv or .parquet."
 )
@@ -105,18 +111,24 @@ def simulate(
 
     Example: mm-env simulate --policy threshold:10 --episodes 1000 --seed 0 --out out/simulate
     """
-    from mm_env.rollout import play
+    from mm_env.rollout import play, play_blocks
 
     params = _params(market, changes)
     tape = _tape(recorded, params)
     chosen = {policy: _policy(policy, params, seed, trust_pickle)}
-    _report(_compared(chosen, params, _episodes(episodes, tape), seed, tape), as_json)
+    comparison = _compared(chosen, params, _episodes(episodes, tape), seed, tape)
+    if as_json:
+        print_json(comparison.to_dict())
+    else:
+        figures = ((name, comparison.score(policy, name)) for name in comparison.names())
+        rows = [[name, plus_minus(found.value, found.half_width()), _meaning(name)] for name, found in figures]
+        print_table(["score", policy, "meaning"], rows)
     if out is not None:
+        from mm_env.episodes import save_csv
         from mm_env.plotting import plot_episode
 
-        played = play(chosen[policy], params, _episodes(episodes, tape), seed, tape)
-        played.save(out / "episodes.csv")
-        _save(out, {"episode.png": plot_episode(played)})
+        save_csv(play_blocks(chosen[policy], params, _episodes(episodes, tape), seed, tape), out / "episodes.csv")
+        _save(out / "episode.png", plot_episode(play(chosen[policy], params, 1, seed, tape)))
 
 
 @main.command()
@@ -230,7 +242,7 @@ def solve(market: str, changes: tuple[str, ...], out: Path | None, as_json: bool
     if out is not None:
         from mm_env.plotting import plot_policies
 
-        _save(out, {"optimal.png": plot_policies({"optimal": solution.policy}, params)})
+        _save(out / "optimal.png", plot_policies({"optimal": solution.policy}, params))
 
 
 @main.command()
@@ -292,7 +304,7 @@ def _policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) -> P
     """A named policy, or a saved one where `name` is no name of the table but a path that exists."""
     from baselines import POLICIES, make_policy
 
-    if name.partition(":")[0] not in POLICIES and Path(name).exists():
+    if name and name.partition(":")[0] not in POLICIES and Path(name).exists():
         from train.saved_policy import load_policy
 
         return load_policy(name, params, trust_pickle=trust_pickle)
@@ -322,6 +334,14 @@ def _compared(
         return compare(policies, params, episodes, seed, tape, advance)
 
 
+def _meaning(score: str) -> str:
+    from baselines import SCORES
+
+    if score == "share":
+        return "share of the gap between the market's threshold rule and the exact optimum"
+    return f"{SCORES[score].summary}; {SCORES[score].unit}"
+
+
 def _report(comparison: Comparison, as_json: bool) -> None:
     if as_json:
         print_json(comparison.to_dict())
@@ -340,8 +360,9 @@ def _print_solution(solution: Solution, fixed: Mapping[int, float]) -> None:
     rows += [[f"threshold {k}", f"{value:.4f}"] for k, value in fixed.items()]
     print_table(["policy", "J"], rows)
     if solution.params.hedge_action == "threshold":
-        click.echo("\nBest hedge threshold, units (for most inventories):\n")
-        names = [f"request {asked:+g}" for asked in solution.requests]
+        click.echo("\nBest hedge threshold, units (median over inventories):\n")
+        possible = solution.requests[solution.probabilities > 0]
+        names = [f"request {asked:+g}" for asked in possible]
         print_table(["trades", *names], solution.schedule())
 
 
@@ -352,13 +373,18 @@ def _trained(params: MarketParams, seed: int) -> PolicyFunction:
     return train_ppo(params, seed=seed).policy
 
 
-def _save(out: Path, charts: Mapping[str, Figure]) -> None:
-    """Save charts by file name; say where they are."""
+def _made(folder: Path | None) -> Path | None:
+    """The folder, made before anything is computed for it."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _save(path: Path, figure: Figure) -> None:
     from mm_env.plotting import save_figure
 
-    for name, figure in charts.items():
-        save_figure(figure, out / name)
-        click.echo(f"wrote {out / name}", err=True)
+    save_figure(figure, path)
+    click.echo(f"wrote {path}", err=True)
 
 
 def _draw_comparison(
@@ -368,12 +394,11 @@ def _draw_comparison(
     from mm_env.plotting import plot_episode, plot_frontier, plot_policies
     from mm_env.rollout import play
 
-    firsts = {name: play(policy, params, 1, seed, tape) for name, policy in policies.items()}
-    charts = {f"episode-{_file_name(name)}.png": plot_episode(first) for name, first in firsts.items()}
-    charts["policies.png"] = plot_policies(policies, params)
+    for name, policy in policies.items():
+        _save(out / f"episode-{_file_name(name)}.png", plot_episode(play(policy, params, 1, seed, tape)))
+    _save(out / "policies.png", plot_policies(policies, params))
     if tape is None:
-        charts["frontier.png"] = plot_frontier(frontier(policies, params, seed=seed))
-    _save(out, charts)
+        _save(out / "frontier.png", plot_frontier(frontier(policies, params, seed=seed)))
 
 
 def _file_name(policy: str) -> str:

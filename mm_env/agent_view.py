@@ -147,9 +147,7 @@ def encode(threshold: ArrayLike, observations: Observations, params: MarketParam
     if params.hedge_action == "units":
         inventory, _, request = read(observations, params)
         decision = Decision(distance=params.spread, threshold=kept, max_units=None)
-        _, sold = market.trade(inventory, request, decision, params)
-        held = inventory - sold
-        return np.asarray(abs(held - market.hedge_excess(held, decision, np)), dtype=np.int64)
+        return np.asarray(market.units_hedged(inventory, request, decision, params, np), dtype=np.int64)
     levels = hedge_levels(params)
     actions = np.searchsorted(levels, kept)
     if not np.array_equal(levels[actions], kept):

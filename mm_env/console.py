@@ -10,7 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
-_WIDE = 200  # columns where no terminal says how many
+_WIDE = 200  # columns: a table that a narrow terminal wraps still pastes
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -22,10 +22,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*header, box=MARKDOWN)
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = _WIDE
-    console.print(table)
+    Console(highlight=False, markup=False, width=_WIDE).print(table)
 
 
 def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]], as_json: bool) -> None:
@@ -63,7 +60,7 @@ def plus_minus(value: float, half_width: float) -> str:
     if not np.isfinite(half_width) or half_width == 0:
         return f"{value:.4f}"
     digits = min(max(1 - int(np.floor(np.log10(half_width))) - 1, 0), 6)
-    return f"{value:.{digits}f} ± {half_width:.{digits}f}"
+    return f"{round(value, digits) + 0.0:.{digits}f} ± {half_width:.{digits}f}"
 
 
 @contextmanager

@@ -112,6 +112,7 @@ class HedgingEnv(gym.Env[Any, Any]):
         self._seeded = tape is not None  # a recorded tape starts at its first episode
         self._episode = 0
         self._trade = self.params.num_trades  # nothing to answer before the first reset
+        self._book = market.opening(self.params)
         self._recorder = Recorder(self.params, 1) if render_mode else None
 
     def reset(
@@ -201,9 +202,9 @@ class HedgingEnv(gym.Env[Any, Any]):
 
 def reward_function(name: str, tape: Tape | None) -> Any:
     """The law's reward of that name; the expected one needs a tape whose law is known."""
-    if name not in REWARDS:
+    if not isinstance(name, str) or name not in REWARDS:
         raise ValueError(f"reward must be one of {', '.join(map(repr, REWARDS))}, got {name!r}")
-    if name == "expected" and tape is not None:
+    if name == "expected" and tape is not None and tape.replayed:
         raise ValueError("reward='expected' needs drawn episodes: a recorded tape's law is unknown")
     return REWARDS[name]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,8 +63,10 @@ class Episodes:
         """The number of episodes."""
         return int(self.inventory.shape[0])
 
-    def __getitem__(self, rows: slice) -> Episodes:
-        """Some of the episodes."""
+    def __getitem__(self, rows: int | slice) -> Episodes:
+        """Some of the episodes, or one: `episodes[0]` has shape (1, trades)."""
+        if not isinstance(rows, slice):
+            rows = slice(range(len(self))[rows], range(len(self))[rows] + 1)
         return Episodes(self.params, **{name: a[rows] for name, a in self.arrays().items()})
 
     @property
@@ -74,8 +76,8 @@ class Episodes:
 
     @property
     def pnl(self) -> Values:
-        """Profit of each episode, price units: equity after the last trade. Shape (episodes,)."""
-        return self.equity[:, -1]
+        """Profit of each episode, price units: equity after the last trade so far. Shape (episodes,)."""
+        return self.equity[:, -1] if self.num_trades else np.zeros(len(self))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by name, in the order of the class."""
@@ -90,14 +92,14 @@ class Episodes:
             **{name: np.concatenate([getattr(b, name).T for b in blocks], axis=1).T for name in names},
         )
 
-    def to_dataframe(self) -> pd.DataFrame:
-        """A row per trade with columns episode, trade and the arrays by name. Needs pandas."""
+    def to_dataframe(self, first: int = 0) -> pd.DataFrame:
+        """A row per trade with columns episode (from `first`), trade (from 1) and the arrays by name. Needs pandas."""
         try:
             import pandas as pd
         except ImportError as error:
             raise ImportError("tables need pandas: pip install 'mm_env[data]'") from error
         indices: NDArray[Any] = np.indices(self.inventory.shape)
-        columns = {"episode": indices[0], "trade": indices[1] + 1, **self.arrays()}
+        columns = {"episode": indices[0] + first, "trade": indices[1] + 1, **self.arrays()}
         return pd.DataFrame({name: values.ravel() for name, values in columns.items()})
 
     def save(self, path: str | Path) -> None:
@@ -107,14 +109,24 @@ class Episodes:
             ValueError: Neither ending.
         """
         path = Path(path)
-        if path.suffix not in (".csv", ".parquet"):
+        suffix = path.suffix.lower()
+        if suffix not in (".csv", ".parquet"):
             raise ValueError(f"{path}: episodes are saved as .csv or .parquet")
         table = self.to_dataframe()
         with replacing(path) as temporary:
-            if path.suffix == ".csv":
+            if suffix == ".csv":
                 table.to_csv(temporary, index=False)
             else:
                 table.to_parquet(temporary, index=False)
+
+
+def save_csv(blocks: Iterable[Episodes], path: str | Path) -> None:
+    """Write the rows of `to_dataframe` of one block after another, in bounded memory, whole or not at all."""
+    first = 0
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        for block in blocks:
+            block.to_dataframe(first).to_csv(file, index=False, header=first == 0)
+            first += len(block)
 
 
 CHANNELS: Mapping[str, Callable[[Request, Step, Move], market.Number]] = {

@@ -137,6 +137,13 @@ def hedge_excess(inventory: Number, decision: Decision, xp: Any) -> Number:
     return kept if decision.max_units is None else inventory + clip(kept - inventory, decision.max_units, xp)
 
 
+def units_hedged(inventory: Number, request: Request, decision: Decision, params: MarketParams, xp: Any) -> Number:
+    """How many units a dealer with this inventory would hedge after this request."""
+    _, sold = trade(inventory, request, decision, params)
+    held = inventory - sold
+    return abs(held - hedge_excess(held, decision, xp))
+
+
 def clip(value: Number, bound: Number, xp: Any) -> Number:
     """`value` within -bound and bound."""
     return xp.minimum(xp.maximum(value, -bound), bound)

@@ -59,7 +59,7 @@ class MarketParams:
     """
 
     num_trades: int = _whole(100, "client requests in an episode", "requests", low=1)
-    inventory_limit: int = _whole(20, "hard cap on |inventory|", "units", low=0)
+    inventory_limit: int = _whole(20, "hard cap on the inventory, long or short", "units", low=0)
     hedge_threshold: int = _whole(10, "the threshold rule hedges what exceeds it; plots draw it", "units", low=0)
     hedge_cost_per_unit: float = _real(0.01, "c, paid per unit hedged", "price units")
     spread: float = _real(0.05, "half-spread: distance from the mid to the quote, earned per unit", "price units")

@@ -262,9 +262,7 @@ def _choice(policy: PolicyFunction, params: MarketParams, q: Values, request: Re
     decision = decode(levels.take(actions), params)
     if params.hedge_action == "threshold":
         return np.asarray(decision.threshold, dtype=np.float64)
-    _, sold = market.trade(q, request, decision, params)
-    held = q - sold
-    return np.asarray(abs(held - market.hedge_excess(held, decision, np)), dtype=np.float64)
+    return np.asarray(market.units_hedged(q, request, decision, params, np), dtype=np.float64)
 
 
 def _draw_map(axes: Axes, values: Values, trades: Whole, inventories: Whole, params: MarketParams) -> Any:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from mm_env.market import Move, Number, Request
 from mm_env.params import MarketParams
 
-_BLOCK_TRADES = 4096  # trades drawn per refill of a lane: enough that the jump to it costs little
+_BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that the jump to it costs little
 _JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^128 / golden ratio, odd
 _CHANNELS = ("side", "size", "reservation", "change", "expected")
 _LARGEST_MOVE = 1e9
@@ -113,7 +113,7 @@ class Tape:
         """
         side = _recorded("sides", sides)
         change = _recorded("price_moves", price_moves)
-        size = np.ones_like(side) if sizes is None else _recorded("sizes", sizes)
+        size = np.ones_like(side) if sizes is None else _recorded("sizes", sizes, unless=side == 0)
         for name, values in (("price_moves", change), ("sizes", size)):
             if values.shape != side.shape:
                 raise ValueError(f"{name} must have the shape of sides {side.shape}, got {values.shape}")
@@ -141,6 +141,8 @@ class Tape:
             ValueError: The file cannot be read or does not hold such a table.
         """
         table = _read_table(Path(path))
+        if len(table) == 0:
+            raise ValueError(f"{path}: no rows")
         for name in ("sides", "price_moves"):
             if name not in table.columns:
                 raise ValueError(f"{path}: no column '{name}'; found {', '.join(map(str, table.columns))}")
@@ -237,9 +239,13 @@ class _Stream:
     """The random numbers of one seed, block after block."""
 
     def __init__(self, seed: int) -> None:
+        self._seed = seed
         self._bits = np.random.PCG64DXSM(seed)
         self._origin = self._bits.state
         self._generator = np.random.Generator(self._bits)
+
+    def __reduce__(self) -> Any:
+        return _Stream, (self._seed,)  # a block is reached from its seed; NumPy 1 copies the two objects apart
 
     def fill(self, block: int, noise: _Noise, rows: slice) -> None:
         """Write block number `block` into `rows` of the noise."""
@@ -279,7 +285,7 @@ class Outcomes(NamedTuple):
 
 
 def outcomes(params: MarketParams) -> Outcomes:
-    """Every request that can come, its probability and the price move to expect after it.
+    """Every request, its probability (which may be 0) and the price move to expect after it.
 
     Example:
         >>> outcomes(MarketParams(arrival_probability=0.5)).probability.tolist()
@@ -288,14 +294,15 @@ def outcomes(params: MarketParams) -> Outcomes:
     came, buys = params.arrival_probability, params.buy_probability
     side = np.array([1.0, -1.0, 0.0])
     probability = np.array([came * buys, came * (1.0 - buys), 1.0 - came])
-    possible = probability > 0
-    side, probability = side[possible], probability[possible]
     request = Request(side, side, np.where(side == 0, -np.inf, np.inf))
     return Outcomes(probability, request, np.zeros_like(side))
 
 
-def _recorded(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """`values` as a float array of shape (N, T), or a `ValueError` that names the argument."""
+def _recorded(name: str, values: ArrayLike, unless: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """`values` as a float array of shape (N, T), or a `ValueError` that names the argument.
+
+    Where `unless` holds, nobody came: what is recorded there does not matter and becomes 1.
+    """
     try:
         raw = np.asarray(values)
     except (ValueError, TypeError, OverflowError) as error:
@@ -305,6 +312,8 @@ def _recorded(name: str, values: ArrayLike) -> NDArray[np.float64]:
     if raw.ndim not in (1, 2) or raw.size == 0:
         raise ValueError(f"{name} must have shape (T,) or (N, T), none of them 0, got {raw.shape}")
     array = np.atleast_2d(raw).astype(np.float64)
+    if unless is not None and unless.shape == array.shape:
+        array[unless] = 1.0
     _require(name, array, np.isfinite(array), "finite")
     return array
 
@@ -321,14 +330,15 @@ def _read_table(path: Path) -> Any:
     except ImportError as error:
         raise ImportError("reading a tape needs pandas: pip install 'mm_env[data]'") from error
     readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-    if path.suffix not in readers:
+    suffix = path.suffix.lower()
+    if suffix not in readers:
         raise ValueError(f"{path}: a tape is a .csv or a .parquet file")
     try:
-        return readers[path.suffix](path)
+        return readers[suffix](path)
     except ImportError:
         raise
     except Exception as error:  # the readers raise many kinds; each means that the file is not a table
-        raise ValueError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from error
+        raise ValueError(f"{path}: cannot be read as {suffix[1:]}: {error}") from error
 
 
 def _split(table: Any, path: str | Path) -> list[Any]:

@@ -66,7 +66,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         if not isinstance(num_envs, int | np.integer) or num_envs < 1:
             raise ValueError(f"num_envs must be a whole number of at least 1, got {num_envs!r}")
         self.num_envs = int(num_envs)
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.params = MarketParams.from_mapping(market_params)
@@ -138,13 +138,14 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
             info = self._restart(lanes, resting, info)
         self._ended = lanes.ended()
         terminated = self._ended.copy() if self._ended is not None else np.zeros(self.num_envs, dtype=np.bool_)
-        observations, info = self._observe(lanes), self._info(info, self._all)
+        observations = self._observe(lanes)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._ended is not None:
-            final = {"final_obs": observations, "final_info": info}
-            values = {name: value for name, value in info.items() if not name.startswith("_")}
-            info = self._info(self._restart(lanes, self._ended, values), self._all)
+            final = {"final_obs": observations, "final_info": self._info(info, terminated)}
+            info = self._info(self._restart(lanes, self._ended, info), self._all)
             info.update(self._info(final, terminated))
             observations = self._observe(lanes)
+        else:
+            info = self._info(info, self._all)
         return observations, rewards, terminated, np.zeros(self.num_envs, dtype=np.bool_), info
 
     def _restart(self, lanes: Lanes, which: Flags, info: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +166,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
     def _info(self, values: dict[str, Any], which: Flags) -> dict[str, Any]:
         """`values` as arrays, each with its mask of lanes; what the next step needs again is read-only."""
         info, mask = {}, which.copy()
+        mask.flags.writeable = False  # the same for every name
         for name, value in values.items():
             if isinstance(value, float | bool):
                 value = np.full(self.num_envs, value)
@@ -177,7 +179,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
     def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:
         """The seed of each lane; a recorded tape that is not seeded starts lane i at its episode i."""
         if seed is None:
-            seed = 0 if self._tape is not None else int(np.random.SeedSequence().generate_state(1)[0])
+            seed = 0 if self._tape is not None else int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
         if isinstance(seed, int | np.integer):
             super().reset(seed=int(seed))
             return [int(seed) + i for i in range(self.num_envs)]
@@ -195,3 +197,11 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
                 f"reset_mask must be a bool array of shape ({self.num_envs},) with a lane to reset, got {mask!r}"
             )
         return np.array(mask)
+
+
+def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    try:
+        return AutoresetMode(mode)
+    except ValueError as error:
+        names = ", ".join(f"AutoresetMode.{each.name}" for each in AutoresetMode)
+        raise ValueError(f"autoreset_mode must be one of {names}, got {mode!r}") from error

@@ -56,6 +56,28 @@ def test_compare_prints_a_table_with_intervals(tmp_path):
     assert {"policies.png", "frontier.png", "episode-threshold-10.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
+@pytest.mark.parametrize(
+    "change", ["buy_probability=1", "arrival_probability=0", "risk_aversion=1e8", "inventory_limit=0"]
+)
+def test_charts_of_odd_markets(tmp_path, change):
+    result = run("compare", "--episodes", 20, "--out", tmp_path, "--set", "num_trades=9", "--set", change)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "frontier.png").exists()
+
+
+def test_a_market_too_large_to_solve_is_compared_without_the_optimum(tmp_path):
+    arguments = ["--policy", "never", "--policy", "flat", "--set", "inventory_limit=5000", "--set", "num_trades=5"]
+    result = run("compare", "--episodes", 20, "--out", tmp_path, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "share of gap" not in result.stdout
+    assert (tmp_path / "frontier.png").exists()
+
+
+def test_differences_are_paired_in_the_json():
+    found = json.loads(run("compare", "--episodes", 50, "--policy", "flat", "--policy", "never", "--json").stdout)
+    assert set(found["less flat"]["never"]["pnl"]) == {"value", "low", "high"}
+
+
 def test_equal_seeds_print_equal_tables():
     arguments = ("compare", "--episodes", 50, "--policy", "random", "--seed", 4)
     assert run(*arguments).stdout == run(*arguments).stdout != run(*arguments[:-1], 5).stdout
@@ -98,6 +120,8 @@ def test_a_recorded_tape_is_played(tmp_path):
         (["simulate", "--episodes", "0"], "episodes"),
         (["simulate", "--seed", "-1"], "seed"),
         (["fly"], "No such command"),
+        (["compare", "--policy", ""], "no policy ''"),
+        (["simulate", "--policy", "threshold:" + "9" * 5000], "digits"),
     ],
 )
 def test_bad_usage_is_exit_code_2_and_no_traceback(arguments, message):

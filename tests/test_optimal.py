@@ -153,6 +153,18 @@ def test_a_request_from_elsewhere_is_refused():
         policy(np.array([[0.0, 1.0, 3.0]], dtype=np.float32))
 
 
+def test_a_request_of_probability_zero_is_known_all_the_same():
+    solution = solve(MarketParams(buy_probability=1.0))
+    assert solution.policy(np.array([[0.0, 1.0, -1.0], [0.0, 1.0, 0.0]], dtype=np.float32)).shape == (2,)
+    assert len(solution.schedule()[0]) == 2
+
+
+@pytest.mark.parametrize("action", [-1, 21, 0.5])
+def test_a_policy_of_bad_actions_has_no_value(action):
+    with pytest.raises(ValueError, match="actions must be"):
+        policy_value(lambda observations: np.full(len(observations), action), MarketParams())
+
+
 def test_the_figures_the_documents_quote():
     assert solve(MarketParams()).value == pytest.approx(4.718, abs=5e-4)
     assert max(threshold_values(MarketParams()).values()) == pytest.approx(4.715, abs=5e-4)

@@ -59,8 +59,9 @@ def test_a_threshold_off_the_grid_is_refused():
     assert play(make_policy("threshold:10", params), params, 2).num_trades == 100
     with pytest.raises(ValueError, match=r"threshold 7 is not one of the hedge levels \[0, 5, 10, 15, 20\]"):
         play(make_policy("threshold:7", params), params, 2)
-    with pytest.raises(ValueError, match="threshold must be"):
-        ThresholdPolicy(-1, params)
+    for threshold in (-1, 2.5, float("nan"), "a", None):
+        with pytest.raises(ValueError, match="threshold must be"):
+            ThresholdPolicy(threshold, params)
 
 
 @pytest.mark.parametrize("changes", [{}, {"inventory_limit": 977, "num_trades": 99_991}, {"inventory_limit": 0}])

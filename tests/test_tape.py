@@ -96,6 +96,10 @@ class TestReplay:
         with pytest.raises(ValueError, match=message):
             Tape.replay(sides, moves, sizes)
 
+    def test_what_is_recorded_of_nobody_does_not_matter(self):
+        tape = Tape.replay([1, 0, 0], [0, 0, 0], [2, 0, np.nan])
+        assert tape.size[:, 0].tolist() == [2, 1, 1]
+
     @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
     def test_files(self, tmp_path, suffix):
         pd = pytest.importorskip("pandas")

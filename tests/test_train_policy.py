@@ -187,7 +187,7 @@ SPOILED = {
         _weights(_with("0.weight", lambda w: w.T.copy())),
         r"weight of layer 0 must be float32 of shape \(16, 3\)",
     ),
-    "scalar": (_weights(_with("0.bias", lambda b: np.array(b[0]))), "bias of layer 0 must be float32"),
+    "scalar": (_weights(_with("0.bias", lambda b: np.array(b[0]))), "layer 0 must be float32 of shape"),
 }
 
 
@@ -233,7 +233,7 @@ def craft(path, target):
     import base64
     import pickle
 
-    harmful = pickle.dumps(Crafted(target))
+    harmful = pickle.dumps(Crafted(target), protocol=2)  # the one that PyTorch writes
     data = {"policy_class": {":type:": "x", ":serialized:": base64.b64encode(harmful).decode()}}
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("data", json.dumps(data))

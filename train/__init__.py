@@ -1,1 +1,28 @@
-"""Agents that learn."""
+"""Agents that learn.
+
+The names below are imported when they are first used, so that `import train` and `load_policy` do without PyTorch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from train.ppo import train_ppo
+    from train.saved_policy import load_policy
+    from train.sb3_vec_env import SB3VecEnv
+
+__all__ = ["SB3VecEnv", "load_policy", "train_ppo"]
+
+_MODULES = {"SB3VecEnv": "sb3_vec_env", "load_policy": "saved_policy", "train_ppo": "ppo"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from baselines.policy import make_policy
+from baselines.optimal import OptimalPolicy, TooLargeError, solve
 from baselines.scores import SCORES, Estimate, Totals, objective, share_of_gap
-from mm_env.agent_view import PolicyFunction
+from baselines.threshold import ThresholdPolicy
+from mm_env.agent_view import PolicyFunction, hedge_levels
 from mm_env.episodes import Episodes
 from mm_env.params import MarketParams
 from mm_env.rollout import play_blocks
 from mm_env.tape import Tape
-
-
-RULE, OPTIMUM = "threshold", "optimal"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +32,15 @@ class Comparison:
     ends: tuple[Totals, Totals] | None
 
     def score(self, policy: str, score: str) -> Estimate:
-        """One figure of one policy; `score` is a name of `SCORES` or "share"."""
+        """One figure of one policy; `score` is a name of `SCORES` or "share".
+
+        Raises:
+            ValueError: No such policy or score.
+        """
+        if policy not in self.totals or score not in self.names():
+            raise ValueError(
+                f"no {score!r} of {policy!r}; known: {', '.join(self.names())} of {', '.join(self.totals)}"
+            )
         if score == "share":
             return self.share(policy)
         return SCORES[score].estimate(self.totals[policy])
@@ -55,12 +61,18 @@ class Comparison:
         return (*(("share",) if self.ends is not None else ()), *SCORES)
 
     def to_dict(self) -> dict[str, Any]:
-        """Every figure as {"value": ..., "low": ..., "high": ...}: what `--json` prints."""
+        """Every figure, and its paired difference to the first policy, with 95 % interval: what `--json` prints."""
+        first = next(iter(self.totals))
         return {
             "market": self.params.to_dict(),
-            "episodes": len(next(iter(self.totals.values()))),
+            "episodes": len(self.totals[first]),
             "policies": {
                 policy: {name: _figures(self.score(policy, name)) for name in self.names()} for policy in self.totals
+            },
+            f"less {first}": {
+                policy: {name: _figures(self.difference(policy, first, name)) for name in self.names()}
+                for policy in self.totals
+                if policy != first
             },
         }
 
@@ -88,7 +100,7 @@ def compare(
 
     Example:
         >>> market = MarketParams()
-        >>> result = compare({"never": make_policy("never", market)}, market, episodes=2000)
+        >>> result = compare({"never": ThresholdPolicy(20, market)}, market, episodes=2000)
         >>> result.share("never").value < 0  # at these parameters, worse than hedging at 10
         True
     """
@@ -99,20 +111,37 @@ def compare(
         name: Totals.gather(_counted(play_blocks(policy, params, episodes, seed, tape), progress))
         for name, policy in policies.items()
     }
-    return Comparison(params, played, gap_ends(params, episodes, seed) if tape is None else None)
+    if tape is not None:
+        return Comparison(params, played, None)
+    known = [(policy, played[name]) for name, policy in policies.items()]
+    return Comparison(params, played, gap_ends(params, episodes, seed, known))
 
 
-def gap_ends(params: MarketParams, episodes: int | None = None, seed: int = 0) -> tuple[Totals, Totals] | None:
+def gap_ends(
+    params: MarketParams,
+    episodes: int | None = None,
+    seed: int = 0,
+    known: Iterable[tuple[PolicyFunction, Totals]] = (),
+) -> tuple[Totals, Totals] | None:
     """What the market's threshold rule and the exact optimum make of the episodes: the two ends of the gap.
 
-    None where the market is too large to solve, or its hedge levels leave the rule out.
+    None where the market is too large to solve, or its hedge levels leave the rule out. What is `known` of these
+    policies on these episodes is not played again.
     """
-    try:
-        ends = make_policy(RULE, params), make_policy(OPTIMUM, params)
-        rule, optimum = (Totals.gather(play_blocks(policy, params, episodes, seed)) for policy in ends)
-    except ValueError:
+    rule = ThresholdPolicy(min(params.hedge_threshold, params.inventory_limit), params)
+    if rule.threshold not in hedge_levels(params):
         return None
-    return rule, optimum
+    optima = [policy for policy, _ in known if isinstance(policy, OptimalPolicy) and policy.params == params]
+    try:
+        optimum = optima[0] if optima else solve(params).policy
+    except TooLargeError:
+        return None
+
+    def totals(end: PolicyFunction) -> Totals:
+        found = [totals for policy, totals in known if policy is end or policy == rule == end]
+        return found[0] if found else Totals.gather(play_blocks(end, params, episodes, seed))
+
+    return totals(rule), totals(optimum)
 
 
 def _counted(blocks: Iterable[Episodes], progress: Callable[[int], None]) -> Iterator[Episodes]:

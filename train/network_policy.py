@@ -1,0 +1,131 @@
+"""NetworkPolicy: a trained policy network in NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mm_env.agent_view import Actions, Observations, hedge_levels, observation_names
+from mm_env.params import MarketParams
+
+if TYPE_CHECKING:
+    from stable_baselines3 import PPO
+
+Weights = NDArray[np.float32]
+
+ACTIVATIONS: Mapping[str, Callable[[Weights], Weights]] = {
+    "tanh": np.tanh,
+    "relu": lambda values: np.maximum(values, np.float32(0.0)),
+}
+
+
+class Layer(NamedTuple):
+    """One linear layer: values @ weight.T + bias."""
+
+    weight: Weights  # (outputs, inputs)
+    bias: Weights  # (outputs,)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkPolicy:
+    """The action that a network scores highest: a `Policy` as of `baselines.policy`.
+
+    Attributes:
+        layers: Linear layers, first to last, with `activation` between them.
+        activation: A name of `ACTIVATIONS`.
+        params: The market it was trained in.
+        env: That market's registered id; None if it has none.
+        training: What is known of its training: seed, timesteps, objective, ...
+
+    Raises:
+        ValueError: Layers that do not fit together or the market, or a weight that is not a finite float32.
+    """
+
+    layers: tuple[Layer, ...]
+    activation: str
+    params: MarketParams
+    env: str | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
+        sizes = network_sizes(self.params, [layer.bias.size for layer in self.layers[:-1]])
+        for i, (layer, shape) in enumerate(zip(self.layers, layer_shapes(sizes), strict=True)):
+            for name, values, wanted in zip(layer._fields, layer, shape, strict=True):
+                _check_weights(f"{name} of layer {i}", values, wanted)
+
+    def __call__(self, observations: Observations) -> Actions:
+        """Observations of shape (..., observations) to actions of shape (...)."""
+        values = np.asarray(observations, dtype=np.float32)
+        for layer in self.layers[:-1]:
+            values = ACTIVATIONS[self.activation](values @ layer.weight.T + layer.bias)
+        last = self.layers[-1]
+        return np.asarray(np.argmax(values @ last.weight.T + last.bias, axis=-1))
+
+    def sizes(self) -> list[int]:
+        """Numbers that go in, through and out: [observations, hidden, ..., actions]."""
+        return [self.layers[0].weight.shape[1], *(layer.bias.size for layer in self.layers)]
+
+    def check_market(self, params: MarketParams) -> None:
+        """Raise `ValueError` unless the actions mean the same in `params`; other numbers of the market may differ."""
+        for name, mine, theirs in zip(
+            ("hedge_action", "hedge levels"), _actions(self.params), _actions(params), strict=True
+        ):
+            if mine != theirs:
+                raise ValueError(f"the policy is for a market with {name} {mine}, this one has {theirs}")
+
+    @classmethod
+    def of(
+        cls,
+        model: PPO,
+        params: MarketParams,
+        env: str | None = None,
+        training: Mapping[str, Any] | None = None,
+    ) -> NetworkPolicy:
+        """The deterministic policy of a Stable-Baselines3 model with an `MlpPolicy`.
+
+        Raises:
+            ValueError: The model's policy is of another kind or for another market.
+        """
+        network = getattr(getattr(model.policy, "mlp_extractor", None), "policy_net", None)
+        if network is None or model.policy.features_extractor.state_dict():
+            raise ValueError(f"only an MlpPolicy can be shared, got {type(model.policy).__name__}")
+        linear = [*(part for part in network if hasattr(part, "weight")), model.policy.action_net]
+        layers = tuple(Layer(_array(part.weight), _array(part.bias)) for part in linear)
+        return cls(layers, model.policy.activation_fn.__name__.lower(), params, env, dict(training or {}))
+
+
+def network_sizes(params: MarketParams, hidden: list[int]) -> list[int]:
+    """The sizes of a network for this market: [observations, *hidden, actions]."""
+    return [len(observation_names()), *hidden, len(hedge_levels(params))]
+
+
+def layer_shapes(sizes: list[int]) -> list[tuple[tuple[int, int], tuple[int]]]:
+    """The shapes of weight and bias of each layer.
+
+    Example:
+        >>> layer_shapes([3, 32, 21])
+        [((32, 3), (32,)), ((21, 32), (21,))]
+    """
+    return [((after, before), (after,)) for before, after in pairwise(sizes)]
+
+
+def _check_weights(name: str, values: Any, shape: tuple[int, ...]) -> None:
+    if values.dtype != np.float32 or values.shape != shape:
+        raise ValueError(f"{name} must be float32 of shape {shape}, got {values.dtype} of shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} must be finite, got {values[~np.isfinite(values)][0]}")
+
+
+def _actions(params: MarketParams) -> tuple[str, list[int]]:
+    return params.hedge_action, hedge_levels(params).astype(int).tolist()
+
+
+def _array(tensor: Any) -> Weights:
+    return np.array(tensor.detach().cpu().numpy(), dtype=np.float32)

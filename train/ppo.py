@@ -1,0 +1,179 @@
+"""train_ppo: PPO of Stable-Baselines3 on a market, in a run folder that survives interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger, configure
+from stable_baselines3.common.utils import set_random_seed
+
+from mm_env.params import MarketParams
+from train.checkpoint import checkpoints, restore_newest
+from train.evaluation import Curve
+from train.keeper import Keeper
+from train.network_policy import NetworkPolicy
+from train.plan import CONFIG, Plan, check_same, default_plan
+from train.sb3_vec_env import SB3VecEnv
+from train.settings import ppo_arguments
+
+_LANES, _REST = 1, 2  # streams of a training seed: its episodes, and all else that is drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A finished run.
+
+    Attributes:
+        policy: The one that evaluated best, as `policy.safetensors` holds it.
+        model: As it was at the end; its last checkpoint.
+        plan: Market, seed and hyperparameters.
+        curve: Every evaluation on the held-out episodes.
+        run_dir: Its folder; None if nothing was written.
+    """
+
+    policy: NetworkPolicy
+    model: PPO
+    plan: Plan
+    curve: Curve
+    run_dir: Path | None
+
+    @property
+    def objective(self) -> float:
+        """J of the policy on the held-out episodes, price units."""
+        return float(self.policy.training["objective"])
+
+    @property
+    def share(self) -> float:
+        """Share of the gap that the policy closes on them; NaN where the optimum is unknown."""
+        share = self.policy.training.get("share")
+        return float(share) if isinstance(share, float) else float("nan")
+
+    @property
+    def timesteps(self) -> int:
+        """Steps learned from."""
+        return int(self.model.num_timesteps)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the training, evaluations included."""
+        return float(self.curve.seconds[-1])
+
+
+def train_ppo(
+    market: str | MarketParams | None = None,
+    *,
+    env_kwargs: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    total_timesteps: int | None = None,
+    hyperparameters: Mapping[str, Any] | None = None,
+    run_dir: str | Path | None = None,
+    resume: bool = False,
+    eval_episodes: int | None = None,
+    eval_freq: int | None = None,
+    progress: bool = True,
+) -> Training:
+    """Train PPO on a market, evaluating on held-out episodes as it goes.
+
+    An interrupted run (Ctrl-C, kill -9) is resumed to the same number of steps, with the optimiser's state and its
+    place in the learning-rate schedule. What is lost are the steps since the last checkpoint, and the episodes that
+    were under way: the lanes go on with new ones, never with those they began the run with. So a resumed run
+    is as good as one that was not interrupted, but not the same to the last digit.
+
+    Args:
+        market: A registered id, default `mm_env/Hedging-v0`, or the parameters themselves.
+        env_kwargs: Changes to the market's parameters; `reward` is what to train on (default "expected": the
+            same optimum, a fraction of the noise).
+        seed: Of weights, exploration and episodes; default 0. Different seeds share no episode.
+        total_timesteps: Instead of the hyperparameter `n_timesteps`.
+        hyperparameters: Changes to those of the market in `hyperparameters/ppo.yml`.
+        run_dir: Folder for config, curve, TensorBoard, best model and policy, and checkpoints. None: write nothing.
+        resume: Go on with the run in `run_dir`. What is given beside it must be as in that run, and what is not
+            given is. A finished run is returned as it is.
+        eval_episodes: Of one evaluation; default 500.
+        eval_freq: Steps between evaluations, and between checkpoints; default a twentieth of the run.
+        progress: Show a progress bar, on a terminal.
+
+    Raises:
+        ValueError: A bad argument; a folder that holds a run already, or, to resume, none or another one.
+    """
+    folder = None if run_dir is None else Path(run_dir)
+    given = dict(hyperparameters or {})
+    if total_timesteps is not None:
+        given["n_timesteps"] = total_timesteps
+    asked = {"seed": seed, "eval_episodes": eval_episodes, "eval_freq": eval_freq}
+    if resume:
+        plan = _stored_plan(folder)
+        check_same(plan.changed(market, env_kwargs, given, **asked), plan)
+    else:
+        plan = default_plan(market).changed(None, env_kwargs, given, **asked)
+        _begin(folder, plan)
+    with _one_thread():
+        return _train(plan, folder, progress)
+
+
+def _stored_plan(folder: Path | None) -> Plan:
+    if folder is None:
+        raise ValueError("resume needs the run_dir of the run to go on with")
+    return Plan.read(folder)
+
+
+def _begin(folder: Path | None, plan: Plan) -> None:
+    if folder is None:
+        return
+    if folder.exists() and (not folder.is_dir() or (folder / CONFIG).exists() or checkpoints(folder)):
+        raise ValueError(f"{folder} holds a run already: go on with it by resume=True (--resume), or name another")
+    plan.write(folder)
+
+
+def _train(plan: Plan, folder: Path | None, progress: bool) -> Training:
+    env = SB3VecEnv(plan.params, plan.hyperparameters["n_envs"], reward=plan.reward)
+    set_random_seed(_derived(plan.seed, _REST, 0) % 2**32)
+    model = PPO(env=env, device="cpu", **ppo_arguments(plan.hyperparameters))
+    curve = Curve.empty(plan.eval_episodes)
+    if folder is not None:
+        restore_newest(model, folder)
+        curve = Curve.read(folder, plan.eval_episodes)
+    steps = model.num_timesteps
+    set_random_seed(_derived(plan.seed, _REST, steps) % 2**32)
+    env.seed(_derived(plan.seed, _LANES, steps))
+    keeper = Keeper(model, plan, folder, curve, progress)
+    try:
+        if steps < plan.total_timesteps:
+            model.set_logger(_logger(folder))
+            model.learn(plan.total_timesteps - steps, callback=keeper, reset_num_timesteps=False, log_interval=1)
+    except KeyboardInterrupt:
+        keeper.save_checkpoint()
+        raise
+    finally:
+        keeper.close()
+        env.close()
+    if keeper.best is None:
+        raise ValueError(f"{folder}: the run is finished but its policy cannot be read")
+    return Training(keeper.best, model, plan, keeper.curve, folder)
+
+
+def _derived(seed: int, stream: int, steps: int) -> int:
+    """A 64-bit seed: far from those of other seeds, streams and steps, so that consecutive lanes never meet."""
+    return int(np.random.SeedSequence([seed, stream, steps]).generate_state(1, np.uint64)[0])
+
+
+def _logger(folder: Path | None) -> Logger:
+    return Logger(None, []) if folder is None else configure(str(folder / "tensorboard"), ["tensorboard"])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread of PyTorch: for small networks as fast as two, and a second run can use the other core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

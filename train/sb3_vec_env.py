@@ -1,0 +1,123 @@
+"""SB3VecEnv: the vector environment as Stable-Baselines3 wants it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecEnv
+
+from mm_env.agent_view import Observations
+from mm_env.markets import market_params
+from mm_env.params import MarketParams
+from mm_env.vector_env import HedgingVectorEnv
+
+Indices = int | Iterable[int] | None
+
+
+class SB3VecEnv(VecEnv):
+    """N dealers in one `HedgingVectorEnv`; a lane begins anew in the step that ends its episode.
+
+    `infos` holds empty dictionaries but at the end of an episode: `terminal_observation`, `TimeLimit.truncated`
+    (False: the horizon is part of the problem) and `episode`, with `r`, the sum of the *realised* rewards whichever
+    reward is trained on, `l`, the steps, and `t`, seconds since the environment was made.
+
+    The lanes are the rows of one environment. So an attribute or a method's result is the same for all of them,
+    and `set_attr` is for all of them at once. `env_is_wrapped(Monitor)` is True: `episode` is what a Monitor adds.
+
+    Args:
+        market: A registered id, or the parameters themselves.
+        n_envs: N.
+        seed: Lane i starts episode 0 of seed + i at the next `reset`. None: of a random seed.
+        reward: "realised" or "expected".
+
+    Raises:
+        ValueError: A bad market, number of lanes, seed or reward.
+    """
+
+    def __init__(
+        self,
+        market: str | MarketParams = "mm_env/Hedging-v0",
+        n_envs: int = 256,
+        seed: int | None = None,
+        reward: str = "realised",
+    ) -> None:
+        params = market if isinstance(market, MarketParams) else market_params(market)
+        self.lanes = HedgingVectorEnv(n_envs, autoreset_mode=AutoresetMode.SAME_STEP, reward=reward, **params.to_dict())
+        super().__init__(self.lanes.num_envs, self.lanes.single_observation_space, self.lanes.single_action_space)
+        self._start = time.monotonic()
+        self._length = params.num_trades
+        self._penalty = np.zeros(self.num_envs)  # of each lane's episode so far, price units
+        if seed is not None:
+            self.seed(seed)
+
+    def reset(self) -> Observations:
+        """Start the next episode in every lane: of the seeds given to `seed` since the last reset, if any."""
+        seeds = [seed for seed in self._seeds if seed is not None]
+        observations, _ = self.lanes.reset(seed=seeds or None)
+        self._penalty[:] = 0.0
+        self._reset_seeds()
+        self._reset_options()
+        return observations
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Keep the actions for `step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> tuple[Observations, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+        """Step every lane.
+
+        Raises:
+            ValueError: The actions are not in the action space.
+        """
+        observations, rewards, ended, _, info = self.lanes.step(self._actions)
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        final = info.get("final_info", info)  # how the step ended, before lanes began anew
+        self._penalty += final["risk_penalty"]
+        if ended.any():
+            returns = final["equity"] - self._penalty  # each reward is the change of equity less the penalty
+            for lane in np.flatnonzero(ended):
+                infos[lane] = self._ending(info["final_obs"][lane], float(returns[lane]))
+            self._penalty[ended] = 0.0
+        return observations, rewards.astype(np.float32), ended, infos
+
+    def close(self) -> None:
+        """Close the lanes."""
+        self.lanes.close()
+
+    def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
+        """The attribute, once for each lane asked for."""
+        value = getattr(self.lanes, attr_name)
+        return [value for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
+        """Set the attribute of all lanes.
+
+        Raises:
+            ValueError: `indices` leaves a lane out.
+        """
+        if set(self._get_indices(indices)) != set(range(self.num_envs)):
+            raise ValueError(f"the lanes share {attr_name!r}: set it for all {self.num_envs} of them at once")
+        setattr(self.lanes, attr_name, value)
+
+    def env_method(self, method_name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> list[Any]:
+        """Call the method of the lanes once; its result, once for each lane asked for."""
+        result = getattr(self.lanes, method_name)(*args, **kwargs)
+        return [result for _ in self._get_indices(indices)]
+
+    def env_is_wrapped(self, wrapper_class: type, indices: Indices = None) -> list[bool]:
+        """True for Monitor, False for any other wrapper, for each lane asked for."""
+        return [wrapper_class is Monitor for _ in self._get_indices(indices)]
+
+    def _ending(self, observation: Observations, realised: float) -> dict[str, Any]:
+        seconds = round(time.monotonic() - self._start, 6)
+        return {
+            "terminal_observation": observation,
+            "TimeLimit.truncated": False,
+            "episode": {"r": realised, "l": self._length, "t": seconds},
+        }
