@@ -219,10 +219,11 @@ class _Noise(NamedTuple):
     base market's numbers as they are.
     """
 
-    move: NDArray[np.float64]  # standard normal
+    move: NDArray[np.float32]  # standard normal
     side: NDArray[np.uint8]  # one byte: the client buys if it is below 256 * buy_probability
     tie: NDArray[np.float32] | None  # uniform on [0, 1): decides where the byte alone does not
     arrival: NDArray[np.float32] | None  # uniform on [0, 1)
+    change: NDArray[np.float64]  # not random: where the price moves are written
 
     @classmethod
     def sized(cls, params: MarketParams, episodes: int, former: _Noise | None) -> _Noise:
@@ -232,7 +233,7 @@ class _Noise(NamedTuple):
             return former
         tie = np.empty(shape, np.float32) if (256 * params.buy_probability) % 1 else None
         arrival = np.empty(shape, np.float32) if params.arrival_probability < 1 else None
-        return cls(np.empty(shape), np.empty(shape, np.uint8), tie, arrival)
+        return cls(np.empty(shape, np.float32), np.empty(shape, np.uint8), tie, arrival, np.empty(shape))
 
 
 class _Stream:
@@ -251,7 +252,7 @@ class _Stream:
         """Write block number `block` into `rows` of the noise."""
         self._bits.state = self._origin
         self._bits.advance(block * _JUMP % 2**128)
-        self._generator.standard_normal(out=noise.move[rows])
+        self._generator.standard_normal(out=noise.move[rows], dtype=np.float32)
         sides = noise.side[rows]
         words = self._bits.random_raw(-(-sides.size // 8)).astype("<u8", copy=False)
         sides[...] = words.view(np.uint8)[: sides.size].reshape(sides.shape)
@@ -272,7 +273,7 @@ def _shape(noise: _Noise, params: MarketParams) -> Tape:
         came = noise.arrival < params.arrival_probability
         side *= came
         reservation = np.where(came, np.inf, -np.inf).T
-    change = np.multiply(noise.move, params.price_volatility, out=noise.move)
+    change = np.multiply(noise.move, np.float64(params.price_volatility), out=noise.change)
     return Tape(side=side.T, size=None, reservation=reservation, change=change.T, expected=0.0)
 
 

@@ -166,14 +166,15 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
     def _info(self, values: dict[str, Any], which: Flags) -> dict[str, Any]:
         """`values` as arrays, each with its mask of lanes; what the next step needs again is read-only."""
         info, mask = {}, which.copy()
-        mask.flags.writeable = False  # the same for every name
+        mask.setflags(write=False)  # the same for every name
         for name, value in values.items():
             if isinstance(value, float | bool):
                 value = np.full(self.num_envs, value)
             elif name in _OF_THE_BOOK:
                 value = value.view()
-                value.flags.writeable = False
-            info[name], info["_" + name] = value, mask
+                value.setflags(write=False)
+            info[name] = value
+            info["_" + name] = mask
         return info
 
     def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:
