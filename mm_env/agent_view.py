@@ -61,6 +61,9 @@ OBSERVATIONS = (
 )
 
 
+_VALUES = tuple(column.value for column in OBSERVATIONS)
+
+
 class View(NamedTuple):
     """An observation in units again: what a policy's formula is written in."""
 
@@ -100,7 +103,7 @@ def hedge_levels(params: MarketParams) -> NDArray[np.float64]:
 
 def columns(book: Book, request: Request, trades_left: Number, params: MarketParams) -> list[Number]:
     """The values of the observation's columns: floats, or arrays that broadcast together."""
-    return [column.value(book, request, trades_left, params) for column in OBSERVATIONS]
+    return [value(book, request, trades_left, params) for value in _VALUES]
 
 
 def observe(book: Book, request: Request, trades_left: Number, params: MarketParams) -> Observations:
