@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mm_env.market import Move, Number, Request
 from mm_env.params import MarketParams
+from mm_env.recording import read_table, recorded, require, split_episodes
 
 _BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that the jump to it costs little
 _JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^128 / golden ratio, odd
@@ -111,21 +112,21 @@ class Tape:
             >>> Tape.replay(sides=[+1, -1, 0], price_moves=[0.1, -0.2, 0.0]).num_trades
             3
         """
-        side = _recorded("sides", sides)
-        change = _recorded("price_moves", price_moves)
-        size = np.ones_like(side) if sizes is None else _recorded("sizes", sizes, unless=side == 0)
+        side = recorded("sides", sides)
+        change = recorded("price_moves", price_moves)
+        size = np.ones_like(side) if sizes is None else recorded("sizes", sizes, unless=side == 0)
         for name, values in (("price_moves", change), ("sizes", size)):
             if values.shape != side.shape:
                 raise ValueError(f"{name} must have the shape of sides {side.shape}, got {values.shape}")
-        _require("sides", side, np.isin(side, (-1.0, 0.0, 1.0)), "-1, 0 or 1")
-        _require(
+        require("sides", side, np.isin(side, (-1.0, 0.0, 1.0)), "-1, 0 or 1")
+        require(
             "price_moves",
             change,
             np.abs(change) <= _LARGEST_MOVE,
             f"at most {_LARGEST_MOVE:g} in size",
         )
         whole = (size >= 1) & (size <= _LARGEST_SIZE) & (size == np.round(size))
-        _require("sizes", size, whole, f"whole numbers from 1 to {_LARGEST_SIZE}")
+        require("sizes", size, whole, f"whole numbers from 1 to {_LARGEST_SIZE}")
         accepts = np.where(side == 0, -np.inf, np.inf)
         side, size, accepts, change = (np.ascontiguousarray(a.T) for a in (side, size, accepts, change))
         return cls(side, size, accepts, change, expected=change, replayed=True)
@@ -140,13 +141,13 @@ class Tape:
         Raises:
             ValueError: The file cannot be read or does not hold such a table.
         """
-        table = _read_table(Path(path))
+        table = read_table(Path(path))
         if len(table) == 0:
             raise ValueError(f"{path}: no rows")
         for name in ("sides", "price_moves"):
             if name not in table.columns:
                 raise ValueError(f"{path}: no column '{name}'; found {', '.join(map(str, table.columns))}")
-        rows = [table] if "episode" not in table.columns else _split(table, path)
+        rows = [table] if "episode" not in table.columns else split_episodes(table, path)
         columns = [name for name in ("sides", "price_moves", "sizes") if name in table.columns]
         try:
             return cls.replay(**{name: np.stack([r[name].to_numpy() for r in rows]) for name in columns})
@@ -297,54 +298,3 @@ def outcomes(params: MarketParams) -> Outcomes:
     probability = np.array([came * buys, came * (1.0 - buys), 1.0 - came])
     request = Request(side, side, np.where(side == 0, -np.inf, np.inf))
     return Outcomes(probability, request, np.zeros_like(side))
-
-
-def _recorded(name: str, values: ArrayLike, unless: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
-    """`values` as a float array of shape (N, T), or a `ValueError` that names the argument.
-
-    Where `unless` holds, nobody came: what is recorded there does not matter and becomes 1.
-    """
-    try:
-        raw = np.asarray(values)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"{name} must be numbers of shape (T,) or (N, T): {error}") from error
-    if raw.dtype.kind not in "iuf":
-        raise ValueError(f"{name} must be numbers, got values of type {raw.dtype}; an example: {raw.flat[:1]!r}")
-    if raw.ndim not in (1, 2) or raw.size == 0:
-        raise ValueError(f"{name} must have shape (T,) or (N, T), none of them 0, got {raw.shape}")
-    array = np.atleast_2d(raw).astype(np.float64)
-    if unless is not None and unless.shape == array.shape:
-        array[unless] = 1.0
-    _require(name, array, np.isfinite(array), "finite")
-    return array
-
-
-def _require(name: str, values: NDArray[np.float64], good: NDArray[np.bool_], allowed: str) -> None:
-    if not good.all():
-        episode, trade = np.argwhere(~good)[0]
-        raise ValueError(f"{name} must be {allowed}, got {values[episode, trade]} at episode {episode}, trade {trade}")
-
-
-def _read_table(path: Path) -> Any:
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError("reading a tape needs pandas: pip install 'mm_env[data]'") from error
-    readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-    suffix = path.suffix.lower()
-    if suffix not in readers:
-        raise ValueError(f"{path}: a tape is a .csv or a .parquet file")
-    try:
-        return readers[suffix](path)
-    except ImportError:
-        raise
-    except Exception as error:  # the readers raise many kinds; each means that the file is not a table
-        raise ValueError(f"{path}: cannot be read as {suffix[1:]}: {error}") from error
-
-
-def _split(table: Any, path: str | Path) -> list[Any]:
-    episodes = [rows for _, rows in table.groupby("episode", sort=False, dropna=False)]
-    lengths = {len(rows) for rows in episodes}
-    if len(lengths) > 1:
-        raise ValueError(f"{path}: episodes differ in length: {sorted(lengths)}")
-    return episodes

@@ -1,0 +1,63 @@
+"""Recordings: arrays and files of what clients asked for and how the price moved, checked where they enter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def recorded(name: str, values: ArrayLike, unless: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """`values` as a float array of shape (N, T), or a `ValueError` that names the argument.
+
+    Where `unless` holds, nobody came: what is recorded there does not matter and becomes 1.
+    """
+    try:
+        raw = np.asarray(values)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{name} must be numbers of shape (T,) or (N, T): {error}") from error
+    if raw.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must be numbers, got values of type {raw.dtype}; an example: {raw.flat[:1]!r}")
+    if raw.ndim not in (1, 2) or raw.size == 0:
+        raise ValueError(f"{name} must have shape (T,) or (N, T), none of them 0, got {raw.shape}")
+    array = np.atleast_2d(raw).astype(np.float64)
+    if unless is not None and unless.shape == array.shape:
+        array[unless] = 1.0
+    require(name, array, np.isfinite(array), "finite")
+    return array
+
+
+def require(name: str, values: NDArray[np.float64], good: NDArray[np.bool_], allowed: str) -> None:
+    """Raise `ValueError` at the first value of shape (episodes, trades) that is not good."""
+    if not good.all():
+        episode, trade = np.argwhere(~good)[0]
+        raise ValueError(f"{name} must be {allowed}, got {values[episode, trade]} at episode {episode}, trade {trade}")
+
+
+def read_table(path: Path) -> Any:
+    """The data frame in a CSV or Parquet file, or a `ValueError` that names the file. Needs pandas."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError("reading a tape needs pandas: pip install 'mm_env[data]'") from error
+    readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    suffix = path.suffix.lower()
+    if suffix not in readers:
+        raise ValueError(f"{path}: a tape is a .csv or a .parquet file")
+    try:
+        return readers[suffix](path)
+    except ImportError:
+        raise
+    except Exception as error:  # the readers raise many kinds; each means that the file is not a table
+        raise ValueError(f"{path}: cannot be read as {suffix[1:]}: {error}") from error
+
+
+def split_episodes(table: Any, path: str | Path) -> list[Any]:
+    """The rows of each episode by the column `episode`, in the order they first appear; all of one length."""
+    episodes = [rows for _, rows in table.groupby("episode", sort=False, dropna=False)]
+    lengths = {len(rows) for rows in episodes}
+    if len(lengths) > 1:
+        raise ValueError(f"{path}: episodes differ in length: {sorted(lengths)}")
+    return episodes
