@@ -18,11 +18,11 @@ test: $(VENV)/installed-dev
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -m slow
 
-# The oldest Gymnasium that is supported, and nothing that learning needs.
+# The oldest Gymnasium and NumPy that are supported, and nothing that learning needs.
 test-oldest:
 	$(PYTHON) -m venv $(VENV)-oldest
-	$(VENV)-oldest/bin/pip install -q "gymnasium==1.2.2" -e ".[data,plot]" pytest hypothesis
-	$(VENV)-oldest/bin/pytest -m "not slow" --ignore=train --ignore-glob="tests/test_train*"
+	$(VENV)-oldest/bin/pip install -q "gymnasium==1.2.2" "numpy==1.26.4" -e ".[data,plot]" pytest hypothesis
+	$(VENV)-oldest/bin/pytest -m "not slow" tests mm_env baselines --ignore-glob="*test_train*"
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
