@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,21 +82,20 @@ trust_option: Option = click.option(
 )
 
 
-def episodes_option(default: int) -> Option:
-    """--episodes, with the default of the command."""
-    return click.option("--episodes", default=default, type=click.IntRange(1), help="Episodes to play.")
+def play_options(episodes: int) -> Option:
+    """What the commands that play take: market, episodes (by default so many), seed, tape, output."""
+    number = click.option("--episodes", default=episodes, type=click.IntRange(1), help="Episodes to play.")
+    options = (market_option, set_option, number, seed_option, tape_option, out_option, json_option, trust_option)
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        return reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+    return add
 
 
 @main.command()
 @click.option("--policy", default="threshold", help="A policy of `mm-env policies`, or a folder of a saved one.")
-@market_option
-@set_option
-@episodes_option(1000)
-@seed_option
-@tape_option
-@out_option
-@json_option
-@trust_option
+@play_options(episodes=1000)
 def simulate(
     policy: str,
     market: str,
@@ -140,14 +140,7 @@ def simulate(
     help="A policy of `mm-env policies`, or a folder of a saved one; repeatable.",
 )
 @click.option("--ppo", is_flag=True, help="Train PPO on the spot and compare it too.")
-@market_option
-@set_option
-@episodes_option(20_000)
-@seed_option
-@tape_option
-@out_option
-@json_option
-@trust_option
+@play_options(episodes=20_000)
 def compare(
     policies: tuple[str, ...],
     ppo: bool,
