@@ -247,7 +247,7 @@ class _Stream:
         self._generator = np.random.Generator(self._bits)
 
     def __reduce__(self) -> Any:
-        return _Stream, (self._seed,)  # a block is reached from its seed; NumPy 1 copies the two objects apart
+        return _Stream, (self._seed,)  # a block is reached from its seed; copies of the two objects may part
 
     def fill(self, block: int, noise: _Noise, rows: slice) -> None:
         """Write block number `block` into `rows` of the noise."""
@@ -274,7 +274,7 @@ def _shape(noise: _Noise, params: MarketParams) -> Tape:
         came = noise.arrival < params.arrival_probability
         side *= came
         reservation = np.where(came, np.inf, -np.inf).T
-    change = np.multiply(noise.move, np.float64(params.price_volatility), out=noise.change)
+    change = np.multiply(noise.move, params.price_volatility, out=noise.change, dtype=np.float64)
     return Tape(side=side.T, size=None, reservation=reservation, change=change.T, expected=0.0)
 
 
