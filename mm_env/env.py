@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from functools import lru_cache
 from typing import Any
 
 import gymnasium as gym
@@ -26,6 +27,8 @@ from mm_env.episodes import Episodes, Recorder
 from mm_env.market import REWARDS, Move, Request
 from mm_env.params import MarketParams
 from mm_env.tape import Tape, Worlds, check_tape, largest_size
+
+_request = lru_cache(maxsize=1024)(Request)  # in most markets the same few come again and again
 
 
 class HedgingEnv(gym.Env[Any, Any]):
@@ -183,9 +186,8 @@ class HedgingEnv(gym.Env[Any, Any]):
             for c in self._block.channels()
         )
         wanted = side if self._block.size is None else map(operator.mul, side, size)
-        self._requests = [*map(Request._make, zip(side, wanted, reservation, strict=True)), NOBODY]
-        last = [False] * (length - 1) + [True]
-        self._moves = list(map(Move._make, zip(change, expected, last, strict=True)))
+        self._requests = [*map(_request, side, wanted, reservation), NOBODY]
+        self._moves = list(map(Move, change, expected, [False] * (length - 1) + [True]))
         self._episode += 1
 
     def _observe(self) -> Observations:
