@@ -20,7 +20,7 @@ from mm_env.console import print_json, print_table
 
 OURS, PEER = "mm_env/Hedging-v0", "CartPole-v1"
 LANES = (1, 64, 256, 1024, 4096, 16384)
-STEPS_A_ROUND = 4_000  # a whole refill of our lanes' tapes
+STEPS_A_ROUND = 4_000  # about two refills of our lanes' tapes: every round pays for drawing
 
 Round = Callable[[], float]  # plays one round and returns the nanoseconds of one environment step
 
