@@ -1,7 +1,7 @@
 """Rules that need no learning, the exact optimum, and the figures to compare them by."""
 
 from baselines.comparison import Comparison, compare, gap_ends
-from baselines.optimal import Solution, best_threshold, policy_value, solve, threshold_values
+from baselines.optimal import Solution, best_rule, policy_value, solve, threshold_values
 from baselines.policy import POLICIES, Policy, make_policy
 from baselines.scores import SCORES, Estimate, Totals, share_of_gap
 from baselines.threshold import ThresholdPolicy
@@ -15,7 +15,7 @@ __all__ = [
     "Solution",
     "ThresholdPolicy",
     "Totals",
-    "best_threshold",
+    "best_rule",
     "compare",
     "gap_ends",
     "make_policy",

@@ -9,7 +9,7 @@ from typing import Any
 from baselines.optimal import OptimalPolicy, TooLargeError, solve
 from baselines.scores import SCORES, Estimate, Totals, objective, share_of_gap
 from baselines.threshold import ThresholdPolicy
-from mm_env.agent_view import PolicyFunction, hedge_levels
+from mm_env.action import PolicyFunction, hedge_levels
 from mm_env.episodes import Episodes
 from mm_env.params import MarketParams
 from mm_env.rollout import play_blocks

@@ -9,7 +9,7 @@ import numpy as np
 
 from baselines.optimal import TooLargeError, solve
 from baselines.threshold import ThresholdPolicy
-from mm_env.agent_view import PolicyFunction, hedge_levels
+from mm_env.action import PolicyFunction, hedge_levels
 from mm_env.episodes import Episodes
 from mm_env.params import MarketParams
 from mm_env.rollout import play

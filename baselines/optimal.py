@@ -1,10 +1,12 @@
 """The exact optimum of a market, by dynamic programming on the law's own functions.
 
-Prices are translation-invariant and the risk penalty is a function of inventory, so the state is (trades left,
-inventory, request). The law plays every state, request and action at once, by broadcasting, with the price move at
-its conditional mean: the reward is linear in the move, so that gives its expectation exactly. Then, backwards in time,
+Backwards in time, with s the state (inventory and orders in flight) and o the scene (request, regime, side before):
 
-    V_t(q) = E over requests d of  max over actions k of  r(q, d, k) + V_{t+1}(q'(q, d, k)).
+    U_t(s, o) = max over hedge levels k and quotes delta of
+                p r(trade) + (1 - p) r(no trade) + E[U_{t+1}(s', o')]
+
+with p = P(rho >= delta) where the cap allows the trade, else 0. For every k the best quote depends on one number, how
+much better the dealer is off after the trade: see `Quotes`.
 """
 
 from __future__ import annotations
@@ -16,18 +18,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env import market
-from mm_env.agent_view import Actions, Observations, PolicyFunction, check_actions, decode, hedge_levels, observe, read
-from mm_env.market import Book, Move, Request
+from baselines.game import Game, Half, TooLargeError, Values, Whole
+from mm_env.action import Actions, PolicyFunction, action_of, decision, decisions, hedge_levels, quote_levels
+from mm_env.flow import acceptance
+from mm_env.market import Decision
+from mm_env.observation import Observations, read
 from mm_env.params import MarketParams
-from mm_env.tape import Outcomes, outcomes
 
-_LARGEST_GRID = 20_000_000  # states times requests times actions: about a second a step of the horizon
+__all__ = ["OptimalPolicy", "Solution", "TooLargeError", "best_rule", "policy_value", "rule_values", "solve"]
+
 _TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
-
-
-class TooLargeError(ValueError):
-    """The market has too many states and actions to be solved exactly."""
+_RULES_AT_ONCE = 4_000_000  # states times scenes times rules
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,181 +36,274 @@ class Solution:
     """The optimum of one market.
 
     Attributes:
-        params: The market.
         value: J*, the largest mean total reward of an episode, price units.
-        values: V_t(q), reward still to come before request t is seen; shape (num_trades + 1, inventories).
-        inventories: -inventory_limit .. inventory_limit, units.
-        requests: Signed units of each request.
-        probabilities: Of each request.
-        thresholds: The best hedge threshold (or, in markets of that kind, units to offload) at each time, for each
-            inventory before the trade and each request; units, shape (num_trades, inventories, requests). Where
-            several are equally good, the one that does best over all inventories.
-        policy: The optimal policy, a function of the observation.
+        values: Reward still to come before request t is seen; shape (num_trades + 1, *game.shape). Where flow or
+            volatility have a memory: as if they began anew there.
+        hedge_index: The best hedge level at each time in each state before the trade, for each scene; shape
+            (num_trades, states, scenes). Where several are equally good, the one that does best over all states.
+        quote_index: The best quote level; same shape.
+        game: States and scenes.
     """
 
-    params: MarketParams
     value: float
-    values: NDArray[np.float64]
-    inventories: NDArray[np.float64]
-    requests: NDArray[np.float64]
-    probabilities: NDArray[np.float64]
-    thresholds: NDArray[np.float64]
-    policy: OptimalPolicy
+    values: Values
+    hedge_index: NDArray[np.int16]
+    quote_index: NDArray[np.int16]
+    game: Game
 
-    def schedule(self) -> list[list[str]]:
-        """The median over inventories: rows of first-last trade and a threshold for each request that can come."""
-        usual = np.median(self.thresholds[:, :, self.probabilities > 0], axis=1)
-        starts = [0, *(np.flatnonzero((usual[1:] != usual[:-1]).any(axis=1)) + 1), len(usual)]
-        return [
-            [f"{start + 1}-{stop}", *(f"{units:g}" for units in usual[start])]
-            for start, stop in itertools.pairwise(starts)
-        ]
+    @property
+    def params(self) -> MarketParams:
+        """The market."""
+        return self.game.params
+
+    @property
+    def policy(self) -> OptimalPolicy:
+        """The optimal policy, a function of the observation."""
+        return OptimalPolicy(self)
+
+    @property
+    def inventories(self) -> Values:
+        """-inventory_limit .. inventory_limit, units."""
+        return np.arange(-self.params.inventory_limit, self.params.inventory_limit + 1.0)
+
+    @property
+    def thresholds(self) -> Values:
+        """The best hedge thresholds (or, in markets of that kind, units to offload) without orders in flight.
+
+        Shape (num_trades, inventories, scenes), units.
+        """
+        return hedge_levels(self.params)[self.hedge_index[:, self._at_rest()]]
+
+    @property
+    def distances(self) -> Values:
+        """The best quotes without orders in flight, price units; shape (num_trades, inventories, scenes)."""
+        return quote_levels(self.params)[self.quote_index[:, self._at_rest()]]
+
+    def _at_rest(self) -> Whole:
+        index = np.arange(len(self.inventories))
+        return np.asarray(np.ravel_multi_index((index,) * len(self.game.shape), self.game.shape))
 
 
 @dataclass(frozen=True, eq=False)
 class OptimalPolicy:
-    """Looks the best action up by trades left, inventory and request."""
+    """Looks the best hedge and quote up by trades left, state and scene."""
 
-    params: MarketParams
-    requests: NDArray[np.float64]  # signed units, in the order of the table's last axis
-    actions: NDArray[np.int64]  # (num_trades, inventories, requests)
+    solution: Solution
+
+    @property
+    def params(self) -> MarketParams:
+        """The market."""
+        return self.solution.params
 
     def __call__(self, observations: Observations) -> Actions:
-        """Observations of shape (..., observations) to actions of shape (...).
+        """Observations of shape (..., observations) to actions.
 
         Raises:
             ValueError: A request that cannot come in this market, as on a tape recorded elsewhere.
         """
         view = read(observations, self.params)
-        asked = view.request.wanted
-        match = asked[..., None] == self.requests
         over = view.trades_left == 0  # the observation after the last trade, where nothing is asked
-        unknown = ~(match.any(axis=-1) | over)
-        if unknown.any():
-            raise ValueError(
-                f"the optimum knows the requests {self.requests.tolist()} of its market, got {asked[unknown][0]:g}"
-            )
         trade = np.where(over, 0, self.params.num_trades - view.trades_left).astype(np.int64)
-        state = (view.inventory + self.params.inventory_limit).astype(np.int64)
-        return np.asarray(self.actions[trade, state, match.argmax(axis=-1)])
+        at = (trade, *self.solution.game.cases(view))
+        distance = quote_levels(self.params)[self.solution.quote_index[at]]
+        return action_of(self.solution.hedge_index[at], distance, self.params)
+
+
+class Quotes(NamedTuple):
+    """The best quote for a request, as a function of x, what the dealer gains by trading but for the spread.
+
+    He earns f_i (v delta_i + x) from quote i, f_i the probability that it is accepted: the largest of some straight
+    lines, which is a convex function of x.
+    """
+
+    breaks: Values  # where the best quote changes, price units, increasing
+    lines: Whole  # the best quote below, between and above the breaks
+    chance: Values  # f_i
+    spread: Values  # v delta_i, price units
+
+    @classmethod
+    def of(cls, chance: Values, spread: Values) -> Quotes:
+        """Find the lines that are anywhere the highest."""
+        order = np.lexsort((chance * spread, chance))
+        hull: list[int] = []
+        for line in order.tolist():
+            while hull and _overtakes(line, hull[-1], chance, spread) <= (
+                _overtakes(hull[-1], hull[-2], chance, spread) if len(hull) > 1 else -np.inf
+            ):
+                hull.pop()
+            hull.append(line)
+        breaks = [_overtakes(b, a, chance, spread) for a, b in itertools.pairwise(hull)]
+        return cls(np.array(breaks), np.array(hull), chance, spread)
+
+    def best(self, gain: Values) -> Whole:
+        """The best quote for each x."""
+        if len(self.lines) == 1:
+            return np.broadcast_to(self.lines, gain.shape)
+        return np.asarray(self.lines[np.searchsorted(self.breaks, gain)])
+
+    def worth(self, gain: Values) -> Values:
+        """f_i (v delta_i + x) of the best quote."""
+        if len(self.lines) == 1:
+            return np.asarray(self.chance[self.lines[0]] * (self.spread[self.lines[0]] + gain))
+        best = self.best(gain)
+        return np.asarray(self.chance[best] * (self.spread[best] + gain))
 
 
 def solve(params: MarketParams) -> Solution:
     """The exact optimum of a market.
 
     Raises:
-        ValueError: The market is too large to solve; the message names the field.
+        ValueError: The market is too large to solve or not finite; the message names the field.
 
     Example:
         >>> solution = solve(MarketParams(num_trades=50))
         >>> solution.thresholds.shape
         (50, 41, 3)
     """
-    game = _Game(params)
-    values = np.zeros((params.num_trades + 1, len(game.inventories)))
-    actions = np.empty((params.num_trades, len(game.inventories), len(game.requests)), dtype=np.int64)
+    game = Game(params)
+    game.check_size(len(hedge_levels(params)))
+    stages = _Stages(game)
+    shape = (params.num_trades, game.states, len(game.scenes.start))
+    hedges, quotes = np.empty(shape, np.int16), np.empty(shape, np.int16)
+    values = np.zeros((params.num_trades + 1, game.states))
+    worth = np.zeros(shape[1:])
     for trade in reversed(range(params.num_trades)):
-        gains = game.gains(trade, values[trade + 1])
-        actions[trade] = _best(gains)
-        values[trade] = gains.max(axis=-1) @ game.outcomes.probability
+        worth, hedges[trade], quotes[trade] = stages.best(worth, last=trade == params.num_trades - 1)
+        values[trade] = game.average(worth)
     return Solution(
-        params=params,
-        value=float(values[0, params.inventory_limit]),
-        values=values,
-        inventories=game.inventories,
-        requests=game.requests,
-        probabilities=game.outcomes.probability,
-        thresholds=hedge_levels(params)[actions],
-        policy=OptimalPolicy(params, game.requests, actions),
+        value=float(values[0, game.start]),
+        values=values.reshape(-1, *game.shape),
+        hedge_index=hedges,
+        quote_index=quotes,
+        game=game,
     )
+
+
+class _Stages:
+    """One step of the recursion, laid out once for every trade."""
+
+    def __init__(self, game: Game) -> None:
+        self._game = game
+        params = game.params
+        levels, distances = hedge_levels(params), quote_levels(params)
+        # Scenes after which the same is to come and to pay share their second half.
+        regime = np.broadcast_to(np.asarray(game.scenes.request.regime), game.row.shape)
+        alike = np.stack([game.row, game.scenes.expected, regime], axis=1)
+        _, self._first, self._like = np.unique(alike, axis=0, return_index=True, return_inverse=True)
+        level = decision(levels, 0.0, params)
+        self._halves = {last: game.carry(game.no_deal(), level, game.move(last, self._first)) for last in (False, True)}
+        dealt, _ = game.deal(decision(0.0, distances, params))
+        filled = game.number(game.book._replace(inventory=dealt.inventory))
+        self._trades = np.broadcast_to(dealt.filled, filled.shape)[:, :, 0]
+        self._filled = np.where(self._trades, filled[:, :, 0], np.arange(game.states)[:, None])
+        chance = np.broadcast_to(acceptance(game.requests, distances, params), (len(game.row), len(distances)))
+        sold = np.abs(np.asarray(game.scenes.request.wanted))[:, None] * distances
+        self._quotes = [Quotes.of(f, s) for f, s in zip(chance, sold, strict=True)]
+
+    def best(self, worth: Values, last: bool) -> tuple[Values, Whole, Whole]:
+        """Value, hedge level and quote level in every state and scene; `worth` is the value one trade later."""
+        half = self._halves[last]
+        onward = self._game.onward(worth[:, :, None])[:, :, 0]
+        kept = [self._kept(half, number, onward) for number in range(len(self._first))]
+        found = [self._choose(scene, kept[like]) for scene, like in enumerate(self._like)]
+        value, hedge, quote = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
+        return value, hedge, quote
+
+    def _kept(self, half: Half, number: int, onward: Values) -> Values:
+        """The second half of a step in every state, for every hedge level; shape (states, levels)."""
+        row = self._game.row[self._first[number]]
+        return np.asarray(half.reward[:, number] + onward[half.after[:, 0], row])
+
+    def _choose(self, scene: int, no_trade: Values) -> tuple[Values, Whole, Whole]:
+        quotes, trades = self._quotes[scene], self._trades[:, scene]
+        gain = no_trade[self._filled[:, scene]] - no_trade
+        gains = no_trade + np.where(trades[:, None], quotes.worth(gain), 0.0)
+        hedge = _best(gains)
+        states = np.arange(len(hedge))
+        return gains[states, hedge], hedge, quotes.best(gain[states, hedge])
 
 
 def policy_value(policy: PolicyFunction, params: MarketParams) -> float:
     """The exact J of a policy that is a function of the observation: its mean total reward, without simulation.
 
     Raises:
-        ValueError: The market is too large to solve, or the policy gives bad actions.
+        ValueError: The market is too large to solve or not finite, or the policy gives bad actions.
     """
-    game = _Game(params)
-    values = np.zeros(len(game.inventories))
-    states, requests = np.indices((len(game.inventories), len(game.requests)))
-    levels = len(hedge_levels(params))
+    game = Game(params)
+    worth = np.zeros((game.states, len(game.scenes.start), 1))
     for trade in reversed(range(params.num_trades)):
-        seen = observe(game.book, game.request, params.num_trades - trade, params)[:, :, 0]
-        actions = check_actions(policy(seen.reshape(-1, seen.shape[-1])), states.size, levels).reshape(states.shape)
-        chosen = game.gains(trade, values)[states, requests, actions]
-        values = chosen @ game.outcomes.probability
-    return float(values[params.inventory_limit])
+        seen = game.observations(params.num_trades - trade)
+        chosen = decisions(policy(seen.reshape(-1, seen.shape[-1])), game.states * len(game.row), params)
+        each = Decision(*(_reshaped(part, worth.shape) for part in chosen))
+        worth = game.value(game.stage(each, trade == params.num_trades - 1), game.onward(worth))
+    return float(game.average(worth)[game.start, 0])
+
+
+def rule_values(params: MarketParams, thresholds: Values, distances: Values) -> Values:
+    """The exact J of fixed rules: hedge beyond thresholds[i], quote at distances[i]; arrays of shape (rules,)."""
+    game = Game(params)
+    size = max(1, _RULES_AT_ONCE // (game.states * len(game.row)))
+    pieces = (slice(start, start + size) for start in range(0, len(thresholds), size))
+    return np.concatenate([_rule_values(game, Decision(distances[p], thresholds[p], None)) for p in pieces])
 
 
 def threshold_values(params: MarketParams) -> dict[int, float]:
-    """The exact J of every fixed threshold: {threshold in units: mean total reward in price units}."""
-    params = params.replace(hedge_action="threshold")
-    game = _Game(params)
-    levels = hedge_levels(params)
-    values = np.zeros((len(game.inventories), len(levels)))
-    for trade in reversed(range(params.num_trades)):
-        stage = game.stage(trade)
-        gains = stage.reward + np.take_along_axis(values[:, None, :], stage.after, axis=0)
-        values = np.einsum("qrk,r->qk", gains, game.outcomes.probability)
-    return dict(zip(levels.astype(int).tolist(), values[params.inventory_limit].tolist(), strict=True))
+    """The exact J of every fixed threshold at the market's spread: {threshold in units: price units}."""
+    levels = hedge_levels(params.replace(hedge_action="threshold"))
+    values = rule_values(params, levels, np.full(len(levels), params.spread))
+    return dict(zip(levels.astype(int).tolist(), values.tolist(), strict=True))
 
 
-def best_threshold(params: MarketParams) -> int:
-    """The fixed threshold with the largest J, units."""
-    values = threshold_values(params)
-    return max(values, key=values.__getitem__)
+class Rule(NamedTuple):
+    """A fixed rule."""
+
+    threshold: int  # units
+    distance: float  # price units
+    value: float  # J, price units
 
 
-class _Stage(NamedTuple):
-    """What the law makes of every inventory, request and action; arrays of that shape."""
+def best_rule(params: MarketParams) -> Rule:
+    """The fixed threshold, and fixed distance where the agent quotes, with the largest J.
 
-    reward: NDArray[np.float64]  # expected
-    after: NDArray[np.int64]  # index of the inventory at the end of the step
-
-
-class _Game:
-    """A market as a finite decision problem, laid out on the axes (inventory, request, action)."""
-
-    def __init__(self, params: MarketParams) -> None:
-        limit = params.inventory_limit
-        self.outcomes: Outcomes = outcomes(params)
-        levels = hedge_levels(params)
-        size = (2 * limit + 1) * len(self.outcomes.probability) * len(levels)
-        if size > _LARGEST_GRID:
-            raise TooLargeError(
-                f"inventory_limit={limit} with {len(levels)} hedge levels is too large to solve exactly: "
-                f"{size:.2g} cases, at most {_LARGEST_GRID:.2g}; set hedge_levels"
-            )
-        self.params = params
-        self.inventories = np.arange(-limit, limit + 1, dtype=np.float64)
-        self.requests = self.outcomes.request.wanted
-        self.request = Request(*(np.asarray(part)[:, None] for part in self.outcomes.request))
-        self.book: Book = market.opening(params)._replace(inventory=self.inventories[:, None, None], mid=0.0)
-        self._decision = decode(levels, params)
-        self._usual, self._last = self._play(last=False), self._play(last=True)
-
-    def _play(self, last: bool) -> _Stage:
-        mean = self.outcomes.expected[:, None]
-        move = Move(change=mean, expected=mean, last=last)
-        step = market.step(self.book, self.request, self._decision, move, self.params)
-        after = np.round(step.book.inventory).astype(np.int64) + self.params.inventory_limit
-        return _Stage(*np.broadcast_arrays(market.expected_reward(step, move), after))
-
-    def stage(self, trade: int) -> _Stage:
-        """The step at request number `trade`; the last one may be charged for what is left."""
-        return self._last if trade == self.params.num_trades - 1 else self._usual
-
-    def gains(self, trade: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Reward now plus value to come, for every inventory, request and action."""
-        stage = self.stage(trade)
-        return stage.reward + values[stage.after]
+    Found by going through all thresholds, then all distances, and so on, until neither does better.
+    """
+    levels = hedge_levels(params.replace(hedge_action="threshold"))
+    best = Rule(int(levels[-1]), params.spread, -np.inf)
+    for turn in itertools.count():
+        grid = levels if turn % 2 == 0 else quote_levels(params)
+        tried = (
+            (grid, np.full(len(grid), best.distance)) if turn % 2 == 0 else (np.full(len(grid), best.threshold), grid)
+        )
+        values = rule_values(params, *tried)
+        top = int(values.argmax())
+        found = Rule(int(tried[0][top]), float(tried[1][top]), float(values[top]))
+        if turn > 0 and found.value <= best.value * (1 + 1e-12):
+            return best
+        best = found
+    raise AssertionError("unreachable")
 
 
-def _best(gains: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The best action in every state; where several are, the one that does best summed over inventories."""
-    common = gains.sum(axis=0).argmax(axis=-1)  # one per request
-    best = gains.max(axis=-1)
-    common_gain = np.take_along_axis(gains, np.broadcast_to(common, best.shape)[..., None], axis=-1)[..., 0]
-    as_good = common_gain >= best - _TIE * np.abs(gains).max()
-    return np.asarray(np.where(as_good, common, gains.argmax(axis=-1)))
+def _rule_values(game: Game, rules: Decision) -> Values:
+    usual, last = game.stage(rules, last=False), game.stage(rules, last=True)
+    worth = np.zeros((game.states, len(game.row), len(rules.threshold)))
+    for trade in reversed(range(game.params.num_trades)):
+        worth = game.value(last if trade == game.params.num_trades - 1 else usual, game.onward(worth))
+    return np.asarray(game.average(worth)[game.start])
+
+
+def _best(gains: Values) -> Whole:
+    """The best hedge level in every state; where several are, the one that does best summed over states."""
+    common = int(gains.sum(axis=0).argmax())
+    as_good = gains[:, common] >= gains.max(axis=1) - _TIE * np.abs(gains).max()
+    return np.asarray(np.where(as_good, common, gains.argmax(axis=1)))
+
+
+def _overtakes(steep: int, flat: int, chance: Values, spread: Values) -> float:
+    """Where the line f (s + x) of the larger slope f overtakes the other; -inf if it is always above."""
+    if chance[steep] == chance[flat]:
+        return -np.inf
+    return float((chance[flat] * spread[flat] - chance[steep] * spread[steep]) / (chance[steep] - chance[flat]))
+
+
+def _reshaped(part: object, shape: tuple[int, ...]) -> object:
+    return part.reshape(shape) if isinstance(part, np.ndarray) else part

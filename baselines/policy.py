@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from baselines.optimal import best_threshold, solve
+from baselines.optimal import best_rule, solve
 from baselines.simple import RandomPolicy
 from baselines.threshold import ThresholdPolicy
-from mm_env.agent_view import Actions, Observations
+from mm_env.action import Actions
+from mm_env.observation import Observations
 from mm_env.params import MarketParams
 
 
@@ -41,8 +42,8 @@ POLICIES: Mapping[str, Entry] = {
         argument="K",
     ),
     "best-threshold": Entry(
-        "the best fixed threshold of this market, by the exact solver",
-        lambda params, _, __: ThresholdPolicy(best_threshold(params), params),
+        "the best fixed threshold of this market, and the best fixed quote, by the exact solver",
+        lambda params, _, __: _best_threshold(params),
     ),
     "optimal": Entry("the exact optimum, by dynamic programming", lambda params, _, __: solve(params).policy),
 }
@@ -72,6 +73,11 @@ def make_policy(name: str, params: MarketParams, seed: int = 0) -> Policy:
     if colon and not text:
         raise ValueError(f"{name!r}: expected {head}:{entry.argument}")
     return entry.make(params, text, seed)
+
+
+def _best_threshold(params: MarketParams) -> ThresholdPolicy:
+    rule = best_rule(params)
+    return ThresholdPolicy(rule.threshold, params, rule.distance)
 
 
 def _threshold(text: str, params: MarketParams) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mm_env.agent_view import Actions, Observations, action_space
+from mm_env.action import Actions, action_sizes
+from mm_env.observation import Observations
 from mm_env.params import MarketParams
 
 
@@ -12,7 +13,7 @@ class RandomPolicy:
     """Every action with the same probability, drawn anew at every step."""
 
     def __init__(self, params: MarketParams, seed: int = 0) -> None:
-        self._actions = int(action_space(params).n)
+        self._params = params
         self.reset(seed)
 
     def reset(self, seed: int) -> None:
@@ -21,4 +22,9 @@ class RandomPolicy:
 
     def __call__(self, observations: Observations) -> Actions:
         """Observations of shape (..., observations) to actions of shape (...)."""
-        return self._generator.integers(self._actions, size=np.shape(observations)[:-1])
+        shape, sizes = np.shape(observations)[:-1], action_sizes(self._params)
+        if self._params.continuous:
+            return self._generator.uniform(-1.0, 1.0, (*shape, len(sizes))).astype(np.float32)
+        if len(sizes) == 1:
+            return self._generator.integers(sizes[0], size=shape)
+        return self._generator.integers(sizes, size=(*shape, len(sizes)))

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mm_env.agent_view import Actions, Observations, encode
+from mm_env.action import Actions, encode
+from mm_env.observation import Observations
 from mm_env.params import MarketParams
 
 
 @dataclass(frozen=True)
 class ThresholdPolicy:
     """x = -sign(q) * max(|q| - K, 0): the rule of the seed with K = 10. K at or above the cap never hedges.
+
+    q counts the orders in flight, as the law does. Where the agent quotes, it quotes a fixed distance.
 
     Raises:
         ValueError: K is negative, or `hedge_levels` leaves it out.
@@ -25,6 +28,7 @@ class ThresholdPolicy:
 
     threshold: int  # K, units
     params: MarketParams
+    distance: float | None = None  # of its quotes, price units; None: the market's spread
 
     def __post_init__(self) -> None:
         whole = isinstance(self.threshold, int | np.integer) and not isinstance(self.threshold, bool)
@@ -33,4 +37,4 @@ class ThresholdPolicy:
 
     def __call__(self, observations: Observations) -> Actions:
         """Observations of shape (..., observations) to actions of shape (...)."""
-        return encode(self.threshold, observations, self.params)
+        return encode(self.threshold, observations, self.params, self.distance)

@@ -6,10 +6,10 @@ Importing it registers the markets with Gymnasium:
     >>> env = gym.make("mm_env/Hedging-v0", risk_aversion=0.02)
 """
 
-from mm_env.agent_view import observation_names
 from mm_env.env import HedgingEnv
 from mm_env.episodes import Episodes
 from mm_env.markets import MARKETS, market_params, register_markets
+from mm_env.observation import observation_names
 from mm_env.params import MarketParams
 from mm_env.rollout import play, play_blocks
 from mm_env.tape import Tape

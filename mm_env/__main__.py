@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from mm_env import __version__
 from mm_env.console import plus_minus, print_json, print_rows, print_table, progress_bar
@@ -16,9 +18,10 @@ from mm_env.params import MarketParams
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from baselines import Comparison, Solution
-    from mm_env.agent_view import PolicyFunction
+    from mm_env.action import PolicyFunction
     from mm_env.tape import Tape
 
 DEFAULT_MARKET = "mm_env/Hedging-v0"
@@ -226,8 +229,9 @@ def solve(market: str, changes: tuple[str, ...], out: Path | None, as_json: bool
     if as_json:
         thresholds = {
             "inventories": solution.inventories,
-            "requests": solution.requests,
+            "scenes": solution.game.names(),
             "thresholds": solution.thresholds,
+            "distances": solution.distances,
         }
         print_json({"market": params.to_dict(), "value": solution.value, "threshold_values": fixed, **thresholds})
     else:
@@ -352,11 +356,25 @@ def _print_solution(solution: Solution, fixed: Mapping[int, float]) -> None:
     rows = [["exact optimum", f"{solution.value:.4f}"], [f"best fixed threshold, {best}", f"{fixed[best]:.4f}"]]
     rows += [[f"threshold {k}", f"{value:.4f}"] for k, value in fixed.items()]
     print_table(["policy", "J"], rows)
-    if solution.params.hedge_action == "threshold":
-        click.echo("\nBest hedge threshold, units (median over inventories):\n")
-        possible = solution.requests[solution.probabilities > 0]
-        names = [f"request {asked:+g}" for asked in possible]
-        print_table(["trades", *names], solution.schedule())
+    names = solution.game.names()
+    likely = [scene for scene in range(len(names)) if solution.game.scenes.probability[:, scene].any()]
+    tables = {"hedge threshold, units": solution.thresholds, "quote, price units": solution.distances}
+    if solution.params.hedge_action == "units":
+        tables.pop("hedge threshold, units")
+    if solution.params.quote_levels == 1:
+        tables.pop("quote, price units")
+    for quantity, table in tables.items():
+        click.echo(f"\nBest {quantity} (median over inventories):\n")
+        print_table(["trades", *(names[scene] for scene in likely)], _schedule(table[:, :, likely]))
+
+
+def _schedule(table: NDArray[np.float64]) -> list[list[str]]:
+    """The median over inventories: rows of first-last trade and a number for each scene."""
+    usual = np.median(table, axis=1)
+    starts = [0, *(np.flatnonzero((usual[1:] != usual[:-1]).any(axis=1)) + 1), len(usual)]
+    return [
+        [f"{start + 1}-{stop}", *(f"{value:g}" for value in usual[start])] for start, stop in itertools.pairwise(starts)
+    ]
 
 
 def _trained(params: MarketParams, seed: int) -> PolicyFunction:

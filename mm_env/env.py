@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-from functools import lru_cache
 from typing import Any
 
 import gymnasium as gym
@@ -11,24 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env import market, scalar
-from mm_env.agent_view import (
-    NOBODY,
-    Observations,
-    action_space,
-    check_action,
-    columns,
-    decode,
-    hedge_levels,
-    observation_names,
-    observation_space,
-    report,
-)
-from mm_env.episodes import Episodes, Recorder
-from mm_env.market import REWARDS, Move, Request
+from mm_env.action import Decider, action_space
+from mm_env.episodes import Episodes, Recorder, report
+from mm_env.market import REWARDS
+from mm_env.observation import NOBODY, Observations, observation_columns, observation_names, observation_space
 from mm_env.params import MarketParams
 from mm_env.tape import Tape, Worlds, check_tape, largest_size
-
-_request = lru_cache(maxsize=1024)(Request)  # in most markets the same few come again and again
 
 
 class HedgingEnv(gym.Env[Any, Any]):
@@ -105,11 +91,11 @@ class HedgingEnv(gym.Env[Any, Any]):
             check_tape(tape, self.params)
         self.reward_function = reward_function(reward, tape)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
-        self.observation_names = observation_names()
-        self.observation_space = observation_space(largest_size(tape))
+        self.observation_names = observation_names(self.params)
+        self.observation_space = observation_space(self.params, largest_size(tape))
         self.action_space = action_space(self.params)
-        levels = hedge_levels(self.params).tolist()
-        self._decisions = [decode(level, self.params) for level in levels]
+        self._decide = Decider(self.params)
+        self._columns = observation_columns(self.params)
         self._tape = tape
         self._worlds = Worlds(self.params, [0], tape)
         self._seeded = tape is not None  # a recorded tape starts at its first episode
@@ -142,14 +128,14 @@ class HedgingEnv(gym.Env[Any, Any]):
         """
         if self._trade == self.params.num_trades:
             raise gym.error.ResetNeeded("call reset() first: no episode is under way")
-        decision = self._decisions[check_action(action, len(self._decisions))]
+        decision = self._decide(action)
         request, move = self._requests[self._trade], self._moves[self._trade]
         step = market.step(self._book, request, decision, move, self.params, scalar)
         if self._recorder is not None:
-            self._recorder.record(request, step, move)
+            self._recorder.record(request, decision, step, move)
         self._book = step.book
         self._trade += 1
-        return self._observe(), self.reward_function(step, move), move.last, False, report(step)
+        return self._observe(), self.reward_function(step, move, self.params), move.last, False, report(step)
 
     def render(self) -> NDArray[np.uint8] | str | None:
         """The episode so far: three charts as an RGB array, or one line of text."""
@@ -180,19 +166,14 @@ class HedgingEnv(gym.Env[Any, Any]):
         number, column = divmod(self._episode, self._worlds.block)
         if column == 0:
             self._block = self._worlds.draw([0], [number])
-        length = self.params.num_trades
-        side, size, reservation, change, expected = (
-            c[:, column].astype(np.float64).tolist() if isinstance(c, np.ndarray) else [c] * length
-            for c in self._block.channels()
-        )
-        wanted = side if self._block.size is None else map(operator.mul, side, size)
-        self._requests = [*map(_request, side, wanted, reservation), NOBODY]
-        self._moves = list(map(Move, change, expected, [False] * (length - 1) + [True]))
+        requests, self._moves = self._block.episode(column, self.params)
+        self._requests = [*requests, NOBODY]
         self._episode += 1
 
     def _observe(self) -> Observations:
         request, left = self._requests[self._trade], self.params.num_trades - self._trade
-        return np.array(columns(self._book, request, left, self.params), np.float32)
+        values = [column.value(self._book, request, left, self.params) for column in self._columns]
+        return np.array(values, np.float32)
 
     def _line(self) -> str:
         book = self._book

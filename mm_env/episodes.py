@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mm_env import market
 from mm_env.files import replacing
-from mm_env.market import Move, Request, Step
+from mm_env.market import Decision, Move, Request, Step
 from mm_env.params import MarketParams
 
 if TYPE_CHECKING:
@@ -28,10 +28,15 @@ class Episodes:
     Attributes:
         params: The market they were played in.
         request: Signed units the client asked for: > 0 he buys, < 0 he sells, 0 nobody came.
+        tier: Index of the client's tier.
+        informed: Whether the client knew the next price move.
+        regime: Index of the volatility regime.
+        distance: Of the quote from the mid that the dealer knew, price units.
         inventory: After trade and hedge, units.
         price: The mid after the move, price units.
         filled: Whether the client traded.
         hedge: Signed units hedged: negative sells.
+        order: Signed units ordered, to be hedged `hedge_latency` steps later.
         spread_pnl: Earned from the spread, price units, as are all amounts below.
         hedge_cost: Paid for hedging, >= 0.
         inventory_pnl: Inventory times price move.
@@ -45,10 +50,15 @@ class Episodes:
 
     params: MarketParams
     request: Values
+    tier: NDArray[np.int64]
+    informed: NDArray[np.bool_]
+    regime: NDArray[np.int64]
+    distance: Values
     inventory: Values
     price: Values
     filled: NDArray[np.bool_]
     hedge: Values
+    order: Values
     spread_pnl: Values
     hedge_cost: Values
     inventory_pnl: Values
@@ -86,20 +96,21 @@ class Episodes:
     @classmethod
     def concatenate(cls, blocks: Sequence[Episodes]) -> Episodes:
         """One after another, all of the same market."""
-        names = blocks[0].arrays()
-        return cls(
-            blocks[0].params,
-            **{name: np.concatenate([getattr(b, name).T for b in blocks], axis=1).T for name in names},
-        )
+        columns = {name: [getattr(block, name) for block in blocks] for name in blocks[0].arrays()}
+        return cls(blocks[0].params, **{name: _joined(parts) for name, parts in columns.items()})
 
     def to_dataframe(self, first: int = 0) -> pd.DataFrame:
-        """A row per trade with columns episode (from `first`), trade (from 1) and the arrays by name. Needs pandas."""
+        """A row per trade: episode (from `first`), trade (from 1) and the arrays that vary in this market, by name.
+
+        Needs pandas.
+        """
         try:
             import pandas as pd
         except ImportError as error:
             raise ImportError("tables need pandas: pip install 'mm_env[data]'") from error
         indices: NDArray[Any] = np.indices(self.inventory.shape)
-        columns = {"episode": indices[0] + first, "trade": indices[1] + 1, **self.arrays()}
+        varying = {name: values for name, values in self.arrays().items() if RECORDED[name].varies(self.params)}
+        columns = {"episode": indices[0] + first, "trade": indices[1] + 1, **varying}
         return pd.DataFrame({name: values.ravel() for name, values in columns.items()})
 
     def save(self, path: str | Path) -> None:
@@ -129,21 +140,54 @@ def save_csv(blocks: Iterable[Episodes], path: str | Path) -> None:
             first += len(block)
 
 
-CHANNELS: Mapping[str, Callable[[Request, Step, Move], market.Number]] = {
-    "request": lambda request, step, move: request.wanted,
-    "inventory": lambda request, step, move: step.book.inventory,
-    "price": lambda request, step, move: step.book.mid,
-    "filled": lambda request, step, move: step.filled,
-    "hedge": lambda request, step, move: step.hedge,
-    "spread_pnl": lambda request, step, move: step.spread_pnl,
-    "hedge_cost": lambda request, step, move: step.hedge_cost,
-    "inventory_pnl": lambda request, step, move: step.inventory_pnl,
-    "risk_penalty": lambda request, step, move: step.risk_penalty,
-    "reward": lambda request, step, move: market.realised_reward(step, move),
-    "equity": lambda request, step, move: step.book.equity,
-    "unrealized_pnl": lambda request, step, move: step.book.unrealized_pnl,
-    "cumulative_hedge": lambda request, step, move: step.book.cumulative_hedge,
-    "surprise": lambda request, step, move: step.inventory_pnl - market.expected_pnl(step, move),
+class Record(NamedTuple):
+    """One array of `Episodes`: what a step puts there; and, in markets where it does not vary, what it is."""
+
+    value: Callable[[Request, Decision, Step, Move, MarketParams], market.Number]
+    dtype: type = float
+    varies: Callable[[MarketParams], bool] = lambda params: True
+    constant: Callable[[MarketParams], float] = lambda params: 0
+
+
+RECORDED: Mapping[str, Record] = {
+    "request": Record(lambda request, decision, step, move, params: request.wanted),
+    "tier": Record(
+        lambda request, decision, step, move, params: request.tier, int, lambda params: len(params.tiers) > 1
+    ),
+    "informed": Record(
+        lambda request, decision, step, move, params: request.informed,
+        bool,
+        lambda params: params.informed_fraction > 0,
+    ),
+    "regime": Record(
+        lambda request, decision, step, move, params: request.regime,
+        int,
+        lambda params: len(params.volatilities) > 1,
+    ),
+    "distance": Record(
+        lambda request, decision, step, move, params: decision.distance,
+        float,
+        lambda params: params.quote_levels > 1,
+        lambda params: params.spread,
+    ),
+    "inventory": Record(lambda request, decision, step, move, params: step.book.inventory),
+    "price": Record(lambda request, decision, step, move, params: step.book.mid),
+    "filled": Record(lambda request, decision, step, move, params: step.filled, bool),
+    "hedge": Record(lambda request, decision, step, move, params: step.hedge),
+    "order": Record(
+        lambda request, decision, step, move, params: step.order, varies=lambda params: params.hedge_latency > 0
+    ),
+    "spread_pnl": Record(lambda request, decision, step, move, params: step.spread_pnl),
+    "hedge_cost": Record(lambda request, decision, step, move, params: step.hedge_cost),
+    "inventory_pnl": Record(lambda request, decision, step, move, params: step.inventory_pnl),
+    "risk_penalty": Record(lambda request, decision, step, move, params: step.risk_penalty),
+    "reward": Record(lambda request, decision, step, move, params: market.realised_reward(step, move, params)),
+    "equity": Record(lambda request, decision, step, move, params: step.book.equity),
+    "unrealized_pnl": Record(lambda request, decision, step, move, params: step.book.unrealized_pnl),
+    "cumulative_hedge": Record(lambda request, decision, step, move, params: step.book.cumulative_hedge),
+    "surprise": Record(
+        lambda request, decision, step, move, params: step.inventory_pnl - market.expected_pnl(step, move, params)
+    ),
 }
 
 
@@ -152,16 +196,51 @@ class Recorder:
 
     def __init__(self, params: MarketParams, episodes: int) -> None:
         self._params = params
-        shape = (params.num_trades, episodes)  # a step writes a row
-        self._rows = {name: np.empty(shape, bool if name == "filled" else float) for name in CHANNELS}
+        self._shape = (params.num_trades, episodes)  # a step writes a row
+        self._rows: dict[str, NDArray[Any]] = {
+            name: np.empty(self._shape, record.dtype) for name, record in RECORDED.items() if record.varies(params)
+        }
         self._steps = 0
 
-    def record(self, request: Request, step: Step, move: Move) -> None:
+    def record(self, request: Request, decision: Decision, step: Step, move: Move) -> None:
         """Append one step of every episode."""
-        for name, value in CHANNELS.items():
-            self._rows[name][self._steps] = value(request, step, move)
+        for name, rows in self._rows.items():
+            rows[self._steps] = RECORDED[name].value(request, decision, step, move, self._params)
         self._steps += 1
 
     def episodes(self) -> Episodes:
         """What has been recorded so far."""
-        return Episodes(self._params, **{name: rows[: self._steps].T for name, rows in self._rows.items()})
+        rows = {"order": self._rows["hedge"], **self._rows}  # executed at once, unless it varies
+        for name in RECORDED.keys() - rows.keys():
+            constant: NDArray[Any] = np.array(RECORDED[name].constant(self._params), RECORDED[name].dtype)
+            rows[name] = np.broadcast_to(constant, self._shape)
+        return Episodes(self._params, **{name: rows[name][: self._steps].T for name in RECORDED})
+
+
+def report(step: Step) -> dict[str, Any]:
+    """What `info` tells of a step: the named parts of the reward and the book at its end."""
+    book, filled, hedge, order, spread_pnl, hedge_cost, inventory_pnl, risk_penalty = step
+    inventory, _, price, equity, unrealized_pnl, cumulative_hedge, in_flight = book
+    info = {
+        "spread_pnl": spread_pnl,
+        "hedge_cost": hedge_cost,
+        "inventory_pnl": inventory_pnl,
+        "risk_penalty": risk_penalty,
+        "filled": filled,
+        "hedge": hedge,
+        "inventory": inventory,
+        "price": price,
+        "equity": equity,
+        "unrealized_pnl": unrealized_pnl,
+        "cumulative_hedge": cumulative_hedge,
+    }
+    if in_flight:
+        info["order"] = order
+    return info
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Blocks one after another; what never varies stays one number in memory."""
+    if all(part.size and not any(part.strides) for part in parts):
+        return np.broadcast_to(parts[0][:1, :1], (sum(map(len, parts)), parts[0].shape[1]))
+    return np.concatenate([part.T for part in parts], axis=1).T

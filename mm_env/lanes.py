@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env.agent_view import NOBODY
+from mm_env.channels import Channels
 from mm_env.market import Move, Request
+from mm_env.observation import NOBODY
 from mm_env.params import MarketParams
-from mm_env.tape import Tape, Worlds, request_of, row
+from mm_env.tape import Tape, Worlds
 
 _LANES_PER_DRAW = 16  # drawn and transposed together: small enough for the processor's cache
 
@@ -24,9 +25,10 @@ class Lanes:
     """
 
     def __init__(self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None) -> None:
+        self._params = params
         self._length = params.num_trades
         self._worlds = Worlds(params, seeds, replay)
-        self._channels: list[Any] = []  # each of shape (episodes, trades, N), or a constant
+        self._channels: Channels | None = None  # each of shape (episodes, trades, N), or a constant
         self._lanes = np.arange(len(seeds))
         self._episode: int | NDArray[np.int64] = -1  # of the seed, counted from 0
         self.trade: int | NDArray[np.int64] = self._length
@@ -58,36 +60,37 @@ class Lanes:
         """The request each lane has to answer; nobody's where the episode has ended."""
         if isinstance(self.trade, int) and self.trade == self._length:
             return NOBODY
-        side, size, reservation = self._rows(0, 3)
-        side, wanted, reservation = request_of(side.astype(np.float64), size, reservation)
+        request = self._now().request()
         if isinstance(self.trade, int):
-            return Request(side, wanted, reservation)
-        open_lanes = self.trade < self._length
-        return Request(side * open_lanes, wanted * open_lanes, reservation)
+            return request
+        under_way = self.trade < self._length
+        return Request(
+            *(
+                np.where(under_way, now, none) if isinstance(now, np.ndarray) and none is not None else now
+                for now, none in zip(request, NOBODY, strict=True)
+            )
+        )
 
     def move(self) -> Move:
         """The price move that follows each lane's request."""
-        change, expected = self._rows(3, 5)
-        return Move(change, expected, self.trade == self._length - 1)
+        return self._now().move(self.trade == self._length - 1, self._params)
 
-    def _rows(self, start: int, stop: int) -> list[Any]:
-        index: Any
+    def _now(self) -> Channels:
+        assert self._channels is not None
+        column = self._episode % self._worlds.block
         if isinstance(self.trade, int):
-            index = (self._episode % self._worlds.block, self.trade)
-        else:
-            last = np.minimum(self.trade, self._length - 1)
-            index = (self._episode % self._worlds.block, last, self._lanes)
-        return [row(channel, index) for channel in self._channels[start:stop]]
+            return self._channels.at((column, self.trade))
+        return self._channels.at((column, np.minimum(self.trade, self._length - 1), self._lanes))
 
     def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
         drawn = self._worlds.draw(lanes.tolist(), numbers.tolist())
         block = self._worlds.block
-        if not self._channels:
+        if self._channels is None:
             shape = (block, self._length, len(self._lanes))
-            self._channels = [np.empty(shape, c.dtype) if isinstance(c, np.ndarray) else c for c in drawn.channels()]
+            self._channels = drawn.channels.map(lambda channel: np.empty(shape, channel.dtype))
         neighbours = lanes[-1] - lanes[0] == len(lanes) - 1  # as always but for resets by mask: a slice is faster
         where: Any = slice(lanes[0], lanes[-1] + 1) if neighbours else lanes
-        for channel, new in zip(self._channels, drawn.channels(), strict=True):
+        for channel, new in zip(self._channels, drawn.channels, strict=True):
             if isinstance(channel, np.ndarray):
                 columns = new.T.reshape(len(lanes), block, self._length)
                 channel[:, :, where] = columns.transpose(1, 2, 0)

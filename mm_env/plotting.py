@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env import market
-from mm_env.agent_view import PolicyFunction, check_actions, decode, hedge_levels, observe
+from mm_env.action import PolicyFunction, decisions
 from mm_env.episodes import Episodes, Values
 from mm_env.files import replacing
 from mm_env.market import Request
+from mm_env.observation import observe
 from mm_env.params import MarketParams
 
 try:
@@ -251,18 +252,16 @@ def _choices(
         policy.reset(0)
     q, trade = np.meshgrid(inventories.astype(np.float64), trades, indexing="ij")
     left = params.num_trades + 1 - trade.ravel()
-    requests = [Request(side, side, None) for side in CLIENTS.values()]
+    requests = [Request(side, side) for side in CLIENTS.values()]
     return [_choice(policy, params, q.ravel(), request, left).reshape(q.shape) for request in requests]
 
 
 def _choice(policy: PolicyFunction, params: MarketParams, q: Values, request: Request, left: Whole) -> Values:
-    levels = hedge_levels(params)
-    observations = observe(market.opening(params)._replace(inventory=q), request, left, params)
-    actions = check_actions(policy(observations), len(q), len(levels))
-    decision = decode(levels.take(actions), params)
+    book = market.opening(params)._replace(inventory=q)
+    decision = decisions(policy(observe(book, request, left, params)), len(q), params)
     if params.hedge_action == "threshold":
         return np.asarray(decision.threshold, dtype=np.float64)
-    return np.asarray(market.units_hedged(q, request, decision, params, np), dtype=np.float64)
+    return np.asarray(market.units_hedged(book, request, decision, params, np), dtype=np.float64)
 
 
 def _draw_map(axes: Axes, values: Values, trades: Whole, inventories: Whole, params: MarketParams) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from mm_env import market
-from mm_env.agent_view import PolicyFunction, check_actions, decode, hedge_levels, observe
+from mm_env.action import PolicyFunction, decisions
 from mm_env.episodes import Episodes, Recorder
+from mm_env.observation import observe
 from mm_env.params import MarketParams
 from mm_env.tape import Tape, check_tape
 
@@ -86,16 +87,15 @@ def _blocks(
 
 def play_tape(policy: PolicyFunction, params: MarketParams, tape: Tape) -> Episodes:
     """Play every episode of one tape side by side."""
-    levels = hedge_levels(params)
-    book = market.Book(*(np.full(tape.num_episodes, start) for start in market.opening(params)))
+    everyone = np.ones(tape.num_episodes, dtype=np.bool_)
+    book = market.reopened(everyone, market.opening(params), params)
     recorder = Recorder(params, tape.num_episodes)
     for trade in range(params.num_trades):
-        request, move = tape.request(trade), tape.move(trade)
+        request, move = tape.request(trade), tape.move(trade, params)
         observations = observe(book, request, params.num_trades - trade, params)
-        actions = check_actions(policy(observations), tape.num_episodes, len(levels))
-        decision = decode(levels.take(actions), params)
+        decision = decisions(policy(observations), tape.num_episodes, params)
         step = market.step(book, request, decision, move, params)
-        recorder.record(request, step, move)
+        recorder.record(request, decision, step, move)
         book = step.book
     return recorder.episodes()
 

@@ -12,28 +12,20 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mm_env import market
-from mm_env.agent_view import (
-    NOBODY,
-    Actions,
-    Observations,
-    action_space,
-    check_actions,
-    decode,
-    hedge_levels,
-    observation_names,
-    observation_space,
-    observe,
-    report,
-)
+from mm_env.action import Actions, action_space, decisions
 from mm_env.env import check_render_mode, reward_function
+from mm_env.episodes import report
 from mm_env.lanes import Lanes
-from mm_env.market import Book, Number
+from mm_env.market import Number
+from mm_env.observation import NOBODY, Observations, observation_names, observation_space, observe
 from mm_env.params import MarketParams
 from mm_env.tape import Tape, check_tape, largest_size
 
 Flags = NDArray[np.bool_]
 
-_OF_THE_BOOK = frozenset({"inventory", "price", "equity", "unrealized_pnl", "cumulative_hedge"})  # needed again
+_OF_THE_BOOK = frozenset(
+    {"inventory", "price", "equity", "unrealized_pnl", "cumulative_hedge", "order"}
+)  # needed again
 
 
 class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
@@ -73,12 +65,11 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         if tape is not None:
             check_tape(tape, self.params)
         self.reward_function = reward_function(reward, tape)
-        self.observation_names = observation_names()
-        self.single_observation_space = observation_space(largest_size(tape))
+        self.observation_names = observation_names(self.params)
+        self.single_observation_space = observation_space(self.params, largest_size(tape))
         self.single_action_space = action_space(self.params)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._levels = hedge_levels(self.params)
         self._tape = tape
         self._lanes: Lanes | None = None
         self._all = np.ones(self.num_envs, dtype=np.bool_)
@@ -116,7 +107,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
             ValueError: The actions are not in the action space.
             gymnasium.error.ResetNeeded: A lane's episode has ended or has not begun.
         """
-        actions = check_actions(actions, self.num_envs, len(self._levels))
+        decision = decisions(actions, self.num_envs, self.params)
         lanes, resting = self._lanes, self._ended
         if lanes is None:
             raise gym.error.ResetNeeded("call reset() first: no episode is under way")
@@ -127,9 +118,9 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         if resting is not None and resting.all():
             step, rewards = market.untouched(self._book), np.zeros(self.num_envs)
         else:
-            decision, move = decode(self._levels.take(actions), self.params), lanes.move()
+            move = lanes.move()
             step = market.step(self._book, self._request, decision, move, self.params)
-            rewards = self.reward_function(step, move)
+            rewards = self.reward_function(step, move, self.params)
         info = report(step)
         self._book = step.book
         lanes.advance()
@@ -152,10 +143,8 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         """Begin the next episode in the lanes of the mask; return `info` with nothing to report of them."""
         lanes.next_episode(which)
         self._ended = None if self._ended is None or which[self._ended].all() else self._ended & ~which
-        opening = market.opening(self.params)
-        now = zip(opening, self._book, strict=True)
-        self._book = Book(*(np.where(which, start, held) for start, held in now))
-        fresh = report(market.untouched(opening))
+        self._book = market.reopened(which, self._book, self.params)
+        fresh = report(market.untouched(market.opening(self.params)))
         return {name: np.where(which, fresh[name], info[name]) for name in info}
 
     def _observe(self, lanes: Lanes) -> Observations:

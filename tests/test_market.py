@@ -72,33 +72,40 @@ number = st.floats(-1e6, 1e6)
 
 @given(
     book=st.tuples(st.integers(-20, 20).map(float), *[number] * 5),
+    in_flight=st.lists(st.integers(-5, 5).map(float), max_size=2),
     request=st.tuples(
-        st.sampled_from([-1.0, 0.0, 1.0]), st.integers(-5, 5).map(float), st.none() | st.floats(allow_nan=False)
+        st.sampled_from([-1.0, 0.0, 1.0]),
+        st.integers(-5, 5).map(float),
+        st.none() | st.floats(allow_nan=False),
+        st.none() | number,
     ),
     decision=st.tuples(st.floats(0, 10), st.integers(0, 20).map(float), st.sampled_from([None, 0.0, 3.0])),
-    move=st.tuples(number, number, st.booleans()),
+    move=st.tuples(number, number, st.booleans(), number, number),
     params=market_parameters(),
 )
 @settings(max_examples=300, deadline=None)
-def test_floats_and_arrays_obey_one_law(book, request, decision, move, params):
-    one = step(market.Book(*book), Request(*request), Decision(*decision), Move(*move), params, scalar)
-    rows = [np.full(3, value) for value in book]
-    many = step(market.Book(*rows), Request(*request), Decision(*decision), Move(*move), params)
-    for a, b in zip((*one.book, *one[1:]), (*many.book, *many[1:]), strict=True):
+def test_floats_and_arrays_obey_one_law(book, in_flight, request, decision, move, params):
+    side, wanted, reservation, stale = request
+    request = Request(side, wanted, reservation=reservation, stale=stale)
+    one = step(market.Book(*book, tuple(in_flight)), request, Decision(*decision), Move(*move), params, scalar)
+    rows, orders = ([np.full(3, value) for value in values] for values in (book, in_flight))
+    many = step(market.Book(*rows, tuple(orders)), request, Decision(*decision), Move(*move), params)
+    ones, manies = ((*result.book[:-1], *result.book.in_flight, *result[1:]) for result in (one, many))
+    for a, b in zip(ones, manies, strict=True):
         assert np.array_equal(np.full(3, a), np.broadcast_to(b, 3), equal_nan=True)
 
 
 def test_the_law_writes_nothing_in_place():
     params = MarketParams()
     book = market.Book(*(np.full(4, float(i)) for i in range(6)))
-    before = [part.copy() for part in book]
+    before = [part.copy() for part in book[:-1]]
     arguments = (
-        Request(np.array([1.0, -1, 1, 0]), np.array([1.0, -1, 3, 0]), np.full(4, np.inf)),
+        Request(np.array([1.0, -1, 1, 0]), np.array([1.0, -1, 3, 0]), reservation=np.full(4, np.inf)),
         Decision(0.05, np.zeros(4), None),
-        Move(np.ones(4), np.zeros(4), False),
+        Move(np.ones(4), np.zeros(4), False, 0.01, 0.1),
     )
     step(book, *arguments, params)
-    for part, was in zip(book, before, strict=True):
+    for part, was in zip(book[:-1], before, strict=True):
         np.testing.assert_array_equal(part, was)
 
 

@@ -10,8 +10,8 @@ from matplotlib.colors import rgb_to_hsv, to_rgb
 from matplotlib.figure import Figure
 
 from mm_env import MarketParams, play
-from mm_env.agent_view import read
 from mm_env.episodes import Episodes
+from mm_env.observation import read
 from mm_env.plotting import (
     SERIES_STYLES,
     episode_frame,

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from baselines import POLICIES, best_threshold, make_policy
+from baselines import POLICIES, best_rule, make_policy
 from baselines.threshold import ThresholdPolicy
 from mm_env import MarketParams, play
-from mm_env.agent_view import OBSERVATIONS, encode, observe, read
+from mm_env.action import encode
 from mm_env.market import Request, opening
+from mm_env.observation import observation_names, observe, read
 
 
 @pytest.mark.parametrize(
@@ -28,11 +29,11 @@ def test_bad_names_are_refused(name, message):
 
 def test_names_mean_what_they_say():
     params = MarketParams(hedge_threshold=7)
-    zeros = np.zeros((4, len(OBSERVATIONS)), dtype=np.float32)
+    zeros = np.zeros((4, len(observation_names())), dtype=np.float32)
     means = {"never": 20, "flat": 0, "threshold": 7, "threshold:3": 3, "threshold:99": 20}
     for name, action in means.items():
         assert make_policy(name, params)(zeros).tolist() == [action] * 4
-    assert make_policy("best-threshold", params)(zeros)[0] == best_threshold(params)
+    assert make_policy("best-threshold", params)(zeros)[0] == best_rule(params).threshold
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -71,7 +72,7 @@ def test_what_is_observed_can_be_read_back(changes):
     inventory = np.arange(-limit, limit + 1.0)
     left = np.linspace(0, params.num_trades, inventory.size).round()
     side = np.where(inventory % 2 == 0, 1.0, -1.0)
-    request = Request(side, side, None)
+    request = Request(side, side)
     view = read(observe(opening(params)._replace(inventory=inventory), request, left, params), params)
     np.testing.assert_array_equal(view.inventory, inventory)
     np.testing.assert_array_equal(view.trades_left, left)
@@ -81,5 +82,5 @@ def test_what_is_observed_can_be_read_back(changes):
 def test_encode_knows_the_trade_to_come():
     """In units, hedging beyond 10 at inventory -10 when a client buys means offloading 1."""
     params = MarketParams(hedge_action="units")
-    seen = observe(opening(params)._replace(inventory=np.array([-10.0, 10.0])), Request(1.0, 1.0, None), 50, params)
+    seen = observe(opening(params)._replace(inventory=np.array([-10.0, 10.0])), Request(1.0, 1.0), 50, params)
     assert encode(10, seen, params).tolist() == [1, 0]

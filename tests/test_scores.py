@@ -115,7 +115,7 @@ class TestCompare:
 
     def test_recorded_tapes_have_no_optimum(self):
         tape = Tape.draw(self.params, 0, 30)
-        recorded = Tape.replay(tape.side.T, tape.change.T)
+        recorded = Tape.replay(tape.channels.side.T, tape.channels.change.T)
         result = compare(self.policies("threshold", "never"), self.params, tape=recorded)
         assert "share" not in result.names()
         np.testing.assert_allclose(

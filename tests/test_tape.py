@@ -4,12 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_env import MarketParams, Tape
-from mm_env.tape import _JUMP, Worlds, outcomes
+from mm_env.flow import outcomes
+from mm_env.noise import _JUMP
+from mm_env.tape import Worlds
 from tests.markets import market_parameters
 
 
 def same(a: Tape, b: Tape) -> bool:
-    return all(np.array_equal(x, y) for x, y in zip(a.channels(), b.channels(), strict=True))
+    return all(np.array_equal(x, y) for x, y in zip(a.channels, b.channels, strict=True))
 
 
 @given(params=market_parameters(), seed=st.integers(0, 2**70), start=st.integers(0, 90), number=st.integers(1, 60))
@@ -23,16 +25,16 @@ def test_a_block_is_numpys_own_jump():
     params = MarketParams(num_trades=64)
     block = Worlds(params, [7]).draw([0], [3])
     reference = np.random.Generator(np.random.PCG64DXSM(7).jumped(3))
-    normal = reference.standard_normal(block.change.size, dtype=np.float32)
-    np.testing.assert_array_equal(block.change.T.ravel(), 0.3 * normal.astype(np.float64))
-    sides = reference.bit_generator.random_raw(block.side.size // 8).view(np.uint8) < 128
-    np.testing.assert_array_equal(block.side.T.ravel(), np.where(sides, 1.0, -1.0))
+    normal = reference.standard_normal(block.channels.change.size, dtype=np.float32)
+    np.testing.assert_array_equal(block.channels.change.T.ravel(), 0.3 * normal.astype(np.float64))
+    sides = reference.bit_generator.random_raw(block.channels.side.size // 8).view(np.uint8) < 128
+    np.testing.assert_array_equal(block.channels.side.T.ravel(), np.where(sides, 1.0, -1.0))
     assert _JUMP % 2 == 1
 
 
 @pytest.mark.parametrize("probability", [0.0, 1e-3, 0.3, 0.5, 0.75, 0.999, 1.0])
 def test_sides_come_with_their_probability(probability):
-    sides = Tape.draw(MarketParams(buy_probability=probability), 8, 10_000).side
+    sides = Tape.draw(MarketParams(buy_probability=probability), 8, 10_000).channels.side
     error = np.sqrt(probability * (1 - probability) / sides.size)
     assert abs((sides == 1).mean() - probability) <= 4 * error
 
@@ -40,7 +42,7 @@ def test_sides_come_with_their_probability(probability):
 def test_seeds_and_episodes_are_different_markets():
     params = MarketParams()
     a, b = Tape.draw(params, 0, 50), Tape.draw(params, 1, 50)
-    moves = np.concatenate([a.change, b.change], axis=1)
+    moves = np.concatenate([a.channels.change, b.channels.change], axis=1)
     assert len(np.unique(moves)) == moves.size
     correlation = np.corrcoef(moves.T)
     assert np.abs(correlation - np.eye(100)).max() < 0.5  # 100 trades each: 5 standard errors
@@ -49,9 +51,9 @@ def test_seeds_and_episodes_are_different_markets():
 def test_a_mechanism_that_is_turned_off_leaves_the_rest_as_it_is():
     plain = Tape.draw(MarketParams(), 3, 40)
     sparse = Tape.draw(MarketParams(arrival_probability=0.999999), 3, 40)
-    np.testing.assert_array_equal(plain.change, sparse.change)
-    came = sparse.side != 0
-    np.testing.assert_array_equal(plain.side[came], sparse.side[came])
+    np.testing.assert_array_equal(plain.channels.change, sparse.channels.change)
+    came = sparse.channels.side != 0
+    np.testing.assert_array_equal(plain.channels.side[came], sparse.channels.side[came])
 
 
 @given(params=market_parameters(max_trades=4), seed=st.integers(0, 2**32))
@@ -61,19 +63,19 @@ def test_what_is_summed_is_what_is_drawn(params, seed):
     law = outcomes(params)
     tape = Tape.draw(params, seed, 20_000 // params.num_trades)
     asked = np.concatenate([tape.request(trade).wanted for trade in range(tape.num_trades)])
-    for probability, request in zip(law.probability, law.request.wanted, strict=True):
+    for probability, request in zip(law.start, law.request.wanted, strict=True):
         error = np.sqrt(probability * (1 - probability) / asked.size)
         assert abs(np.mean(asked == request) - probability) <= 4.5 * error + 1e-12
-    assert law.probability.sum() == pytest.approx(1.0)
+    assert law.start.sum() == pytest.approx(1.0)
     error = params.price_volatility / np.sqrt(asked.size)
-    assert abs(tape.change.mean()) <= 4.5 * error + 1e-12
-    assert abs(tape.change.std() - params.price_volatility) <= 4.5 * error + 1e-12
+    assert abs(tape.channels.change.mean()) <= 4.5 * error + 1e-12
+    assert abs(tape.channels.change.std() - params.price_volatility) <= 4.5 * error + 1e-12
 
 
 class TestReplay:
     def test_shapes(self):
-        assert Tape.replay([1, -1], [0.1, 0.2]).side.shape == (2, 1)
-        assert Tape.replay([[1, -1], [1, 1], [0, 1]], np.zeros((3, 2))).side.shape == (2, 3)
+        assert Tape.replay([1, -1], [0.1, 0.2]).channels.side.shape == (2, 1)
+        assert Tape.replay([[1, -1], [1, 1], [0, 1]], np.zeros((3, 2))).channels.side.shape == (2, 3)
 
     @pytest.mark.parametrize(
         ("sides", "moves", "sizes", "message"),
@@ -99,7 +101,7 @@ class TestReplay:
 
     def test_what_is_recorded_of_nobody_does_not_matter(self):
         tape = Tape.replay([1, 0, 0], [0, 0, 0], [2, 0, np.nan])
-        assert tape.size[:, 0].tolist() == [2, 1, 1]
+        assert tape.channels.size[:, 0].tolist() == [2, 1, 1]
 
     @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
     def test_files(self, tmp_path, suffix):
@@ -112,7 +114,7 @@ class TestReplay:
         write(table.assign(episode=["a", "a", "b", "b"]))
         split = Tape.read(path)
         assert (split.num_trades, split.num_episodes) == (2, 2)
-        assert split.size[:, 1].tolist() == [3.0, 1.0]
+        assert split.channels.size[:, 1].tolist() == [3.0, 1.0]
         write(table.assign(episode=["a", "b", "b", "b"]))
         with pytest.raises(ValueError, match="episodes differ in length"):
             Tape.read(path)

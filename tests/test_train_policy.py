@@ -9,7 +9,7 @@ import pytest
 
 from baselines import policy_value
 from mm_env import MarketParams, play
-from mm_env.agent_view import observation_space
+from mm_env.observation import observation_space
 
 pytest.importorskip("stable_baselines3")
 
@@ -48,7 +48,7 @@ def folder(model, tmp_path):
 def test_it_acts_as_the_model_does(policy_kwargs, tmp_path):
     model = make_model(**policy_kwargs)
     save_policy(NetworkPolicy.of(model, PARAMS), tmp_path)
-    space = observation_space()
+    space = observation_space(PARAMS)
     observations = np.random.default_rng(0).uniform(space.low, space.high, (5_000, 3)).astype(np.float32)
     with torch.no_grad():
         scores = model.policy.get_distribution(torch.as_tensor(observations)).distribution.logits.numpy()

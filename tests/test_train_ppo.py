@@ -125,7 +125,7 @@ def test_evaluation_meets_the_exact_value():
 
 
 def test_the_share_is_unknown_where_the_market_cannot_be_solved(monkeypatch):
-    monkeypatch.setattr("baselines.optimal._LARGEST_GRID", 1)
+    monkeypatch.setattr("baselines.game._LARGEST", 1)
     assert np.isnan(tiny().share)
 
 

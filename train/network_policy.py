@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env.agent_view import Actions, Observations, hedge_levels, observation_names
+from mm_env.action import Actions, action_sizes, hedge_levels, quote_levels
+from mm_env.observation import Observations, observation_names
 from mm_env.params import MarketParams
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class Layer(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class NetworkPolicy:
     """The action that a network scores highest: a `Policy` as of `baselines.policy`.
+
+    The last layer scores every hedge level, then every quote level where the agent quotes; in a market with continuous
+    actions its outputs are the action.
 
     Attributes:
         layers: Linear layers, first to last, with `activation` between them.
@@ -65,20 +69,23 @@ class NetworkPolicy:
         values = np.asarray(observations, dtype=np.float32)
         for layer in self.layers[:-1]:
             values = ACTIVATIONS[self.activation](values @ layer.weight.T + layer.bias)
-        last = self.layers[-1]
-        return np.asarray(np.argmax(values @ last.weight.T + last.bias, axis=-1))
+        last, sizes = self.layers[-1], action_sizes(self.params)
+        scores = values @ last.weight.T + last.bias
+        if self.params.continuous:
+            return np.clip(scores, -1.0, 1.0)
+        best = [part.argmax(axis=-1) for part in np.split(scores, np.cumsum(sizes)[:-1], axis=-1)]
+        return np.asarray(best[0]) if len(best) == 1 else np.stack(best, axis=-1)
 
     def sizes(self) -> list[int]:
         """Numbers that go in, through and out: [observations, hidden, ..., actions]."""
         return [self.layers[0].weight.shape[1], *(layer.bias.size for layer in self.layers)]
 
     def check_market(self, params: MarketParams) -> None:
-        """Raise `ValueError` unless the actions mean the same in `params`; other numbers of the market may differ."""
-        for name, mine, theirs in zip(
-            ("hedge_action", "hedge levels"), _actions(self.params), _actions(params), strict=True
-        ):
-            if mine != theirs:
-                raise ValueError(f"the policy is for a market with {name} {mine}, this one has {theirs}")
+        """Raise `ValueError` unless `params` shows and takes the same; other numbers of the market may differ."""
+        here = _interface(params)
+        for name, mine in _interface(self.params).items():
+            if mine != here[name]:
+                raise ValueError(f"the policy is for a market with {name} {mine}, this one has {here[name]}")
 
     @classmethod
     def of(
@@ -103,7 +110,8 @@ class NetworkPolicy:
 
 def network_sizes(params: MarketParams, hidden: list[int]) -> list[int]:
     """The sizes of a network for this market: [observations, *hidden, actions]."""
-    return [len(observation_names()), *hidden, len(hedge_levels(params))]
+    sizes = action_sizes(params)
+    return [len(observation_names(params)), *hidden, len(sizes) if params.continuous else sum(sizes)]
 
 
 def layer_shapes(sizes: list[int]) -> list[tuple[tuple[int, int], tuple[int]]]:
@@ -123,8 +131,14 @@ def _check_weights(name: str, values: Any, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} must be finite, got {values[~np.isfinite(values)][0]}")
 
 
-def _actions(params: MarketParams) -> tuple[str, list[int]]:
-    return params.hedge_action, hedge_levels(params).astype(int).tolist()
+def _interface(params: MarketParams) -> dict[str, Any]:
+    return {
+        "hedge_action": params.hedge_action,
+        "hedge levels": hedge_levels(params).astype(int).tolist(),
+        "quote levels": quote_levels(params).tolist() if params.quote_levels > 1 else None,
+        "continuous": params.continuous,
+        "observations": list(observation_names(params)),
+    }
 
 
 def _array(tensor: Any) -> Weights:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mm_env.agent_view import observation_names
 from mm_env.files import replacing
+from mm_env.observation import observation_names
 from mm_env.params import MarketParams
 from train.network_policy import Layer, NetworkPolicy, layer_shapes, network_sizes
 
@@ -36,7 +36,7 @@ def save_policy(policy: NetworkPolicy, folder: str | Path) -> None:
         "format": FORMAT,
         "env": policy.env,
         "market": policy.params.to_dict(),
-        "observations": list(observation_names()),
+        "observations": list(observation_names(policy.params)),
         "layers": policy.sizes(),
         "activation": policy.activation,
         "training": dict(policy.training),
@@ -103,8 +103,9 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 
 def _read_sizes(description: Mapping[str, Any], market: MarketParams) -> list[int]:
-    if description["observations"] != list(observation_names()):
-        raise ValueError(f"made for observations {description['observations']}, here they are {observation_names()}")
+    names = observation_names(market)
+    if description["observations"] != list(names):
+        raise ValueError(f"made for observations {description['observations']}, here they are {names}")
     sizes: list[Any] = description["layers"]
     whole = all(type(size) is int and size > 0 for size in sizes)
     if not whole or not 2 <= len(sizes) <= _MOST_LAYERS or sizes != network_sizes(market, sizes[1:-1]):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from mm_env.agent_view import Observations
 from mm_env.markets import market_params
+from mm_env.observation import Observations
 from mm_env.params import MarketParams
 from mm_env.vector_env import HedgingVectorEnv
 

@@ -1,0 +1,182 @@
+"""Game: a market as a finite decision problem, laid out by the law itself.
+
+Prices are translation-invariant and the risk penalty is a function of inventory, so the state is the inventory now and
+after each order in flight; what is seen beside it is one of finitely many scenes (`mm_env.flow.outcomes`). The law
+plays every state, scene and option at once, by broadcasting, with the price move at its conditional mean: the reward is
+linear in the move, so that gives its expectation exactly.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mm_env import market
+from mm_env.channels import of_regime
+from mm_env.flow import acceptance, outcomes
+from mm_env.market import Book, Deal, Decision, Move, Number, Request
+from mm_env.observation import Observations, View, observe
+from mm_env.params import MarketParams
+
+Values = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+_LARGEST = 40_000_000  # states times scenes times options: a few seconds a step of the horizon
+
+
+class TooLargeError(ValueError):
+    """The market has too many states to be solved exactly."""
+
+
+class Half(NamedTuple):
+    """What the second half of a step makes of every case; arrays that broadcast to (states, scenes, options)."""
+
+    reward: Values  # expected
+    after: Whole  # number of the state at the end of the step
+
+
+class Stage(NamedTuple):
+    """What a step makes of every case: with probability `chance` the client trades."""
+
+    chance: Values
+    yes: Half
+    no: Half
+
+
+class Game:
+    """States, scenes, and what the law makes of them. Arrays have the axes (state, scene, option).
+
+    Attributes:
+        params: The market.
+        scenes: What a step can show.
+        shape: Of the grid of states: an axis for the inventory now and after each order in flight.
+        states: Their number.
+        start: The number of the state without inventory or orders.
+        book: Each state's book; parts of shape (states, 1, 1).
+        requests: Each scene's request; parts of shape (scenes, 1).
+        row: For each scene, which row of `onward` holds what follows it; shape (scenes,).
+
+    Raises:
+        ValueError: The market is not finite or too large; the message names the field.
+    """
+
+    def __init__(self, params: MarketParams) -> None:
+        self.params = params
+        self.scenes = outcomes(params)
+        self.shape = (2 * params.inventory_limit + 1,) * (1 + params.hedge_latency)
+        self.states = int(np.prod(np.array(self.shape, dtype=object)))
+        self.check_size(1)
+        positions = np.indices(self.shape).reshape(len(self.shape), -1, 1, 1) - float(params.inventory_limit)
+        opening = market.opening(params)
+        self.book: Book = opening._replace(inventory=positions[0], mid=0.0, in_flight=tuple(np.diff(positions, axis=0)))
+        self.start = self.number(opening).item()
+        self.requests = Request(*(_column(part) for part in self.scenes.request))
+        self._rows, self.row = np.unique(self.scenes.probability, axis=0, return_inverse=True)
+
+    def names(self) -> list[str]:
+        """What to call each scene: side and size, and tier, regime and the side before where there are several."""
+        sides = {1: "buy", -1: "sell", 0: "nobody"}
+        seen = np.broadcast_arrays(*self.scenes.request[:5])
+        found = []
+        for side, wanted, tier, last, regime in zip(*seen, strict=True):
+            parts = [f"{sides[int(side)]} {abs(wanted):g}" if side else sides[0]]
+            parts += [f"tier {tier}"] if side and len(self.params.tiers) > 1 else []
+            parts += [f"after {sides[int(last)]}"] if self.params.remembers_side else []
+            parts += [f"regime {regime}"] if len(self.params.volatilities) > 1 else []
+            found.append(", ".join(parts))
+        return found
+
+    def check_size(self, options: int) -> None:
+        """Raise `TooLargeError` where so many options in every state and scene would take too long."""
+        size = self.states * len(self.scenes.start) * options
+        if size > _LARGEST:
+            fields = ["inventory_limit", *(["hedge_latency"] if self.params.hedge_latency else [])]
+            said = " and ".join(f"{name}={getattr(self.params, name)}" for name in fields)
+            raise TooLargeError(
+                f"{said} with {options} hedge levels is too large to solve exactly: {size:.2g} cases, at most "
+                f"{_LARGEST:.2g}; set hedge_levels or a smaller {fields[-1]}"
+            )
+
+    def number(self, book: Book) -> Whole:
+        """The number of the state of a book: parts of any shape."""
+        positions = [np.asarray(book.inventory)]
+        for order in book.in_flight:
+            positions.append(positions[-1] + order)
+        index = tuple(
+            np.round(p).astype(np.int64) + self.params.inventory_limit for p in np.broadcast_arrays(*positions)
+        )
+        return np.asarray(np.ravel_multi_index(index, self.shape))
+
+    def move(self, last: bool, scenes: Any = slice(None)) -> Move:
+        """The price move to expect after each scene; parts of shape (scenes, 1)."""
+        mean, regime = self.scenes.expected[scenes, None], np.asarray(self.requests.regime)[scenes]
+        params = self.params
+        return Move(mean, mean, last, of_regime(params.hedge_costs, regime), of_regime(params.risk_weights, regime))
+
+    def deal(self, decision: Decision) -> tuple[Deal, Values]:
+        """The first half of a step if the client accepts, and the probability that he trades."""
+        dealt = market.deal(self.book, self.requests, decision, self.params)
+        return dealt, dealt.filled * acceptance(self.requests, decision.distance, self.params)
+
+    def no_deal(self) -> Deal:
+        """The first half of a step in which nobody trades."""
+        return Deal(self.book.inventory, 0.0, False, 0.0, 0.0)
+
+    def carry(self, dealt: Deal, decision: Decision, move: Move) -> Half:
+        """The second half of a step: hedge, move and mark."""
+        step = market.carry(self.book, dealt, decision, move, self.params)
+        return Half(np.asarray(market.expected_reward(step, move, self.params)), self.number(step.book))
+
+    def stage(self, decision: Decision, last: bool) -> Stage:
+        """A whole step; parts of the decision broadcast to (states, scenes, options)."""
+        dealt, chance = self.deal(decision)
+        move = self.move(last)
+        return Stage(chance, self.carry(dealt, decision, move), self.carry(self.no_deal(), decision, move))
+
+    def onward(self, values: Values) -> Values:
+        """Value to come: what is worth (states, scenes, options), averaged over the scenes that follow each row."""
+        return np.asarray(np.einsum("so...,ro->sr...", values, self._rows, optimize=True))
+
+    def value(self, stage: Stage, onward: Values) -> Values:
+        """Reward now plus value to come, shape (states, scenes, options)."""
+        options = np.arange(onward.shape[2])
+        yes, no = (half.reward + onward[half.after, self.row[:, None], options] for half in (stage.yes, stage.no))
+        return np.asarray(stage.chance * yes + (1.0 - stage.chance) * no)
+
+    def average(self, values: Values) -> Values:
+        """Values of shape (states, scenes, ...) averaged over the first scene of an episode."""
+        return np.asarray(np.einsum("so...,o->s...", values, self.scenes.start))
+
+    def observations(self, trades_left: Number) -> Observations:
+        """What a dealer sees in every state and scene, shape (states, scenes, observations)."""
+        return observe(self.book, self.requests, trades_left, self.params)[:, :, 0]
+
+    def cases(self, view: View) -> tuple[Whole, Whole]:
+        """The state and the scene that each dealer sees.
+
+        Raises:
+            ValueError: A scene that cannot come in this market, as on a tape recorded elsewhere.
+        """
+        known, seen = self._code(self.scenes.request), self._code(view.request)
+        order = np.argsort(known)
+        scene = order[np.minimum(np.searchsorted(known[order], seen), len(known) - 1)]
+        unknown = known[scene] != seen
+        if unknown.any():
+            asked = np.asarray(view.request.wanted)[unknown][0]
+            requests = sorted(set(np.asarray(self.scenes.request.wanted).tolist()))
+            raise ValueError(f"the optimum knows the requests {requests} of its market, got {asked:g}")
+        return self.number(view.book), np.asarray(scene)
+
+    def _code(self, request: Request) -> Whole:
+        """One whole number for each thing that can be seen."""
+        digits = ((request.tier, 256), (np.asarray(request.last_side) + 1, 3), (request.regime, 256))
+        code = np.asarray(request.wanted).astype(np.int64)
+        for digit, base in digits:
+            code = code * base + np.asarray(digit).astype(np.int64)
+        return code
+
+
+def _column(part: Any) -> Any:
+    return part[:, None] if isinstance(part, np.ndarray) else part

@@ -1,0 +1,125 @@
+"""Checked fields of a frozen record: each carries its meaning, unit and range, and a bad value names all three."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+LARGEST = 1e9  # far beyond any market, small enough that squares and sums of it stay finite
+
+
+def whole(default: int | None, meaning: str, unit: str, low: int, high: int = 1_000_000) -> Any:
+    """A whole number."""
+    return _field(default, meaning, unit, kind=int, low=low, high=high)
+
+
+def real(default: float, meaning: str, unit: str, low: float = 0.0, high: float = LARGEST) -> Any:
+    """A finite number."""
+    return _field(default, meaning, unit, kind=float, low=low, high=high)
+
+
+def flag(default: bool, meaning: str) -> Any:
+    """True or False."""
+    return _field(default, meaning, "true or false", kind=bool)
+
+
+def choice(default: str, meaning: str, choices: Sequence[str]) -> Any:
+    """One of some names."""
+    return _field(default, meaning, "name", kind=str, choices=tuple(choices))
+
+
+def several(default: tuple[Any, ...] | None, meaning: str, unit: str, each: Any, least: int = 1) -> Any:
+    """A list of `least` values or more, each as the field `each` asks; kept as a tuple."""
+    return _field(default, meaning, unit, kind=tuple, each=each.metadata, least=least)
+
+
+def records(default: tuple[Any, ...], meaning: str, build: Callable[[Mapping[str, object]], Any], kind: type) -> Any:
+    """A list of records, or of mappings that `build` makes one from; kept as a tuple."""
+    return _field(default, meaning, "list", kind=list, build=build, record=kind)
+
+
+def check_fields(record: Any) -> None:
+    """Turn every field of a frozen record into the plain type it asks for, or raise `ValueError`."""
+    for field in dataclasses.fields(record):
+        value = _checked(field.name, field.metadata, getattr(record, field.name))
+        object.__setattr__(record, field.name, value)
+
+
+def check_names(names: Mapping[str, object], cls: Any, noun: str) -> None:
+    """Raise `ValueError` at the first name that is no field of `cls`, suggesting the nearest."""
+    known = [field.name for field in dataclasses.fields(cls)]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(str(name), known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+            raise ValueError(f"{name!r} is not a {noun}; {hint}")
+
+
+def describe_fields(cls: Any) -> list[list[str]]:
+    """Every field: name, default, unit, what is allowed, meaning."""
+    return [
+        [field.name, str(field.default), field.metadata["unit"], _allowed(field.metadata), field.metadata["meaning"]]
+        for field in dataclasses.fields(cls)
+    ]
+
+
+def _field(default: object, meaning: str, unit: str, **check: object) -> Any:
+    return dataclasses.field(
+        default=default, metadata={"meaning": meaning, "unit": unit, "optional": default is None, **check}
+    )
+
+
+def _checked(name: str, rule: Mapping[str, Any], value: Any) -> object:
+    """Return `value` as the plain Python type that the rule asks for, or raise `ValueError`."""
+    if value is None and rule["optional"]:
+        return None
+    kind = rule["kind"]
+    if kind is bool and isinstance(value, bool | np.bool_):
+        return bool(value)
+    if kind is str and isinstance(value, str) and value in rule["choices"]:
+        return value
+    if kind is int and _is_number(value, numbers.Integral) and rule["low"] <= value <= rule["high"]:
+        return int(value)
+    if kind is float and _is_number(value, numbers.Real) and rule["low"] <= value <= rule["high"]:
+        return float(value)
+    if isinstance(value, list | tuple | np.ndarray) and kind in (tuple, list):
+        items = list(value)
+        if kind is tuple and len(items) >= rule["least"]:
+            return tuple(_checked(f"{name}[{i}]", rule["each"], item) for i, item in enumerate(items))
+        if kind is list and items:
+            return tuple(_record(f"{name}[{i}]", rule, item) for i, item in enumerate(items))
+    raise ValueError(f"{name} must be {_allowed(rule)} ({rule['unit']}), got {value!r}")
+
+
+def _record(name: str, rule: Mapping[str, Any], value: Any) -> object:
+    if isinstance(value, rule["record"]):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name} must be a mapping of names to values, got {value!r}")
+    try:
+        return rule["build"](value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool | np.bool_)
+
+
+def _allowed(rule: Mapping[str, Any]) -> str:
+    end = ", or None" if rule["optional"] else ""
+    if rule["kind"] is bool:
+        return "True or False"
+    if rule["kind"] is str:
+        return "one of " + ", ".join(repr(choice) for choice in rule["choices"])
+    if rule["kind"] is tuple:
+        return f"a list of {rule['least']} or more, each {_allowed(rule['each'])}{end}"
+    if rule["kind"] is list:
+        return f"a list of 1 or more {rule['record'].__name__} or mappings"
+    noun = "a whole number" if rule["kind"] is int else "a number"
+    return f"{noun} from {rule['low']:g} to {rule['high']:g}{end}"

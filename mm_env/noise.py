@@ -1,0 +1,78 @@
+"""The random numbers of the world, block after block of each seed, in an order that never depends on an action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mm_env.params import MarketParams
+
+_JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^128 / golden ratio, odd
+
+
+class Noise(NamedTuple):
+    """Raw random numbers of n episodes, each array of shape (n, num_trades), in the order they are drawn.
+
+    A mechanism that is turned off draws nothing; what is always on comes first. So turning one off leaves the
+    base market's numbers as they are.
+    """
+
+    move: NDArray[np.float32]  # standard normal
+    side: NDArray[np.uint8]  # one byte: a client who knows nothing buys if it is below 256 * buy_probability
+    uniforms: dict[str, NDArray[np.float32]]  # on [0, 1), of the mechanisms that are on
+    jump: NDArray[np.float32] | None  # standard normal
+    change: NDArray[np.float64]  # not random: where the price moves are written
+
+    @classmethod
+    def sized(cls, params: MarketParams, episodes: int, former: Noise | None) -> Noise:
+        """Memory for so many episodes: the former block's, if it is as large."""
+        shape = (episodes, params.num_trades)
+        if former is not None and former.move.shape == shape:
+            return former
+        uniforms = {name: np.empty(shape, np.float32) for name in _uniforms(params)}
+        jump = np.empty(shape, np.float32) if params.jump_probability > 0 else None
+        return cls(np.empty(shape, np.float32), np.empty(shape, np.uint8), uniforms, jump, np.empty(shape))
+
+
+def _uniforms(params: MarketParams) -> Iterator[str]:
+    """The mechanisms that need a uniform number at each step, in the order of drawing."""
+    needed = {
+        "tie": (256 * params.buy_probability) % 1 > 0,  # decides the side where the byte alone does not
+        "arrival": params.arrival_probability < 1,
+        "repeat": params.flow_persistence > 0,
+        "informed": params.informed_fraction > 0,
+        "kind": sum(len(tier.sizes) for tier in params.tiers) > 1,  # tier and size
+        "reservation": not params.accepts_any,
+        "regime": len(params.volatilities) > 1,
+        "jump": params.jump_probability > 0,
+    }
+    return (name for name, is_needed in needed.items() if is_needed)
+
+
+class Stream:
+    """The random numbers of one seed. Block b is drawn by `PCG64DXSM(seed).jumped(b)`."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._bits = np.random.PCG64DXSM(seed)
+        self._origin = self._bits.state
+        self._generator = np.random.Generator(self._bits)
+
+    def __reduce__(self) -> Any:
+        return Stream, (self._seed,)  # a block is reached from its seed; copies of the two objects may part
+
+    def fill(self, block: int, noise: Noise, rows: slice) -> None:
+        """Write block number `block` into `rows` of the noise."""
+        self._bits.state = self._origin
+        self._bits.advance(block * _JUMP % 2**128)
+        self._generator.standard_normal(out=noise.move[rows], dtype=np.float32)
+        sides = noise.side[rows]
+        words = self._bits.random_raw(-(-sides.size // 8)).astype("<u8", copy=False)
+        sides[...] = words.view(np.uint8)[: sides.size].reshape(sides.shape)
+        for uniform in noise.uniforms.values():
+            self._generator.random(out=uniform[rows], dtype=np.float32)
+        if noise.jump is not None:
+            self._generator.standard_normal(out=noise.jump[rows], dtype=np.float32)
