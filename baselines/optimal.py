@@ -28,6 +28,7 @@ from mm_env.params import MarketParams
 __all__ = ["OptimalPolicy", "Solution", "TooLargeError", "best_rule", "policy_value", "rule_values", "solve"]
 
 _TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
+_MOST_PAIRS, _COARSE = 1000, 7  # pairs of threshold and distance that are all tried; else so many of each at first
 _RULES_AT_ONCE = 4_000_000  # states times scenes times rules
 
 
@@ -265,22 +266,30 @@ class Rule(NamedTuple):
 def best_rule(params: MarketParams) -> Rule:
     """The fixed threshold, and fixed distance where the agent quotes, with the largest J.
 
-    Found by going through all thresholds, then all distances, and so on, until neither does better.
+    Where there are too many pairs to try, the best of a coarse grid is improved by going through all thresholds, then
+    all distances, and so on, until neither does better.
     """
-    levels = hedge_levels(params.replace(hedge_action="threshold"))
-    best = Rule(int(levels[-1]), params.spread, -np.inf)
-    for turn in itertools.count():
-        grid = levels if turn % 2 == 0 else quote_levels(params)
-        tried = (
-            (grid, np.full(len(grid), best.distance)) if turn % 2 == 0 else (np.full(len(grid), best.threshold), grid)
-        )
-        values = rule_values(params, *tried)
-        top = int(values.argmax())
-        found = Rule(int(tried[0][top]), float(tried[1][top]), float(values[top]))
-        if turn > 0 and found.value <= best.value * (1 + 1e-12):
+    levels, distances = hedge_levels(params.replace(hedge_action="threshold")), quote_levels(params)
+    if len(levels) * len(distances) <= _MOST_PAIRS:
+        return _best_of(params, levels, distances)
+    best = _best_of(params, _coarse(levels), _coarse(distances))
+    while True:
+        found = _best_of(params, levels, np.array([best.distance]))
+        found = _best_of(params, np.array([found.threshold]), distances)
+        if found.value <= best.value + _TIE * abs(best.value):
             return best
         best = found
-    raise AssertionError("unreachable")
+
+
+def _best_of(params: MarketParams, levels: Values, distances: Values) -> Rule:
+    pairs = np.array(list(itertools.product(levels, distances)))
+    values = rule_values(params, pairs[:, 0], pairs[:, 1])
+    threshold, distance = pairs[values.argmax()]
+    return Rule(int(threshold), float(distance), float(values.max()))
+
+
+def _coarse(grid: Values) -> Values:
+    return np.asarray(grid[np.unique(np.linspace(0, len(grid) - 1, _COARSE).round().astype(int))])
 
 
 def _rule_values(game: Game, rules: Decision) -> Values:
