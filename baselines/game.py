@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
 
 from mm_env import market
 from mm_env.channels import of_regime
@@ -57,6 +58,7 @@ class Game:
         book: Each state's book; parts of shape (states, 1, 1).
         requests: Each scene's request; parts of shape (scenes, 1).
         row: For each scene, which row of `onward` holds what follows it; shape (scenes,).
+        rows: Their number: scenes after which the same is to come share one.
 
     Raises:
         ValueError: The market is not finite or too large; the message names the field.
@@ -74,6 +76,7 @@ class Game:
         self.start = self.number(opening).item()
         self.requests = Request(*(_column(part) for part in self.scenes.request))
         self._rows, self.row = np.unique(self.scenes.probability, axis=0, return_inverse=True)
+        self.rows = len(self._rows)
 
     def names(self) -> list[str]:
         """What to call each scene: side and size, and tier, regime and the side before where there are several."""
@@ -138,6 +141,27 @@ class Game:
     def onward(self, values: Values) -> Values:
         """Value to come: what is worth (states, scenes, options), averaged over the scenes that follow each row."""
         return np.asarray(np.einsum("so...,ro->sr...", values, self._rows, optimize=True))
+
+    def chain(self, stage: Stage) -> tuple[Any, Values]:
+        """A step that is the same at every trade, as a linear map: onward before = reward + transition @ onward after.
+
+        Returns:
+            The transition, a sparse matrix over onward values of shape (states, rows, options) raveled, and the reward
+            of that shape.
+        """
+        shape = (self.states, self.rows, stage.chance.shape[2])
+        before = np.arange(np.prod(shape)).reshape(shape)[:, :, None]  # (states, rows, scenes, options)
+        likely, row = self._rows[:, :, None], self.row[:, None]
+        parts = []
+        for half, chance in ((stage.yes, stage.chance), (stage.no, 1.0 - stage.chance)):
+            after = np.ravel_multi_index(np.broadcast_arrays(half.after, row, np.arange(shape[2])), shape)
+            weight = (likely * chance[:, None] * np.ones(half.after.shape)[:, None]).ravel()
+            both = np.broadcast_arrays(before, after[:, None])
+            parts.append((weight, *(index.ravel() for index in both)))
+        weight, start, stop = (np.concatenate(part) for part in zip(*parts, strict=True))
+        size = int(np.prod(shape))
+        transition = coo_array((weight, (start, stop)), shape=(size, size)).tocsr()
+        return transition, self.onward(self.value(stage, np.zeros(shape)))
 
     def value(self, stage: Stage, onward: Values) -> Values:
         """Reward now plus value to come, shape (states, scenes, options)."""

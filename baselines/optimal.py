@@ -29,7 +29,7 @@ __all__ = ["OptimalPolicy", "Solution", "TooLargeError", "best_rule", "policy_va
 
 _TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
 _MOST_PAIRS, _COARSE = 1000, 7  # pairs of threshold and distance that are all tried; else so many of each at first
-_RULES_AT_ONCE = 4_000_000  # states times scenes times rules
+_RULES_AT_ONCE = 2_000_000  # states times scenes times rules
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ class Quotes(NamedTuple):
 
 
 def solve(params: MarketParams) -> Solution:
-    """The exact optimum of a market.
+    """The exact optimum of a market; where actions are continuous, over the quotes of its grid.
 
     Raises:
         ValueError: The market is too large to solve or not finite; the message names the field.
@@ -293,10 +293,14 @@ def _coarse(grid: Values) -> Values:
 
 
 def _rule_values(game: Game, rules: Decision) -> Values:
-    usual, last = game.stage(rules, last=False), game.stage(rules, last=True)
-    worth = np.zeros((game.states, len(game.row), len(rules.threshold)))
-    for trade in reversed(range(game.params.num_trades)):
-        worth = game.value(last if trade == game.params.num_trades - 1 else usual, game.onward(worth))
+    nothing = np.zeros((game.states, game.rows, len(rules.threshold)))
+    usual, worth = game.stage(rules, last=False), game.value(game.stage(rules, last=True), nothing)
+    transition, reward = game.chain(usual)
+    onward = game.onward(worth)
+    for _ in range(game.params.num_trades - 2):
+        onward = reward + (transition @ onward.ravel()).reshape(onward.shape)
+    if game.params.num_trades > 1:
+        worth = game.value(usual, onward)
     return np.asarray(game.average(worth)[game.start])
 
 

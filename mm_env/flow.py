@@ -50,7 +50,7 @@ def shape(noise: Noise, params: MarketParams) -> Channels:
     side, last_side, informed = _sides(noise, change, came, params)
     kind = _kinds(u["kind"], params) if "kind" in u else 0
     _, tiers, sizes = kinds(params)
-    tier = tiers[kind] if len(params.tiers) > 1 else 0
+    tier = (tiers[kind] if came is None else tiers[kind] * came) if len(params.tiers) > 1 else 0
     size = sizes[kind] if params.has_sizes else None
     reservation = _reservations(u.get("reservation"), tier, came, params)
     expected = _expected(side, last_side, regime, deviation, params)
@@ -142,8 +142,8 @@ def _upper_part(drift: Number, sigma: Number, params: MarketParams) -> tuple[Val
     chance, gain = 0.0, 0.0
     for share, deviation in parts:
         mu, s = np.broadcast_arrays(np.asarray(drift, np.float64), np.asarray(deviation, np.float64))
-        z = np.divide(mu, s, out=np.sign(mu) * 40.0, where=s > 0)
-        below = 0.5 * (1.0 + _erf(z / math.sqrt(2.0)).astype(np.float64))
+        z = np.divide(mu, s, out=np.asarray(np.sign(mu) * 40.0), where=s > 0)
+        below = 0.5 * (1.0 + np.asarray(_erf(z / math.sqrt(2.0)), dtype=np.float64))
         chance = chance + share * below
         gain = gain + share * (mu * below + s * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi))
     return np.asarray(chance), np.asarray(gain)

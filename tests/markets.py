@@ -1,27 +1,68 @@
 """What the contract tests are applied to: every registered market, and random parameters of the law."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 from mm_env import MARKETS, MarketParams
 
 IDS = list(MARKETS)
+NOT_FINITE = ("mean_reversion", "quote_latency")  # what the exact solver cannot have
 
 
 @st.composite
-def market_parameters(draw: st.DrawFn, max_trades: int = 30, max_limit: int = 12) -> MarketParams:
-    """Any market of ordinary size."""
+def market_parameters(
+    draw: st.DrawFn, max_trades: int = 30, max_limit: int = 12, finite: bool = False, **fixed: Any
+) -> MarketParams:
+    """Any market of ordinary size, each mechanism on or off; `finite`: one that the exact solver takes."""
     price = st.floats(0, 10, allow_subnormal=False)
-    return MarketParams(
-        num_trades=draw(st.integers(1, max_trades)),
-        inventory_limit=draw(st.integers(0, max_limit)),
-        hedge_threshold=draw(st.integers(0, 15)),
-        hedge_cost_per_unit=draw(price),
-        spread=draw(price),
-        price_volatility=draw(price),
-        starting_price=draw(st.floats(-1000, 1000, allow_subnormal=False)),
-        risk_aversion=draw(st.floats(0, 1, allow_subnormal=False)),
-        arrival_probability=draw(st.floats(0, 1)),
-        buy_probability=draw(st.floats(0, 1)),
-        liquidate_at_end=draw(st.booleans()),
-        hedge_action=draw(st.sampled_from(["threshold", "units"])),
-    )
+    share = st.just(0.0) | st.floats(0, 1)
+    small = st.just(0.0) | st.floats(0, 0.1, allow_subnormal=False)
+    limit = draw(st.integers(0, max_limit))
+    values = {
+        "num_trades": draw(st.integers(1, max_trades)),
+        "inventory_limit": limit,
+        "hedge_threshold": draw(st.integers(0, 15)),
+        "hedge_cost_per_unit": draw(price),
+        "spread": draw(price),
+        "price_volatility": draw(price),
+        "starting_price": draw(st.floats(-1000, 1000, allow_subnormal=False)),
+        "risk_aversion": draw(st.floats(0, 1, allow_subnormal=False)),
+        "arrival_probability": draw(st.just(1.0) | st.floats(0, 1)),
+        "buy_probability": draw(st.just(0.5) | st.floats(0, 1)),
+        "flow_persistence": draw(share),
+        "informed_fraction": draw(share),
+        "tiers": draw(st.lists(client_tiers(), min_size=1, max_size=2)),
+        "hedge_impact": draw(small),
+        "hedge_latency": draw(st.sampled_from([0, 0, 1, 2])),
+        "jump_probability": draw(share),
+        "jump_volatility": draw(price),
+        "hedge_action": draw(st.sampled_from(["threshold", "units"])),
+        "liquidate_at_end": draw(st.booleans()),
+        "continuous": draw(st.booleans()),
+    }
+    if values["liquidate_at_end"]:
+        values["permanent_impact"] = draw(small)
+    if draw(st.booleans()):
+        values |= {"quote_levels": draw(st.integers(2, 6)), "tick": draw(st.floats(0.01, 1)), "lowest_quote": -0.5}
+    if draw(st.booleans()):
+        values["volatility_regimes"] = draw(st.lists(price, min_size=2, max_size=3))
+        values["regime_persistence"] = draw(st.floats(0, 1))
+        values["regime_hedge_costs"] = draw(
+            st.none() | st.just([0.01, 0.02, 0.03][: len(values["volatility_regimes"])])
+        )
+    if not finite:
+        values["mean_reversion"] = draw(share)
+        values["quote_latency"] = draw(st.sampled_from([0, 0, 1, 5]))
+    if finite and values["hedge_latency"] == 2:
+        values["inventory_limit"] = min(limit, 5)
+    return MarketParams.from_mapping(values | fixed)
+
+
+@st.composite
+def client_tiers(draw: st.DrawFn) -> dict[str, Any]:
+    """Any tier that accepts a quote at the market's spread now and then."""
+    sizes = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3, unique=True))
+    law = draw(st.sampled_from([{}, {"decay": 2.0}, {"logistic": (-1.0, 0.5)}]))
+    weights = draw(st.none() | st.just([1.0, 2.0, 3.0][: len(sizes)]))
+    return {"weight": draw(st.floats(0.1, 2)), "sizes": sizes, "size_weights": weights, **law}

@@ -1,3 +1,4 @@
+import functools
 import itertools
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from baselines import POLICIES, best_rule, make_policy, policy_value, solve, threshold_values
 from baselines.scores import Totals, mean, objective, ratio
+from baselines.threshold import ThresholdPolicy
 from mm_env import MarketParams, market_params, play_blocks
 from mm_env.market import Decision, Move, Request, opening, realised_reward, step
 from tests.markets import IDS, market_parameters
@@ -16,28 +18,46 @@ def played(policy, params, episodes, seed=0):
     return Totals.gather(play_blocks(policy, params, episodes, seed))
 
 
+@functools.cache
+def solved(params):
+    return solve(params)
+
+
 @pytest.mark.parametrize("market", IDS)
 def test_the_optimum_proved_by_play(market):
+    """The solver's value is what its policy earns: simulated within 4 standard errors, and exactly."""
     params = market_params(market)
-    solution = solve(params)
-    estimate = objective(played(solution.policy, params, 20_000, seed=1))
+    solution = solved(params)
+    estimate = objective(played(solution.policy, params, 20_000 * 100 // params.num_trades, seed=1))
     assert abs(estimate.value - solution.value) < 4 * estimate.standard_error
     assert solution.value == pytest.approx(policy_value(solution.policy, params), rel=1e-12)
 
 
 @pytest.mark.parametrize("market", IDS)
-@pytest.mark.parametrize("name", [name for name in POLICIES if name != "random"])
+@pytest.mark.parametrize("name", [name for name in POLICIES if name not in ("random", "optimal")])
 def test_no_policy_of_the_table_beats_it(market, name):
     params = market_params(market)
-    assert policy_value(make_policy(name, params), params) <= solve(params).value + 1e-9
+    assert policy_value(make_policy(name, params), params) <= solved(params).value * (1 + 1e-12)
 
 
-@given(params=market_parameters(), seed=st.integers(0, 2**32))
-@settings(max_examples=10, deadline=None, derandomize=True)
-def test_the_value_is_met_in_ten_random_markets(params, seed):
+@pytest.mark.parametrize("market", IDS[1:])
+def test_the_best_fixed_rule_leaves_a_gap(market):
+    """Of at least 3 % of the optimum's value: these markets are there for what a fixed rule cannot do."""
+    params = market_params(market)
+    rule, optimum = best_rule(params), solved(params).value
+    assert rule.value <= 0.97 * optimum
+    exact = policy_value(ThresholdPolicy(rule.threshold, params, rule.distance), params)
+    assert rule.value == pytest.approx(exact, rel=1e-9)
+
+
+@given(params=market_parameters(finite=True, max_limit=6), seed=st.integers(0, 2**32))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_the_value_is_met_in_random_markets(params, seed):
     solution = solve(params)
-    plain = mean(played(solution.policy, params, 4000, seed).reward)
+    plain = mean(played(solution.policy, params, 2000, seed).reward)
     assert abs(plain.value - solution.value) <= 4 * plain.standard_error + 1e-9 * (1 + abs(solution.value))
+    discrete = params.replace(continuous=False)
+    assert policy_value(solve(discrete).policy, discrete) == pytest.approx(solution.value, rel=1e-9, abs=1e-9)
 
 
 def brute_force(params):

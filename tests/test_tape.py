@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_env import MarketParams, Tape
-from mm_env.flow import outcomes
 from mm_env.noise import _JUMP
 from mm_env.tape import Worlds
 from tests.markets import market_parameters
@@ -54,22 +53,6 @@ def test_a_mechanism_that_is_turned_off_leaves_the_rest_as_it_is():
     np.testing.assert_array_equal(plain.channels.change, sparse.channels.change)
     came = sparse.channels.side != 0
     np.testing.assert_array_equal(plain.channels.side[came], sparse.channels.side[came])
-
-
-@given(params=market_parameters(max_trades=4), seed=st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
-def test_what_is_summed_is_what_is_drawn(params, seed):
-    """`outcomes`, which the solver sums over, against `draw`, which is sampled: within 4 standard errors."""
-    law = outcomes(params)
-    tape = Tape.draw(params, seed, 20_000 // params.num_trades)
-    asked = np.concatenate([tape.request(trade).wanted for trade in range(tape.num_trades)])
-    for probability, request in zip(law.start, law.request.wanted, strict=True):
-        error = np.sqrt(probability * (1 - probability) / asked.size)
-        assert abs(np.mean(asked == request) - probability) <= 4.5 * error + 1e-12
-    assert law.start.sum() == pytest.approx(1.0)
-    error = params.price_volatility / np.sqrt(asked.size)
-    assert abs(tape.channels.change.mean()) <= 4.5 * error + 1e-12
-    assert abs(tape.channels.change.std() - params.price_volatility) <= 4.5 * error + 1e-12
 
 
 class TestReplay:

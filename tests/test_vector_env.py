@@ -52,9 +52,9 @@ def test_it_is_gymnasiums_own_vector_of_single_environments(market, mode):
     assert single.action_space == ours.action_space
     assert ours.metadata["autoreset_mode"] is mode
     assert_same(single.reset(seed=9), ours.reset(seed=9))
-    rng = np.random.default_rng(0)
+    ours.action_space.seed(0)
     for _ in range(25):
-        actions = rng.integers(ours.single_action_space.n, size=6)
+        actions = ours.action_space.sample()
         theirs, mine = single.step(actions), ours.step(actions)
         if mode is AutoresetMode.SAME_STEP and "final_obs" in theirs[-1]:
             theirs[-1]["final_obs"] = np.stack(theirs[-1]["final_obs"])
@@ -68,9 +68,9 @@ def test_rows_are_singles_in_any_market(params, seed):
     single = SyncVectorEnv([lambda: gym.make(IDS[0], **changes)] * 3)
     ours = HedgingVectorEnv(3, **changes)
     assert_same(single.reset(seed=seed), ours.reset(seed=seed))
-    rng = np.random.default_rng(0)
+    ours.action_space.seed(0)
     for _ in range(2 * params.num_trades + 3):
-        actions = rng.integers(params.inventory_limit + 1, size=3)
+        actions = ours.action_space.sample()
         assert_same(single.step(actions), ours.step(actions))
 
 

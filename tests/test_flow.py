@@ -1,0 +1,193 @@
+"""Clients and prices: what is sampled against what the solver sums, and against closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest, norm
+
+from mm_env import MarketParams, Tape, market_params
+from mm_env.flow import acceptance, expected_move, outcomes
+from mm_env.market import Request
+from tests.markets import IDS, NOT_FINITE, market_parameters
+
+ROOT = math.sqrt(2 / math.pi)
+FOUR_ERRORS = 2 * norm.sf(4)
+
+
+def close(values, expected, errors=4.0):
+    """The mean of independent values is within some standard errors of what is expected."""
+    error = values.std() / math.sqrt(values.size)
+    return abs(values.mean() - expected) <= errors * error + 1e-9 * (1 + abs(expected))
+
+
+def share_close(count, number, probability):
+    """As many as this probability leads to: within 4 standard errors, by the exact law where they are few."""
+    probability = min(max(float(probability), 0.0), 1.0)
+    return binomtest(int(count), int(number), probability).pvalue > FOUR_ERRORS or count == number * probability
+
+
+def scenes(tape, law, params):
+    """The number of the scene at every step, shape (trades, episodes)."""
+    c = tape.channels
+    size = 1.0 if c.size is None else c.size
+    last = c.last_side if params.remembers_side else 0.0
+    parts = np.broadcast_arrays(c.side * size, c.tier, last, c.regime)
+    known = np.broadcast_arrays(*(law.request[i] for i in (1, 2, 3, 4)))
+    number = {tuple(float(x) for x in scene): i for i, scene in enumerate(zip(*known, strict=True))}
+    flat = zip(*(part.ravel().tolist() for part in parts), strict=True)
+    return np.array([number[tuple(map(float, scene))] for scene in flat]).reshape(parts[0].shape)
+
+
+def assert_drawn_as_summed(params, seed, steps=40_000):
+    law = outcomes(params)
+    assert law.start.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(law.probability.sum(axis=1), 1.0)
+    tape = Tape.draw(params, seed, max(2, steps // params.num_trades))
+    seen = scenes(tape, law, params)
+    first = np.bincount(seen[0], minlength=len(law.start))
+    for count, probability in zip(first, law.start, strict=True):
+        assert share_close(count, seen.shape[1], probability)
+    for scene in np.unique(seen):
+        after = np.bincount(seen[1:][seen[:-1] == scene], minlength=len(law.start))
+        if after.sum() > 0:
+            for count, probability in zip(after, law.probability[scene], strict=True):
+                assert share_close(count, after.sum(), probability), (scene, count / after.sum(), probability)
+        here = seen == scene
+        if here.sum() > 50:
+            assert close(tape.channels.change[here], law.expected[scene])
+        if tape.channels.reservation is not None and here.sum() > 50:
+            request = Request(
+                *(np.broadcast_to(0 if part is None else part, len(law.start))[scene] for part in law.request)
+            )
+            for distance in (-0.1, params.spread, params.spread + 0.3):
+                takes = (tape.channels.reservation[here] >= distance).sum()
+                assert share_close(takes, here.sum(), float(acceptance(request, distance, params)))
+    return tape, law, seen
+
+
+@pytest.mark.parametrize("market", IDS)
+def test_what_is_summed_is_what_is_drawn_in_every_market(market):
+    assert_drawn_as_summed(market_params(market), seed=3, steps=100_000)
+
+
+@given(params=market_parameters(max_trades=8, finite=True), seed=st.integers(0, 2**32))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_what_is_summed_is_what_is_drawn(params, seed):
+    tape, law, _ = assert_drawn_as_summed(params, seed)
+    np.testing.assert_allclose(np.unique(tape.channels.expected), np.unique(tape.channels.expected))
+    assert np.isin(np.round(tape.channels.expected, 9), np.round(law.expected, 9)).all()
+
+
+@pytest.mark.parametrize("name", NOT_FINITE)
+def test_what_is_not_finite_is_refused_by_name(name):
+    with pytest.raises(ValueError, match=name):
+        outcomes(MarketParams.from_mapping({name: 1}))
+
+
+def draw(steps=200_000, seed=1, **changes):
+    params = MarketParams(num_trades=100, **changes)
+    return params, Tape.draw(params, seed, steps // 100).channels
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.3, 1.0])
+def test_an_informed_side_moves_the_expected_price(fraction):
+    """E[change | side] = fraction * sigma * sqrt(2 / pi) * side; the price's own law stays as it was."""
+    _, tape = draw(informed_fraction=fraction)
+    assert close(tape.change * tape.side, fraction * 0.3 * ROOT)
+    np.testing.assert_allclose(tape.expected, fraction * 0.3 * ROOT * tape.side)
+    assert close(tape.change, 0.0)
+    assert close(tape.change**2, 0.09)
+    assert close(np.sign(tape.change)[tape.informed] - tape.side[tape.informed], 0.0)
+    assert share_close(tape.informed.sum(), tape.informed.size, fraction)
+
+
+@pytest.mark.parametrize("changes", [{"flow_persistence": 0.7}, {"buy_probability": 0.8}, {"mean_reversion": 0.2}])
+def test_what_is_expected_is_what_comes_on_average(changes):
+    """The price move less its expectation averages to zero, whatever is known: by side, the side before, the mid."""
+    _, tape = draw(informed_fraction=0.2, jump_probability=0.1, **changes)
+    surprise = tape.change - tape.expected
+    for known in (tape.side, tape.side * tape.last_side, tape.side * np.sign(tape.deviation), 1.0):
+        assert close(surprise * known, 0.0)
+
+
+@pytest.mark.parametrize("persistence", [0.3, 0.9])
+def test_sides_repeat(persistence):
+    """The lag-1 correlation of sides is the persistence, and a side repeats with probability (1 + it) / 2."""
+    _, tape = draw(flow_persistence=persistence)
+    repeats = tape.side[1:] == tape.side[:-1]
+    episodes = (tape.side[1:] * tape.side[:-1]).mean(axis=0)
+    assert close(episodes, persistence)
+    assert close(repeats.mean(axis=0), (1 + persistence) / 2)
+    np.testing.assert_array_equal(tape.last_side[1:], tape.side[:-1])
+
+
+def test_runs_last_through_steps_without_clients():
+    _, tape = draw(flow_persistence=0.8, arrival_probability=0.3)
+    came = (tape.side != 0) & (tape.last_side != 0)
+    assert close((tape.side * tape.last_side)[came], 0.8, errors=6)  # neighbours in a run are not independent
+    for episode in range(20):
+        clients = tape.side[:, episode][tape.side[:, episode] != 0]
+        before = tape.last_side[:, episode][tape.side[:, episode] != 0]
+        np.testing.assert_array_equal(before[1:], clients[:-1])
+        assert before[0] == 0
+
+
+def test_fill_rates_by_distance_and_tier():
+    tiers = [{"weight": 1, "decay": 20.0}, {"weight": 3, "logistic": (-1.0, 15.0)}]
+    params, tape = draw(tiers=tiers, spread=0.02)
+    assert share_close((tape.tier == 1).sum(), tape.tier.size, 0.75)
+    for distance in (-0.05, 0.02, 0.05, 0.2):
+        rates = (math.exp(-20 * max(distance - 0.02, 0)), 1 / (1 + math.exp(-1 + 15 * distance)))
+        for tier, rate in enumerate(rates):
+            here = tape.tier == tier
+            assert share_close((tape.reservation[here] >= distance).sum(), here.sum(), rate)
+            assert acceptance(Request(1.0, 1.0, tier), distance, params) == pytest.approx(rate)
+
+
+def test_regimes_are_a_markov_chain():
+    params, tape = draw(volatility_regimes=[0.1, 0.2, 0.5], regime_persistence=0.9)
+    for regime, sigma in enumerate(params.volatilities):
+        assert share_close((tape.regime[0] == regime).sum(), tape.regime.shape[1], 1 / 3)
+        assert close(tape.change[tape.regime == regime] ** 2, sigma**2)
+        after = tape.regime[1:][tape.regime[:-1] == regime]
+        assert share_close((after == regime).sum(), after.size, 0.9)
+
+
+def test_jumps_add_variance():
+    _, tape = draw(jump_probability=0.1, jump_volatility=2.0)
+    assert close(tape.change**2, 0.09 + 0.1 * 4.0)
+
+
+def test_the_mid_reverts():
+    """Deviation y follows y' = (1 - share) y + noise: its variance tends to sigma^2 / (1 - (1 - share)^2)."""
+    _, tape = draw(mean_reversion=0.3)
+    assert close(tape.deviation[90:].ravel() ** 2, 0.09 / (1 - 0.7**2), errors=8)  # neighbours are not independent
+    np.testing.assert_allclose(tape.deviation[1:], tape.deviation[:-1] + tape.change[:-1], atol=1e-9)
+    np.testing.assert_allclose(tape.expected, -0.3 * tape.deviation)
+
+
+@pytest.mark.parametrize("latency", [1, 3])
+def test_stale_quotes_lag_the_mid(latency):
+    _, tape = draw(quote_latency=latency)
+    mid = np.vstack([np.zeros(tape.change.shape[1]), tape.change.cumsum(axis=0)])[:-1]
+    lagged = np.vstack([np.zeros((latency, mid.shape[1])), mid[:-latency]])
+    np.testing.assert_allclose(tape.stale, mid - lagged, atol=1e-9)
+
+
+def test_information_with_jumps_and_drift_by_quadrature():
+    """The closed form of E[change | side] against its integral."""
+    params = MarketParams(informed_fraction=0.3, jump_probability=0.2, jump_volatility=1.5, flow_persistence=0.5)
+    x = np.linspace(-12, 12, 400_001)
+    for drift in (-0.4, 0.0, 0.2):
+        density = sum(
+            share * np.exp(-0.5 * ((x - drift) / s) ** 2) / s / math.sqrt(2 * math.pi)
+            for share, s in ((0.8, 0.3), (0.2, math.hypot(0.3, 1.5)))
+        )
+        for side, last in ((1, 1), (-1, 1), (1, -1), (1, 0)):
+            blind = 0.5 if last == 0 else 0.5 * (1 + 0.5 * side * last)
+            likely = density * (0.3 * (x * side > 0) + 0.7 * blind)
+            expected = (x * likely).sum() / likely.sum()
+            assert expected_move(side, last, 0.3, drift, params) == pytest.approx(expected, abs=2e-5)
