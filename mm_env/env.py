@@ -21,41 +21,55 @@ class HedgingEnv(gym.Env[Any, Any]):
     """A dealer answers client requests, earns the spread, and decides how much inventory to hedge away.
 
     ## Description
-    In each step a client asks to buy or sell. The dealer quotes a fixed distance from the mid and fills the client,
-    unless that would take |inventory| above `inventory_limit`: then the client is rejected whole. The dealer then
-    hedges, at a cost per unit, what exceeds the hedge threshold that the agent chose for this step. Then the
-    price moves, and the book is marked to the new mid. `mm_env.market` holds the equations.
+    In each step a client asks to buy or sell. The dealer quotes a distance from the mid, fixed or chosen by the
+    agent, and fills the client if he accepts, unless that would take |inventory| above `inventory_limit`: then the
+    client is rejected whole. The dealer then hedges, at a cost, what exceeds the hedge threshold that the agent chose
+    for this step; with `hedge_latency` the order executes some steps later. Then the price moves, and the book is
+    marked to the new mid. `mm_env.market` holds the equations, `mm_env.flow` the law of clients and prices.
 
     ## Observation
-    `Box`, float32, shape (3,); names in `observation_names`.
+    `Box`, float32; names in `observation_names`. Every market shows the first three, the others where they matter.
 
-    | index | name      | meaning                                                                    | low | high |
-    |-------|-----------|----------------------------------------------------------------------------|-----|------|
-    | 0     | inventory | inventory / inventory_limit                                                | -1  | 1    |
-    | 1     | time_left | trades left / num_trades, this one included                                | 0   | 1    |
-    | 2     | request   | units the client asks for: > 0 he buys, < 0 he sells, 0 nobody came        | -1  | 1    |
+    | name | meaning | low | high | shown with |
+    |------|---------|-----|------|------------|
+    | inventory | inventory / inventory_limit | -1 | 1 | |
+    | time_left | trades left / num_trades, this one included | 0 | 1 | |
+    | request | units the client asks for / the largest request: > 0 he buys, < 0 he sells, 0 nobody came | -1 | 1 | |
+    | side | +1 the client buys, -1 he sells, 0 nobody came | -1 | 1 | sizes above 1 |
+    | tier | index of the client's tier / the last index | 0 | 1 | several tiers |
+    | last_side | side of the client before, 0 at the start | -1 | 1 | flow_persistence, and informed or no clients |
+    | regime | index of the volatility regime / the last index | 0 | 1 | volatility_regimes |
+    | deviation | mid less starting price, the dealer's own impact apart, price units | -inf | inf | mean_reversion |
+    | in_flight_1 ... | hedge orders in flight / inventory_limit, the next to execute first | -1 | 1 | hedge_latency |
 
-    With a recorded tape, the bounds of `request` are its largest size.
+    With a recorded tape, the bounds of `request` are its largest size. With `quote_latency` the dealer does not see
+    all that matters: how far the mid has moved from the one he quotes around.
 
     ## Action
     `Discrete(inventory_limit + 1)`: the hedge threshold of this step. 0 hedges everything, `inventory_limit` nothing,
-    and always choosing 10 is the threshold rule. `hedge_levels=n` offers n evenly spaced thresholds instead.
-    With `hedge_action="units"` the action is the number of units to offload now, at most the inventory.
+    and always choosing 10 is the threshold rule; orders in flight count as executed. `hedge_levels=n` offers n evenly
+    spaced thresholds instead. With `hedge_action="units"` the action is the number of units to offload now.
+
+    With `quote_levels=n` above 1: `MultiDiscrete([hedge levels, n])`, the second being the distance of the quote from
+    the mid, `lowest_quote + index * tick`. With `continuous=True`: `Box(-1, 1)` of one or two numbers, from the
+    lowest level to the highest; hedges are rounded to the nearest level, quotes are not.
 
     ## Reward
-    `spread_pnl - hedge_cost + inventory_pnl - risk_penalty`, in price units: the change of equity less
-    0.5 * risk_aversion * price_volatility^2 * inventory^2. With `reward="expected"` the inventory PnL is replaced
-    by its expectation given what the dealer can know: the same optimum with a fraction of the noise.
+    `spread_pnl - hedge_cost + inventory_pnl - risk_penalty`, in price units: the change of equity less 0.5 *
+    risk_aversion * sigma^2 * inventory^2, sigma being `price_volatility` or the regime's. With `reward="expected"`
+    the inventory PnL is replaced by its expectation given what the dealer can know: the same optimum with a fraction
+    of the noise.
 
     ## Starting state
-    No inventory, no cash, the mid at `starting_price`.
+    No inventory, no cash, no orders, the mid at `starting_price`.
 
     ## Episode end
     *Terminated* after `num_trades` requests; never truncated: the horizon is part of the problem.
 
     ## Info
     `spread_pnl`, `hedge_cost`, `inventory_pnl`, `risk_penalty`, `filled`, `hedge` (signed units), `inventory`,
-    `price`, `equity`, `unrealized_pnl`, `cumulative_hedge`: each as it stands at the end of the step.
+    `price`, `equity`, `unrealized_pnl`, `cumulative_hedge`: each as it stands at the end of the step. With
+    `hedge_latency`, `order`: signed units ordered.
 
     ## Seeds
     `reset(seed=s)` starts episode 0 of seed s and every later `reset()` the next one: the same market for every

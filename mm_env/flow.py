@@ -139,7 +139,8 @@ def _upper_part(drift: Number, sigma: Number, params: MarketParams) -> tuple[Val
     """P(X > 0) and E[X; X > 0] of a price move with this drift: normal, or with a jump of another variance."""
     jump = params.jump_probability
     parts = [(1.0 - jump, sigma), (jump, np.hypot(sigma, params.jump_volatility))] if jump else [(1.0, sigma)]
-    chance, gain = 0.0, 0.0
+    chance: Number = 0.0
+    gain: Number = 0.0
     for share, deviation in parts:
         mu, s = np.broadcast_arrays(np.asarray(drift, np.float64), np.asarray(deviation, np.float64))
         z = np.divide(mu, s, out=np.asarray(np.sign(mu) * 40.0), where=s > 0)

@@ -55,8 +55,8 @@ def test_parameters():
         accepted += 1
         for name, value in values.items():
             held = getattr(params, name)
-            assert type(held) in (int, float, bool, str, type(None))
-            assert held == value or held == float(value)
+            assert type(held) in (int, float, bool, str, tuple, type(None))
+            assert np.array_equal(held, value) or held == float(value)
         if i % 10 == 0 and params.inventory_limit < 1000:
             assert_plays_right(params.replace(num_trades=min(params.num_trades, 20)))
     assert 1000 < accepted < 49_000
