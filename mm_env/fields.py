@@ -87,7 +87,7 @@ def _checked(name: str, rule: Mapping[str, Any], value: Any) -> object:
         return int(value)
     if kind is float and _is_number(value, numbers.Real) and rule["low"] <= value <= rule["high"]:
         return float(value)
-    if isinstance(value, list | tuple | np.ndarray) and kind in (tuple, list):
+    if kind in (tuple, list) and (isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim)):
         items = list(value)
         if kind is tuple and len(items) >= rule["least"]:
             return tuple(_checked(f"{name}[{i}]", rule["each"], item) for i, item in enumerate(items))

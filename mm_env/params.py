@@ -79,7 +79,7 @@ class MarketParams:
     permanent_impact: float = real(
         0.0, "kappa; a hedge of x units moves the mid by kappa x and pays half of that", "price units / units"
     )
-    hedge_latency: int = whole(0, "steps from a hedge order to its execution", "steps", low=0, high=100)
+    hedge_latency: int = whole(0, "steps from a hedge order to its execution", "steps", low=0, high=20)
     quote_latency: int = whole(0, "age of the mid that the dealer quotes around", "price moves", low=0)
     tick: float = real(0.0, "distance between neighbouring quotes that the agent chooses from", "price units")
     quote_levels: int = whole(
