@@ -25,6 +25,7 @@ class Channels(NamedTuple):
     reservation: Number | None = None  # largest distance accepted, price units; -inf: none. None: any
     stale: Number | None = None  # mid less the one the dealer knows, price units; None: 0
     informed: Flag = False  # the client knew the price move
+    preference: Number = 0.0  # which of several dealers wins a tie: the largest; a further axis of dealers
 
     def map(self, function: Callable[[Any], Any]) -> Channels:
         """The function of every channel that is an array, the others as they are."""
@@ -45,9 +46,9 @@ class Channels(NamedTuple):
             as_float(self.last_side),
             self.regime,
             self.deviation,
-            self.reservation,
-            self.stale,
-            self.informed,
+            reservation=self.reservation,
+            stale=self.stale,
+            informed=self.informed,
         )
 
     def move(self, last: Flag, params: MarketParams) -> Move:

@@ -55,8 +55,12 @@ def shape(noise: Noise, params: MarketParams) -> Channels:
     reservation = _reservations(u.get("reservation"), tier, came, params)
     expected = _expected(side, last_side, regime, deviation, params)
     stale = _stale(change, params.quote_latency) if params.quote_latency else None
+    if noise.view is not None:  # who takes the mid for higher than it is quotes around one that is stale by less
+        stale = (0.0 if stale is None else stale[:, :, None]) - params.view_noise * noise.view.astype(np.float64)
     channels = Channels(side, change, expected, size, tier, last_side, regime, deviation, reservation, stale, informed)
-    return channels.map(np.transpose)
+    if noise.preference is not None:
+        channels = channels._replace(preference=noise.preference)
+    return channels.map(lambda channel: np.moveaxis(channel, 0, -1))
 
 
 def outcomes(params: MarketParams) -> Outcomes:
@@ -143,7 +147,8 @@ def _upper_part(drift: Number, sigma: Number, params: MarketParams) -> tuple[Val
     gain: Number = 0.0
     for share, deviation in parts:
         mu, s = np.broadcast_arrays(np.asarray(drift, np.float64), np.asarray(deviation, np.float64))
-        z = np.divide(mu, s, out=np.asarray(np.sign(mu) * 40.0), where=s > 0)
+        near = np.clip(mu, -40.0 * s, 40.0 * s)  # beyond 40 deviations nothing changes, but squares overflow
+        z = np.divide(near, s, out=np.asarray(np.sign(mu) * 40.0), where=s > 0)
         below = 0.5 * (1.0 + np.asarray(_erf(z / math.sqrt(2.0)), dtype=np.float64))
         chance = chance + share * below
         gain = gain + share * (mu * below + s * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi))

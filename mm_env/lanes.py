@@ -64,8 +64,8 @@ class Lanes:
         if isinstance(self.trade, int):
             return request
         under_way = self.trade < self._length
-        return Request(
-            *(
+        return Request._make(
+            (
                 np.where(under_way, now, none) if isinstance(now, np.ndarray) and none is not None else now
                 for now, none in zip(request, NOBODY, strict=True)
             )

@@ -50,6 +50,9 @@ class Request(NamedTuple):
     last_side: Number = 0.0  # side of the client before him, 0 if there was none
     regime: Number = 0  # index of the volatility regime
     deviation: Number = 0.0  # mid less starting price, the dealer's own impact apart, price units
+    won: Number = 0.0  # of several dealers: +1 he won the last trade, -1 another did, 0 there was none
+    best: Number = 0.0  # distance of the last trade's quote from the mid, price units
+    rivals: tuple[Number, ...] = ()  # inventories of the other dealers, where they are shown, units
     reservation: Number | None = None  # largest distance from the mid that the client accepts; None: any
     stale: Number | None = None  # by how much the mid has risen above the one that the dealer knows; None: 0
     informed: Flag = False  # the client knows the next price move
@@ -181,6 +184,20 @@ def trade(
         distance = decision.distance if request.stale is None else request.side * quote(request, decision)
         filled = filled & (distance <= request.reservation)
     return filled, filled * request.wanted
+
+
+def award(book: Book, request: Request, decision: Decision, preference: Number, params: MarketParams) -> Request:
+    """The request as it goes to each of several dealers: only the winner's client is willing to trade.
+
+    The client takes the quote nearest to his side of the true mid, of those that he accepts and that can fill; between
+    equals the larger preference. The first axis of what differs between dealers is theirs.
+    """
+    filled, _ = trade(book.inventory, book.in_flight, request, decision, params)
+    distance = np.where(filled, request.side * quote(request, decision), np.inf)
+    tied = filled & (distance == distance.min(axis=0))
+    rank = np.where(tied, preference, -1.0)
+    wins = tied & (rank == rank.max(axis=0))
+    return request._replace(reservation=np.where(wins, np.inf, -np.inf))
 
 
 def total(inventory: Number, in_flight: tuple[Number, ...]) -> Number:

@@ -14,7 +14,7 @@ _JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^
 
 
 class Noise(NamedTuple):
-    """Raw random numbers of n episodes, each array of shape (n, num_trades), in the order they are drawn.
+    """Raw random numbers of n episodes, arrays of shape (n, num_trades), in the order they are drawn.
 
     A mechanism that is turned off draws nothing; what is always on comes first. So turning one off leaves the
     base market's numbers as they are.
@@ -24,6 +24,8 @@ class Noise(NamedTuple):
     side: NDArray[np.uint8]  # one byte: a client who knows nothing buys if it is below 256 * buy_probability
     uniforms: dict[str, NDArray[np.float32]]  # on [0, 1), of the mechanisms that are on
     jump: NDArray[np.float32] | None  # standard normal
+    preference: NDArray[np.float32] | None  # uniform on [0, 1), a further axis of dealers: who wins a tie
+    view: NDArray[np.float32] | None  # standard normal, of each dealer
     change: NDArray[np.float64]  # not random: where the price moves are written
 
     @classmethod
@@ -34,7 +36,11 @@ class Noise(NamedTuple):
             return former
         uniforms = {name: np.empty(shape, np.float32) for name in _uniforms(params)}
         jump = np.empty(shape, np.float32) if params.jump_probability > 0 else None
-        return cls(np.empty(shape, np.float32), np.empty(shape, np.uint8), uniforms, jump, np.empty(shape))
+        each = (*shape, params.num_dealers)
+        preference = np.empty(each, np.float32) if params.num_dealers > 1 else None
+        view = np.empty(each, np.float32) if params.view_noise > 0 else None
+        move, side, change = np.empty(shape, np.float32), np.empty(shape, np.uint8), np.empty(shape)
+        return cls(move, side, uniforms, jump, preference, view, change)
 
 
 def _uniforms(params: MarketParams) -> Iterator[str]:
@@ -76,3 +82,7 @@ class Stream:
             self._generator.random(out=uniform[rows], dtype=np.float32)
         if noise.jump is not None:
             self._generator.standard_normal(out=noise.jump[rows], dtype=np.float32)
+        if noise.preference is not None:
+            self._generator.random(out=noise.preference[rows], dtype=np.float32)
+        if noise.view is not None:
+            self._generator.standard_normal(out=noise.view[rows], dtype=np.float32)

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from mm_env.client_tier import ClientTier
 from mm_env.fields import (
@@ -113,6 +113,9 @@ class MarketParams:
     )
     continuous: bool = flag(False, "actions are numbers from -1 to 1, a Box, instead of levels")
 
+    num_dealers = 1  # `DealersParams` makes it a field
+    view_noise = 0.0
+
     def __post_init__(self) -> None:
         check_fields(self)
         self._check_hedging()
@@ -196,7 +199,7 @@ class MarketParams:
         return all(tier.accepts_any for tier in self.tiers)
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, object]) -> MarketParams:
+    def from_mapping(cls, values: Mapping[str, object]) -> Self:
         """Build from names and values; an unknown name is a `ValueError` that suggests the nearest.
 
         Example:
@@ -213,10 +216,37 @@ class MarketParams:
         """Every parameter: name, default, unit, what is allowed, meaning."""
         return describe_fields(cls)
 
-    def replace(self, **changes: object) -> MarketParams:
+    def replace(self, **changes: object) -> Self:
         """This market with some parameters changed, checked again."""
-        return MarketParams.from_mapping({**self.to_dict(), **changes})
+        return self.from_mapping({**self.to_dict(), **changes})
 
     def to_dict(self) -> dict[str, Any]:
         """Names and values, in the order of the fields; `from_mapping` reads it back."""
         return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DealersParams(MarketParams):
+    """A market of several dealers, who see the same requests and the same mid.
+
+    Raises:
+        ValueError: As of `MarketParams`.
+
+    Example:
+        >>> DealersParams(num_dealers=2).alone().num_dealers
+        1
+    """
+
+    num_dealers: int = whole(3, "K, dealers who quote for every request", "dealers", low=1, high=100)
+    view_noise: float = real(
+        0.0, "standard deviation of each dealer's error about the mid, drawn anew at every request", "price units"
+    )
+    transparent: bool = flag(False, "every dealer sees the inventories of the others")
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def alone(self) -> MarketParams:
+        """The same market with one dealer who knows the mid."""
+        known = {field.name for field in dataclasses.fields(MarketParams)}
+        return MarketParams.from_mapping({name: value for name, value in self.to_dict().items() if name in known})

@@ -73,7 +73,7 @@ class Tape:
 
     def columns(self, episodes: Any) -> Tape:
         """The tape of the episodes that an index array or a slice picks, each time's row contiguous."""
-        picked = self.channels.map(lambda channel: np.ascontiguousarray(channel[:, episodes]))
+        picked = self.channels.map(lambda channel: np.ascontiguousarray(channel[..., episodes]))
         return dataclasses.replace(self, channels=picked)
 
     @classmethod
