@@ -8,15 +8,17 @@ Importing it registers the markets with Gymnasium:
 
 from mm_env.env import HedgingEnv
 from mm_env.episodes import Episodes
+from mm_env.floor import play_dealers
 from mm_env.markets import MARKETS, market_params, register_markets
 from mm_env.observation import observation_names
-from mm_env.params import MarketParams
+from mm_env.params import DealersParams, MarketParams
 from mm_env.rollout import play, play_blocks
 from mm_env.tape import Tape
 from mm_env.vector_env import HedgingVectorEnv
 
 __all__ = [
     "MARKETS",
+    "DealersParams",
     "Episodes",
     "HedgingEnv",
     "HedgingVectorEnv",
@@ -26,6 +28,7 @@ __all__ = [
     "observation_names",
     "play",
     "play_blocks",
+    "play_dealers",
 ]
 __version__ = "0.1.0"
 

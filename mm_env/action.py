@@ -85,6 +85,9 @@ class Decider:
     def __call__(self, action: Any) -> Decision:
         """The decision, or a `ValueError` that says what an action may be."""
         if not self._is_index:
+            shape = (len(action_sizes(self._params)),)
+            if np.shape(_array(action)) != shape:
+                raise ValueError(f"action must have shape {shape}, got {action!r}")
             return Decision(*(_plain(part) for part in decisions(_array(action)[None], 1, self._params)))
         try:
             index = operator.index(action)
@@ -183,7 +186,7 @@ def _check_indices(actions: Any, shape: tuple[int, ...], sizes: Any) -> NDArray[
     if np.any(largest >= sizes):
         place = np.argwhere((array < 0) | (array >= sizes))[0]
         most = np.broadcast_to(sizes, shape)[tuple(place)] - 1
-        raise ValueError(f"actions must be from 0 to {most}, got {array[tuple(place)]} in lane {place[0]}")
+        raise ValueError(f"actions must be from 0 to {most}, got {array[tuple(place)]}{_lane(place, shape)}")
     return whole
 
 
@@ -195,8 +198,12 @@ def _check_box(actions: Any, shape: tuple[int, ...]) -> Values:
     bad = ~(np.abs(array) <= 1.0)
     if bad.any():
         place = np.argwhere(bad)[0]
-        raise ValueError(f"actions must be from -1 to 1, got {array[tuple(place)]} in lane {place[0]}")
+        raise ValueError(f"actions must be from -1 to 1, got {array[tuple(place)]}{_lane(place, shape)}")
     return array.astype(np.float64)
+
+
+def _lane(place: NDArray[Any], shape: tuple[int, ...]) -> str:
+    return f" in lane {place[0]}" if shape[0] > 1 else ""
 
 
 def _array(actions: Any) -> NDArray[Any]:

@@ -74,7 +74,12 @@ def outcomes(params: MarketParams) -> Outcomes:
         >>> law.request.side.tolist(), law.start.tolist()
         ([1.0, -1.0, 0.0], [0.25, 0.25, 0.5])
     """
-    for name, why in (("mean_reversion", "the mid"), ("quote_latency", "how stale the quotes are")):
+    endless = {
+        "mean_reversion": "the mid",
+        "quote_latency": "how stale the quotes are",
+        "view_noise": "what a dealer takes the mid for",
+    }
+    for name, why in endless.items():
         if getattr(params, name):
             raise ValueError(f"{name}={getattr(params, name)} has no finite list of outcomes: {why} takes any value")
     probability, tiers, sizes = kinds(params)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.channels import Channels
-from mm_env.market import Move, Request
+from mm_env.market import Move, Number, Request
 from mm_env.observation import NOBODY
 from mm_env.params import MarketParams
 from mm_env.tape import Tape, Worlds
@@ -28,7 +28,7 @@ class Lanes:
         self._params = params
         self._length = params.num_trades
         self._worlds = Worlds(params, seeds, replay)
-        self._channels: Channels | None = None  # each of shape (episodes, trades, N), or a constant
+        self._channels: Channels | None = None  # each of shape (episodes, trades, N), or a value
         self._lanes = np.arange(len(seeds))
         self._episode: int | NDArray[np.int64] = -1  # of the seed, counted from 0
         self.trade: int | NDArray[np.int64] = self._length
@@ -71,6 +71,10 @@ class Lanes:
             )
         )
 
+    def preference(self) -> Number:
+        """Which of several dealers wins a tie: the largest."""
+        return self._now().preference
+
     def move(self) -> Move:
         """The price move that follows each lane's request."""
         return self._now().move(self.trade == self._length - 1, self._params)
@@ -86,11 +90,12 @@ class Lanes:
         drawn = self._worlds.draw(lanes.tolist(), numbers.tolist())
         block = self._worlds.block
         if self._channels is None:
-            shape = (block, self._length, len(self._lanes))
-            self._channels = drawn.channels.map(lambda channel: np.empty(shape, channel.dtype))
+            self._channels = drawn.channels.map(
+                lambda channel: np.empty((block, *channel.shape[:-1], len(self._lanes)), channel.dtype)
+            )
         neighbours = lanes[-1] - lanes[0] == len(lanes) - 1  # as always but for resets by mask: a slice is faster
         where: Any = slice(lanes[0], lanes[-1] + 1) if neighbours else lanes
         for channel, new in zip(self._channels, drawn.channels, strict=True):
             if isinstance(channel, np.ndarray):
-                columns = new.T.reshape(len(lanes), block, self._length)
-                channel[:, :, where] = columns.transpose(1, 2, 0)
+                columns = np.moveaxis(new, -1, 0).reshape(len(lanes), block, *new.shape[:-1])
+                channel[..., where] = np.moveaxis(columns, 0, -1)

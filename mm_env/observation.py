@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mm_env import market
 from mm_env.market import Book, Number, Request
-from mm_env.params import MarketParams
+from mm_env.params import DealersParams, MarketParams
 
 Values = NDArray[np.float64]
 Observations = NDArray[np.float32]  # (..., observations)
@@ -40,7 +40,8 @@ class Column(NamedTuple):
 
 def _named(name: str) -> Column:
     found = [column for column in OBSERVATIONS if column.name == name]
-    return found[0] if found else _in_flight(int(name.rpartition("_")[2]) - 1)
+    kind, _, number = name.rpartition("_")
+    return found[0] if found else _NUMBERED[kind](int(number) - 1)
 
 
 def _in_flight(step: int) -> Column:
@@ -117,7 +118,36 @@ OBSERVATIONS = (
         lambda book, request, left, params: request.deviation,
         lambda params: params.mean_reversion > 0,
     ),
+    Column(
+        "won",
+        "+1 won the last trade, -1 another dealer did, 0 there was none",
+        -1.0,
+        1.0,
+        lambda book, request, left, params: request.won,
+        lambda params: params.num_dealers > 1,
+    ),
+    Column(
+        "best_quote",
+        "distance of the last trade's quote from the mid / spread",
+        -np.inf,
+        np.inf,
+        lambda book, request, left, params: request.best / (params.spread or 1.0),
+        lambda params: params.num_dealers > 1,
+    ),
 )
+
+
+def _rival(number: int) -> Column:
+    return Column(
+        f"rival_{number + 1}",
+        "inventory of another dealer / inventory_limit, in the order of the seats after one's own",
+        -1.0,
+        1.0,
+        lambda book, request, left, params: request.rivals[number] / (params.inventory_limit or 1),
+    )
+
+
+_NUMBERED = {"in_flight": _in_flight, "rival": _rival}
 
 
 class View(NamedTuple):
@@ -142,7 +172,10 @@ class View(NamedTuple):
 def observation_columns(params: MarketParams) -> tuple[Column, ...]:
     """The columns that this market shows."""
     shown = tuple(column for column in OBSERVATIONS if column.shown(params))
-    return shown + tuple(_in_flight(step) for step in range(params.hedge_latency))
+    shown += tuple(_in_flight(step) for step in range(params.hedge_latency))
+    if isinstance(params, DealersParams) and params.transparent:
+        shown += tuple(_rival(number) for number in range(params.num_dealers - 1))
+    return shown
 
 
 def observation_names(params: MarketParams | None = None) -> tuple[str, ...]:
@@ -189,6 +222,9 @@ def read(observations: Observations, params: MarketParams) -> View:
         last_side=seen.get("last_side", none),
         regime=_index(seen.get("regime", none), len(params.volatilities)),
         deviation=seen.get("deviation", none),
+        won=seen.get("won", none),
+        best=seen.get("best_quote", none) * (params.spread or 1.0),
+        rivals=tuple(np.round(seen[name] * limit) for name in seen if name.startswith("rival_")),
     )
     return View(market.opening(params)._replace(inventory=inventory, in_flight=orders), trades_left, request)
 

@@ -59,15 +59,13 @@ def play_blocks(
     tape: Tape | None = None,
 ) -> Iterator[Episodes]:
     """The episodes of `play`, in blocks, so that any number of them stays in bounded memory."""
-    if not callable(policy):
-        raise ValueError(f"policy must be callable, as baselines.make_policy(name, params) returns, got {policy!r}")
+    if params.num_dealers > 1:
+        raise ValueError(f"num_dealers={params.num_dealers}: several dealers are played by mm_env.play_dealers")
     if tape is not None:
         check_tape(tape, params)
     if episodes is None:
         episodes = 1000 if tape is None else tape.num_episodes
-    most = 2**53 if tape is None else tape.num_episodes
-    _check_whole("episodes", episodes, 1, most)
-    _check_whole("seed", seed, 0, 2**128)
+    check_play(policy, episodes, seed, most=2**53 if tape is None else tape.num_episodes)
     if hasattr(policy, "reset"):
         policy.reset(seed)
     return _blocks(policy, params, episodes, seed, tape)
@@ -98,6 +96,14 @@ def play_tape(policy: PolicyFunction, params: MarketParams, tape: Tape) -> Episo
         recorder.record(request, decision, step, move)
         book = step.book
     return recorder.episodes()
+
+
+def check_play(policy: object, episodes: object, seed: object, most: int = 2**53) -> None:
+    """Raise `ValueError` unless the policy can be called and the numbers are what they should be."""
+    if not callable(policy):
+        raise ValueError(f"policy must be callable, as baselines.make_policy(name, params) returns, got {policy!r}")
+    _check_whole("episodes", episodes, 1, most)
+    _check_whole("seed", seed, 0, 2**128)
 
 
 def _check_whole(name: str, value: Any, low: int, high: int) -> None:

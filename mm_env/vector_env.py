@@ -16,7 +16,7 @@ from mm_env.action import Actions, action_space, decisions
 from mm_env.env import check_render_mode, reward_function
 from mm_env.episodes import report
 from mm_env.lanes import Lanes
-from mm_env.market import Number
+from mm_env.market import Decision, Number, Step
 from mm_env.observation import NOBODY, Observations, observation_names, observation_space, observe
 from mm_env.params import MarketParams
 from mm_env.tape import Tape, check_tape, largest_size
@@ -61,7 +61,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
-        self.params = MarketParams.from_mapping(market_params)
+        self.params = self._checked_params(market_params)
         if tape is not None:
             check_tape(tape, self.params)
         self.reward_function = reward_function(reward, tape)
@@ -71,6 +71,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._tape = tape
+        self._markets = self.num_envs  # each with a seed of its own
         self._lanes: Lanes | None = None
         self._all = np.ones(self.num_envs, dtype=np.bool_)
         self._ended: Flags | None = None  # lanes that wait for their reset
@@ -118,16 +119,14 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         if resting is not None and resting.all():
             step, rewards = market.untouched(self._book), np.zeros(self.num_envs)
         else:
-            move = lanes.move()
-            step = market.step(self._book, self._request, decision, move, self.params)
-            rewards = self.reward_function(step, move, self.params)
+            step, rewards = self._answer(lanes, decision)
         info = report(step)
         self._book = step.book
         lanes.advance()
         if resting is not None:
             rewards = np.where(resting, 0.0, rewards)
             info = self._restart(lanes, resting, info)
-        self._ended = lanes.ended()
+        self._ended = self._over(lanes)
         terminated = self._ended.copy() if self._ended is not None else np.zeros(self.num_envs, dtype=np.bool_)
         observations = self._observe(lanes)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._ended is not None:
@@ -139,11 +138,28 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
             info = self._info(info, self._all)
         return observations, rewards, terminated, np.zeros(self.num_envs, dtype=np.bool_), info
 
+    def _checked_params(self, values: dict[str, Any]) -> MarketParams:
+        return MarketParams.from_mapping(values)
+
+    def _answer(self, lanes: Lanes, decision: Decision) -> tuple[Step, NDArray[Any]]:
+        """What the law makes of every lane's decision, and the rewards."""
+        move = lanes.move()
+        step = market.step(self._book, self._request, decision, move, self.params)
+        return step, self.reward_function(step, move, self.params)
+
+    def _over(self, lanes: Lanes) -> Flags | None:
+        """Which lanes have ended; None if none has."""
+        return lanes.ended()
+
+    def _begin(self, lanes: Lanes, which: Flags) -> None:
+        """Begin the next episode in the lanes of the mask."""
+        lanes.next_episode(which)
+        self._book = market.reopened(which, self._book, self.params)
+
     def _restart(self, lanes: Lanes, which: Flags, info: dict[str, Any]) -> dict[str, Any]:
         """Begin the next episode in the lanes of the mask; return `info` with nothing to report of them."""
-        lanes.next_episode(which)
+        self._begin(lanes, which)
         self._ended = None if self._ended is None or which[self._ended].all() else self._ended & ~which
-        self._book = market.reopened(which, self._book, self.params)
         fresh = report(market.untouched(market.opening(self.params)))
         return {name: np.where(which, fresh[name], info[name]) for name in info}
 
@@ -172,12 +188,12 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
             seed = 0 if self._tape is not None else int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
         if isinstance(seed, int | np.integer):
             super().reset(seed=int(seed))
-            return [int(seed) + i for i in range(self.num_envs)]
+            return [int(seed) + i for i in range(self._markets)]
         listed: Any = seed if isinstance(seed, list | tuple | np.ndarray) else []
         seeds = list(listed)
         whole = all(isinstance(s, int | np.integer) and s >= 0 for s in seeds)
-        if len(seeds) != self.num_envs or not whole:
-            raise ValueError(f"seed must be a whole number >= 0 or {self.num_envs} of them, got {seed!r}")
+        if len(seeds) != self._markets or not whole:
+            raise ValueError(f"seed must be a whole number >= 0 or {self._markets} of them, got {seed!r}")
         return [int(s) for s in seeds]
 
     def _checked_mask(self, mask: Any) -> Flags:

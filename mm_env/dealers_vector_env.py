@@ -1,0 +1,111 @@
+"""DealersVectorEnv: N markets of several dealers at once, for self-play or against rivals with fixed policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from mm_env.action import PolicyFunction, decisions
+from mm_env.floor import DEFAULTS, Floor, of_dealer
+from mm_env.lanes import Lanes
+from mm_env.market import Book, Decision, Number, Step
+from mm_env.observation import Observations
+from mm_env.params import DealersParams
+from mm_env.vector_env import Flags, HedgingVectorEnv
+
+
+class DealersVectorEnv(HedgingVectorEnv):
+    """A lane for each dealer who learns, arrays of shape (lanes,); all markets keep step with each other.
+
+    Without `rivals`, lane i is the dealer in seat i // M of market i % M, of M = num_envs / num_dealers markets: one policy
+    for all lanes is self-play with shared parameters. With `rivals`, lane i is `dealer_0` of market i, and the
+    rivals have the other seats of every market. Market m seeded s is a `DealersEnv` seeded s + m.
+
+    Observation, action, reward, info and autoreset modes are those of `DealersEnv` and `HedgingVectorEnv`; lanes cannot
+    be reset one by one, so `AutoresetMode.DISABLED` needs a reset of all of them.
+
+    Args:
+        num_envs: Lanes; without rivals a multiple of `num_dealers`.
+        rivals: Policies of dealer_1 ... dealer_{K-1}, from observations of shape (M, observations) to actions.
+        autoreset_mode: As of `HedgingVectorEnv`.
+        reward: "realised" or "expected".
+        market_params: Fields of `DealersParams`; the defaults are those of `mm_env/Dealers-v0`.
+
+    Raises:
+        ValueError: A bad argument; the message names it.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 3,
+        *,
+        rivals: Sequence[PolicyFunction] = (),
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        reward: str = "realised",
+        render_mode: str | None = None,
+        **market_params: Any,
+    ) -> None:
+        super().__init__(
+            num_envs, autoreset_mode=autoreset_mode, reward=reward, render_mode=render_mode, **market_params
+        )
+        dealers = self.params.num_dealers
+        if rivals and len(rivals) != dealers - 1:
+            raise ValueError(f"rivals must be {dealers - 1} for num_dealers={dealers}, got {len(rivals)}")
+        self.rivals = tuple(rivals)
+        self._learners = 1 if rivals else dealers
+        if self.num_envs % self._learners:
+            raise ValueError(f"num_envs must be a multiple of num_dealers={dealers}, got {self.num_envs}")
+        self._markets = self.num_envs // self._learners
+        assert isinstance(self.params, DealersParams)
+        self._floor = Floor(self.params, self._markets)
+
+    def _checked_params(self, values: dict[str, Any]) -> DealersParams:
+        return DealersParams.from_mapping({**DEFAULTS, **values})
+
+    def _answer(self, lanes: Lanes, decision: Decision) -> tuple[Step, NDArray[Any]]:
+        move = lanes.move()
+        whole = Decision._make(self._seated(part, number) for number, part in enumerate(decision))
+        step = self._floor.step(self._request, lanes.preference(), whole, move)
+        return self._shown(step), self._shown(self.reward_function(step, move, self.params))
+
+    def _seated(self, part: Number, number: int) -> Number:
+        """One part of the decisions of all dealers, shape (K, M): the lanes' and, below them, the rivals'."""
+        if part is None:
+            return None
+        lanes = np.broadcast_to(part, (self.num_envs,)).reshape(self._learners, self._markets)
+        others = [np.broadcast_to(chosen[number], (1, self._markets)) for chosen in self._rival_decisions]
+        return np.concatenate([lanes, *others])
+
+    def _observe(self, lanes: Lanes) -> Observations:
+        left: Number = self.params.num_trades - lanes.trade
+        self._request = lanes.request()
+        seen = self._floor.observe(self._request, left)
+        self._rival_decisions = [
+            of_dealer(seat, lambda policy=policy, view=seen[seat]: decisions(policy(view), self._markets, self.params))
+            for seat, policy in enumerate(self.rivals, start=1)
+        ]
+        return np.concatenate(list(seen[: self._learners]))
+
+    def _over(self, lanes: Lanes) -> Flags | None:
+        return None if lanes.ended() is None else self._all
+
+    def _begin(self, lanes: Lanes, which: Flags) -> None:
+        if not which.all():
+            raise ValueError("reset_mask must pick every lane: the dealers of a market end together")
+        lanes.next_episode(np.ones(self._markets, dtype=np.bool_))
+        self._floor.reopen()
+        self._book = self._shown(self._floor.book)
+
+    def _shown(self, value: Any) -> Any:
+        """Arrays of shape (K, M) as those of the lanes, shape (num_envs,)."""
+        if isinstance(value, Step | Book):
+            return type(value)._make(self._shown(part) for part in value)
+        if isinstance(value, tuple):
+            return tuple(self._shown(part) for part in value)
+        if isinstance(value, np.ndarray) and value.ndim == 2:
+            return value[: self._learners].reshape(-1)
+        return value
