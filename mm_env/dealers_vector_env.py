@@ -21,12 +21,12 @@ from mm_env.vector_env import Flags, HedgingVectorEnv
 class DealersVectorEnv(HedgingVectorEnv):
     """A lane for each dealer who learns, arrays of shape (lanes,); all markets keep step with each other.
 
-    Without `rivals`, lane i is the dealer in seat i // M of market i % M, of M = num_envs / num_dealers markets: one policy
-    for all lanes is self-play with shared parameters. With `rivals`, lane i is `dealer_0` of market i, and the
+    Without `rivals`, lane i is the dealer in seat i // M of market i % M, of M = num_envs / num_dealers markets: one
+    policy for all lanes is self-play with shared parameters. With `rivals`, lane i is `dealer_0` of market i, and the
     rivals have the other seats of every market. Market m seeded s is a `DealersEnv` seeded s + m.
 
-    Observation, action, reward, info and autoreset modes are those of `DealersEnv` and `HedgingVectorEnv`; lanes cannot
-    be reset one by one, so `AutoresetMode.DISABLED` needs a reset of all of them.
+    Observation, action, reward, info and autoreset modes are those of `DealersEnv` and `HedgingVectorEnv`; lanes
+    cannot be reset one by one, so `AutoresetMode.DISABLED` needs a reset of all of them.
 
     Args:
         num_envs: Lanes; without rivals a multiple of `num_dealers`.

@@ -128,10 +128,10 @@ OBSERVATIONS = (
     ),
     Column(
         "best_quote",
-        "distance of the last trade's quote from the mid / spread",
+        "distance of the last trade's quote from the mid / the widest quote",
         -np.inf,
         np.inf,
-        lambda book, request, left, params: request.best / (params.spread or 1.0),
+        lambda book, request, left, params: request.best / params.widest_quote,
         lambda params: params.num_dealers > 1,
     ),
 )
@@ -223,7 +223,7 @@ def read(observations: Observations, params: MarketParams) -> View:
         regime=_index(seen.get("regime", none), len(params.volatilities)),
         deviation=seen.get("deviation", none),
         won=seen.get("won", none),
-        best=seen.get("best_quote", none) * (params.spread or 1.0),
+        best=seen.get("best_quote", none) * params.widest_quote,
         rivals=tuple(np.round(seen[name] * limit) for name in seen if name.startswith("rival_")),
     )
     return View(market.opening(params)._replace(inventory=inventory, in_flight=orders), trades_left, request)

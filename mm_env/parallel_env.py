@@ -34,21 +34,22 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
     `dealer_0` ... `dealer_{K-1}`, K = `num_dealers`. All act in every step, until the last: then all are terminated.
 
     ## Step
-    Every dealer sees the client's request, quotes a distance from the mid and names a hedge threshold. The client takes the
-    best quote within his reservation distance, of those dealers whose inventory cap allows the trade; ties are drawn.
-    With `view_noise` each dealer quotes around a mid of his own, which is off by a normal error drawn anew each time.
+    Every dealer sees the client's request, quotes a distance from the mid and names a hedge threshold. The client
+    takes the best quote within his reservation distance, of those dealers whose inventory cap allows the trade; ties
+    are drawn. With `view_noise` each dealer quotes around a mid of his own, which is off by a normal error drawn anew
+    each time.
 
     ## Observation and action
-    Those of `HedgingEnv`, and with more than one dealer: `won`, +1 if he won the last trade, -1 if another dealer did, 0
-    if there was none; `best_quote`, the distance of the last trade's quote from the mid over `spread`. Never a rival's
-    inventory, unless `transparent=True`: then `rival_1` ..., by seats after one's own.
+    Those of `HedgingEnv`, and with more than one dealer: `won`, +1 if he won the last trade, -1 if another dealer
+    did, 0 if there was none; `best_quote`, the distance of the last trade's quote from the mid over that of the
+    widest. Never a rival's inventory, unless `transparent=True`: then `rival_1` ..., by seats after one's own.
 
     ## Reward and info
     Those of `HedgingEnv`, for each dealer.
 
     ## Arguments
-    Every field of `DealersParams` (the defaults are those of `mm_env/DynamicSpread-v0`, since dealers who cannot quote cannot
-    compete), `reward` and `render_mode` as of `HedgingEnv`.
+    Every field of `DealersParams` (the defaults are those of `mm_env/DynamicSpread-v0`, since dealers who cannot
+    quote cannot compete), `reward` and `render_mode` as of `HedgingEnv`.
 
     Raises:
         ValueError: A bad argument; the message names it.

@@ -183,6 +183,12 @@ class MarketParams:
         """The largest request that a client may make, units."""
         return max(max(tier.sizes) for tier in self.tiers)
 
+    @cached_property
+    def widest_quote(self) -> float:
+        """The largest distance from the mid that a quote can have, price units; never 0."""
+        top = self.lowest_quote + self.tick * (self.quote_levels - 1)
+        return max(self.spread if self.quote_levels == 1 else max(abs(self.lowest_quote), abs(top)), 1e-6)
+
     @property
     def has_sizes(self) -> bool:
         """Whether clients ask for anything but one unit."""
