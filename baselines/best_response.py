@@ -128,9 +128,13 @@ class _Duel:
         self._ties = sum(quote == min(self._fixed) for quote in self._fixed) if stateless else 1  # type: ignore[type-var]
         self.shape = (inventories, self._rivals, len(self.game.row))
         if self.shape[0] * self.shape[1] > _MOST_STATES:
-            raise ValueError(f"inventory_limit={params.inventory_limit} is too large for the inventories of two dealers")
+            raise ValueError(
+                f"inventory_limit={params.inventory_limit} is too large for the inventories of two dealers"
+            )
         level = decision(self._levels, 0.0, params)
-        self._halves = {last: self.game.carry(self.game.no_deal(), level, self.game.move(last)) for last in (False, True)}
+        self._halves = {
+            last: self.game.carry(self.game.no_deal(), level, self.game.move(last)) for last in (False, True)
+        }
 
     def opening(self, worth: Values) -> float:
         """The value of an episode: nobody holds anything."""

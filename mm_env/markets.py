@@ -111,6 +111,9 @@ MARKETS: Mapping[str, Market] = {
 }
 
 
+VERSUS = "mm_env/DealerVsRules-v0"  # one dealer who learns among rivals with rules; needs the baselines
+
+
 def market_params(market: str = "mm_env/Hedging-v0", **changes: Any) -> MarketParams:
     """The parameters of a registered market, with changes.
 
@@ -127,7 +130,7 @@ def market_params(market: str = "mm_env/Hedging-v0", **changes: Any) -> MarketPa
 
 
 def register_markets() -> None:
-    """Register every market with Gymnasium, single and vector entry point side by side."""
+    """Register every market with Gymnasium, and the dealer among rivals, single and vector entry point side by side."""
     for name, market in MARKETS.items():
         if name in gym.registry:
             continue
@@ -137,4 +140,11 @@ def register_markets() -> None:
             vector_entry_point="mm_env.vector_env:HedgingVectorEnv",
             kwargs=dict(market.changes),
             disable_env_checker=True,  # it checks the environment, not its user, at every step: the tests do that once
+        )
+    if VERSUS not in gym.registry:
+        gym.register(
+            id=VERSUS,
+            entry_point="baselines.versus:DealerVsRulesEnv",
+            vector_entry_point="baselines.versus:DealerVsRulesVectorEnv",
+            disable_env_checker=True,
         )

@@ -1,0 +1,141 @@
+"""One dealer among rivals with rules: an ordinary Gymnasium id; and what is best against them."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from baselines import make_policy, solve
+from baselines.best_response import best_response, exploitability, response_value
+from baselines.scores import Totals, objective
+from baselines.threshold import ThresholdPolicy
+from mm_env import DealersParams, play_dealers
+from mm_env.action import encode
+from mm_env.floor import DEFAULTS
+from mm_env.observation import read
+from tests.test_vector_env import assert_same
+
+ID = "mm_env/DealerVsRules-v0"
+
+
+class TestEnvironment:
+    def test_gymnasium_accepts_it(self):
+        check_env(gym.make(ID).unwrapped)
+
+    @pytest.mark.filterwarnings("ignore::UserWarning")
+    def test_stable_baselines3_accepts_it(self):
+        pytest.importorskip("stable_baselines3.common.env_checker").check_env(gym.make(ID).unwrapped, warn=True)
+
+    @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+    def test_the_vector_is_gymnasiums_own_of_singles(self, mode):
+        short = {"num_trades": 7, "rivals": ["threshold:2"], "transparent": True}
+        single = SyncVectorEnv([lambda: gym.make(ID, **short)] * 4, autoreset_mode=mode)
+        ours = gym.make_vec(ID, num_envs=4, vectorization_mode="vector_entry_point", autoreset_mode=mode, **short)
+        assert single.observation_space == ours.observation_space
+        assert_same(single.reset(seed=9), ours.reset(seed=9))
+        ours.action_space.seed(0)
+        for _ in range(20):
+            actions = ours.action_space.sample()
+            theirs, mine = single.step(actions), ours.step(actions)
+            if mode is AutoresetMode.SAME_STEP and "final_obs" in theirs[-1]:
+                theirs[-1]["final_obs"] = np.stack(theirs[-1]["final_obs"])
+            assert_same(theirs, mine)
+
+    def test_what_is_wrong_is_refused(self):
+        with pytest.raises(ValueError, match="rivals must be a list"):
+            gym.make(ID, rivals="threshold:3")
+        with pytest.raises(ValueError, match="rivals must be a list"):
+            gym.make(ID, rivals=[])
+        with pytest.raises(ValueError, match="no policy 'thresold'"):
+            gym.make(ID, rivals=["thresold"])
+        with pytest.raises(ValueError, match="rivals must be 4 for num_dealers=5, got 2"):
+            gym.make(ID, num_dealers=5)
+        env = gym.make(ID)
+        env.reset(seed=0)
+        with pytest.raises(ValueError, match="action must have shape"):
+            env.step(3)
+
+
+class Skew:
+    """Quotes that depend on inventory, so that a rival's best answer does."""
+
+    def __init__(self, params):
+        self.params = params
+
+    def __call__(self, observations):
+        view = read(observations, self.params)
+        return encode(4, observations, self.params, 0.02 - view.request.side * view.inventory * 0.01)
+
+
+def two(**changes):
+    return DealersParams.from_mapping({**DEFAULTS, "num_dealers": 2, "inventory_limit": 6, "num_trades": 30, **changes})
+
+
+CASES = {
+    "a fixed quote": (two(inventory_limit=20), lambda p: [ThresholdPolicy(3, p, 0.03)]),
+    "equal fixed quotes": (
+        two(inventory_limit=20, num_dealers=4),
+        lambda p: [ThresholdPolicy(k, p, 0.03) for k in (0, 2, 5)],
+    ),
+    "a rival with a cap": (two(transparent=True), lambda p: [ThresholdPolicy(6, p, 0.02)]),
+    "a rival who skews": (two(transparent=True), lambda p: [Skew(p)]),
+    "runs, sizes and missing clients": (
+        two(
+            transparent=True,
+            flow_persistence=0.5,
+            arrival_probability=0.9,
+            tiers=[{"decay": 30.0, "sizes": [1, 2]}],
+            num_trades=12,
+        ),
+        lambda p: [Skew(p)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_best_response_proved_by_play(case):
+    params, make = CASES[case]
+    rivals = make(params)
+    best = best_response(params, rivals)
+    assert response_value(best, params, rivals) == pytest.approx(best.value, rel=1e-12)
+    played = objective(Totals.of(play_dealers([best, *rivals], params, 4000, seed=7)[0]))
+    assert abs(played.value - best.value) <= 4 * played.standard_error
+    for name in ("threshold:2", "best-threshold-alone", "never"):
+        other = ThresholdPolicy(3, params, 0.02) if name.endswith("alone") else make_policy(name, params)
+        assert response_value(other, params, rivals) <= best.value + 1e-12
+
+
+def test_the_value_of_a_rule_among_rivals_proved_by_play():
+    params = two(transparent=True)
+    rule, rival = ThresholdPolicy(2, params, 0.03), Skew(params)
+    played = objective(Totals.of(play_dealers([rule, rival], params, 6000, seed=8)[0]))
+    assert abs(played.value - response_value(rule, params, [rival])) <= 4 * played.standard_error
+
+
+def test_a_rival_whom_nobody_wants_leaves_the_market_to_one():
+    params = two(inventory_limit=20, num_trades=100)
+    best = best_response(params, [ThresholdPolicy(3, params, 0.15)])
+    assert best.value == pytest.approx(solve(params.alone()).value, rel=1e-3)
+
+
+def test_no_rule_is_an_equilibrium_here():
+    params = two(transparent=True)
+    assert exploitability(ThresholdPolicy(3, params, 0.04), params) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"view_noise": 0.1}, "view_noise=0.1"),
+        ({"hedge_latency": 1}, "hedge_latency=1"),
+        ({"hedge_action": "units"}, "hedge_action='units'"),
+        ({"mean_reversion": 0.1}, "mean_reversion=0.1"),
+        ({}, "transparent=False"),
+        ({"num_dealers": 1}, "rivals must be num_dealers - 1"),
+    ],
+)
+def test_what_cannot_be_solved_is_refused_by_name(changes, message):
+    params = two(**changes)
+    with pytest.raises(ValueError, match=message):
+        best_response(params, [Skew(params)])
