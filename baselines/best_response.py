@@ -1,13 +1,13 @@
 """The exact best response to a rival dealer, by dynamic programming on the law's own functions.
 
-Two dealers: the state is the inventory of both, which `transparent=True` shows. With f(delta) = P(rho >= delta), a client
-trades with the dealer who quotes less, if that dealer's cap allows it, else with the other; equal quotes share him:
+Two dealers: the state is the inventory of both, which `transparent=True` shows. A client with P(rho >= delta) trades
+with the dealer who quotes less, if that dealer's cap allows it, else with the other; equal quotes share him:
 
     U_t(q, r, o) = max over k, delta of  p_own (v delta + G(q - v, r', k)) + p_rival G(q, r'', k) + p_none G(q, r', k)
 
-with r' and r'' what the rival keeps after hedging, without and with the trade, and G the second half of the law's step
-plus the value to come. Rivals who always quote the same and never reach their cap have no state: then any number of them
-can be answered, and nothing of theirs needs to be seen.
+with r' and r'' what the rival keeps after hedging, without and with the trade, and G the second half of the law's
+step plus the value to come. Rivals who always quote the same and never reach their cap have no state: then any number
+of them can be answered, and nothing of theirs needs to be seen.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ robust estimation", JASA 69; the tests hold each against a bootstrap.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,11 +25,12 @@ _CVAR_TAIL = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Totals:
-    """What the scores need of each episode: arrays of shape (episodes,). A million episodes take 90 MB."""
+    """What the scores need of each episode: arrays of shape (episodes,). A million episodes take 100 MB."""
 
     pnl: Values  # price units
     reward: Values  # sum of rewards
     surprise: Values  # the part of pnl that nobody could foresee
+    spread_pnl: Values  # price units
     drawdown: Values  # largest fall of equity from a peak, price units
     mean_inventory: Values  # mean |inventory|, units
     max_inventory: Values  # max |inventory|, units
@@ -52,6 +53,7 @@ class Totals:
             pnl=np.array(episodes.pnl),
             reward=episodes.reward.sum(axis=1),
             surprise=episodes.surprise.sum(axis=1),
+            spread_pnl=episodes.spread_pnl.sum(axis=1),
             drawdown=(peak - episodes.equity).max(axis=1),
             mean_inventory=exposure.mean(axis=1),
             max_inventory=exposure.max(axis=1),
@@ -65,9 +67,27 @@ class Totals:
     @classmethod
     def gather(cls, blocks: Iterable[Episodes]) -> Totals:
         """Sum up block after block, so that any number of episodes stays in bounded memory."""
-        parts = [cls.of(block) for block in blocks]
+        return cls.joined([cls.of(block) for block in blocks])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Totals]) -> Totals:
+        """Episodes after episodes."""
+        return cls._combined(np.concatenate, parts)
+
+    @classmethod
+    def average(cls, several: Sequence[Totals]) -> Totals:
+        """Of the same episodes played in several ways, such as from different seats."""
+        return cls._combined(lambda values: np.mean(values, axis=0), several)
+
+    @classmethod
+    def summed(cls, several: Sequence[Totals]) -> Totals:
+        """Of all dealers of the same episodes together."""
+        return cls._combined(lambda values: np.sum(values, axis=0), several)
+
+    @classmethod
+    def _combined(cls, function: Callable[[Sequence[Values]], Values], several: Sequence[Totals]) -> Totals:
         names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+        return cls(**{name: function([getattr(totals, name) for totals in several]) for name in names})
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +191,7 @@ class Score(NamedTuple):
 SCORES: Mapping[str, Score] = {
     "objective": Score("price units", "J: mean total reward of an episode (variance reduced)", objective),
     "pnl": Score("price units", "mean PnL of an episode", lambda t: mean(t.pnl)),
+    "spread_pnl": Score("price units", "earned from the spread", lambda t: mean(t.spread_pnl)),
     "sd": Score("price units", "standard deviation of the PnL", lambda t: standard_deviation(t.pnl)),
     "sharpe": Score("per episode", "mean PnL over its standard deviation", lambda t: sharpe(t.pnl)),
     "cvar": Score("price units", "mean PnL of the worst 5 % of episodes", lambda t: expected_shortfall(t.pnl)),

@@ -101,8 +101,7 @@ def test_the_best_response_proved_by_play(case):
     assert response_value(best, params, rivals) == pytest.approx(best.value, rel=1e-12)
     played = objective(Totals.of(play_dealers([best, *rivals], params, 4000, seed=7)[0]))
     assert abs(played.value - best.value) <= 4 * played.standard_error
-    for name in ("threshold:2", "best-threshold-alone", "never"):
-        other = ThresholdPolicy(3, params, 0.02) if name.endswith("alone") else make_policy(name, params)
+    for other in (make_policy("threshold:2", params), ThresholdPolicy(3, params, 0.03), make_policy("never", params)):
         assert response_value(other, params, rivals) <= best.value + 1e-12
 
 
