@@ -1,0 +1,38 @@
+"""A readable episode of every market, as it was: `python -m tests.test_golden` writes them anew.
+
+What changes one of these files changes a registered market, whose version then goes up.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from baselines import make_policy
+from mm_env import MarketParams, market_params, play
+from tests.markets import IDS
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def episode(market: str) -> str:
+    """The first fifteen requests of seed 0 under a threshold of a quarter of the cap, as a table."""
+    params: MarketParams = market_params(market, num_trades=15)
+    threshold = params.inventory_limit // 4 // 5 * 5 or 5
+    table = play(make_policy(f"threshold:{threshold}", params), params, 1, seed=0).to_dataframe()
+    return table.drop(columns="episode").round(4).to_string(index=False) + "\n"
+
+
+def path(market: str) -> Path:
+    return FOLDER / f"{market.rpartition('/')[2]}.txt"
+
+
+@pytest.mark.parametrize("market", IDS)
+def test_a_market_is_what_it_was(market):
+    pytest.importorskip("pandas")
+    assert path(market).read_text() == episode(market)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for each in IDS:
+        path(each).write_text(episode(each))
