@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from baselines import make_policy
+from baselines.threshold import ThresholdPolicy
 from mm_env import MarketParams, market_params, play
 from tests.markets import IDS
 
@@ -15,11 +15,14 @@ FOLDER = Path(__file__).parent / "golden"
 
 
 def episode(market: str) -> str:
-    """The first fifteen requests of seed 0 under a threshold of a quarter of the cap, as a table."""
+    """Fifteen requests of seed 0, under a threshold of about a quarter of the cap and half the spread, as a table."""
     params: MarketParams = market_params(market, num_trades=15)
     threshold = params.inventory_limit // 4 // 5 * 5 or 5
-    table = play(make_policy(f"threshold:{threshold}", params), params, 1, seed=0).to_dataframe()
-    return table.drop(columns="episode").round(4).to_string(index=False) + "\n"
+    rule = ThresholdPolicy(threshold, params, params.spread / 2)
+    table = play(rule, params, 1, seed=0).to_dataframe().drop(columns="episode")
+    numbers = table.select_dtypes("float").columns
+    table[numbers] = table[numbers].round(4) + 0.0  # no minus zeros
+    return str(table.to_string(index=False)) + "\n"
 
 
 def path(market: str) -> Path:
