@@ -6,6 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from baselines.optimal import best_rule, solve
+from baselines.quoting import (
+    AvellanedaStoikov,
+    CarteaJaimungal,
+    GueantLehalleFernandezTapia,
+    LinearSkew,
+    QuotingPolicy,
+)
 from baselines.simple import RandomPolicy
 from baselines.threshold import ThresholdPolicy
 from mm_env.action import Actions
@@ -37,8 +44,29 @@ POLICIES: Mapping[str, Entry] = {
     "never": Entry("never hedge", lambda params, _, __: ThresholdPolicy(params.inventory_limit, params)),
     "flat": Entry("always hedge everything", lambda params, _, __: ThresholdPolicy(0, params)),
     "threshold": Entry(
-        "hedge what exceeds K units; default: the market's hedge_threshold",
+        "hedge what exceeds K units, orders in flight included; default: the market's hedge_threshold",
         lambda params, text, _: ThresholdPolicy(_threshold(text, params), params),
+        argument="K",
+    ),
+    "linear-skew": Entry(
+        "quote the spread, up to SLOPE (default: the spread) tighter where that brings the inventory back, wider where "
+        "not; threshold K",
+        lambda params, text, _: _linear_skew(text, params),
+        argument="SLOPE,K",
+    ),
+    "avellaneda-stoikov": Entry(
+        "quote around the reservation price (2008); threshold K",
+        lambda params, text, _: _quoting(AvellanedaStoikov, text, params),
+        argument="K",
+    ),
+    "glft": Entry(
+        "quote as Gueant, Lehalle and Fernandez-Tapia far from the end (2013); threshold K",
+        lambda params, text, _: _quoting(GueantLehalleFernandezTapia, text, params),
+        argument="K",
+    ),
+    "cartea-jaimungal": Entry(
+        "quote by the closed form under a running inventory penalty (2015); threshold K",
+        lambda params, text, _: _quoting(CarteaJaimungal, text, params),
         argument="K",
     ),
     "best-threshold": Entry(
@@ -80,9 +108,27 @@ def _best_threshold(params: MarketParams) -> ThresholdPolicy:
     return ThresholdPolicy(rule.threshold, params, rule.distance)
 
 
+def _linear_skew(text: str, params: MarketParams) -> LinearSkew:
+    slope, comma, threshold = text.partition(",")
+    if comma and not threshold:
+        raise ValueError(f"linear-skew:SLOPE,K needs a whole number K >= 0 after the comma, got {text!r}")
+    return LinearSkew(_threshold(threshold, params), params, _slope(slope) if text else None)
+
+
+def _slope(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError(f"linear-skew:SLOPE,K needs a number SLOPE >= 0, got {text!r}") from error
+
+
+def _quoting(kind: type[QuotingPolicy], text: str, params: MarketParams) -> QuotingPolicy:
+    return kind(_threshold(text, params), params)
+
+
 def _threshold(text: str, params: MarketParams) -> int:
     if not text:
         return params.hedge_threshold
     if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"threshold:K needs a whole number K >= 0, got {text!r}")
+        raise ValueError(f"the hedge threshold must be a whole number K >= 0, got {text!r}")
     return min(int(text), params.inventory_limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,10 +32,15 @@ class ThresholdPolicy:
     distance: float | None = None  # of its quotes, price units; None: the market's spread
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.threshold, int | np.integer) and not isinstance(self.threshold, bool)
-        if not whole or self.threshold < 0:
-            raise ValueError(f"threshold must be a whole number >= 0, got {self.threshold!r}")
+        check_threshold(self.threshold)
 
     def __call__(self, observations: Observations) -> Actions:
         """Observations of shape (..., observations) to actions of shape (...)."""
         return encode(self.threshold, observations, self.params, self.distance)
+
+
+def check_threshold(threshold: Any) -> None:
+    """Raise `ValueError` unless it is a hedge threshold."""
+    whole = isinstance(threshold, int | np.integer) and not isinstance(threshold, bool)
+    if not whole or threshold < 0:
+        raise ValueError(f"threshold must be a whole number >= 0, got {threshold!r}")

@@ -1,0 +1,153 @@
+"""The published experiments, and the measures they are read by."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from baselines import policy_value, replications, solve
+from baselines.figure import Figure
+from baselines.quoting import AvellanedaStoikov, CarteaJaimungal
+from baselines.replications import (
+    EXPERIMENTS,
+    Experiment,
+    avellaneda_stoikov_params,
+    avellaneda_stoikov_tape,
+    both_sides_spread,
+    cartea_jaimungal_params,
+    desk_params,
+    flat_spread,
+    hedging_begins,
+    page,
+    replicate,
+)
+from mm_env.__main__ import main
+from mm_env.rollout import play_tape
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["replicate", *map(str, arguments)])
+
+
+def missed(figures):
+    return [figure.row() for figure in figures if not figure.agrees]
+
+
+class TestAvellanedaStoikov:
+    def test_table_1(self):
+        found = replicate(["avellaneda-stoikov"], episodes=2000, seed=1)["avellaneda-stoikov"]
+        assert missed(found) == []
+        assert len(found) == 8
+
+    def test_the_tape_alternates_sides_and_moves_after_both(self):
+        params = avellaneda_stoikov_params()
+        tape = avellaneda_stoikov_tape(params, 50, (0, 0)).channels
+        assert (tape.side[0::2] == 1).all()
+        assert (tape.side[1::2] == -1).all()
+        assert not tape.change[0::2].any()
+        np.testing.assert_allclose(np.abs(tape.change[1::2]), 2 * math.sqrt(0.005))
+
+    @pytest.mark.parametrize("distance", [-0.2, 0.0, 0.745])
+    def test_quotes_fill_as_often_as_in_the_paper(self, distance):
+        params = avellaneda_stoikov_params()
+        expected = min(1.0, 140 * 0.005 * math.exp(-1.5 * distance))
+        accepted = avellaneda_stoikov_tape(params, 500, (0, 0)).channels.reservation >= distance
+        error = math.sqrt(expected * (1 - expected) / accepted.size)
+        assert abs(accepted.mean() - expected) < 4 * error
+
+    def test_the_average_spread_is_that_of_the_formula(self):
+        """gamma sigma^2 times the mean of T - t over 400 requests, 401 / 800, and 2 / gamma ln(1 + gamma / k)."""
+        rule = AvellanedaStoikov(1000, avellaneda_stoikov_params())
+        assert both_sides_spread(rule) == pytest.approx(0.4 * 401 / 800 + 20 * math.log(1 + 0.1 / 1.5))
+
+    def test_the_caps_do_not_bind(self):
+        params = avellaneda_stoikov_params()
+        played = play_tape(AvellanedaStoikov(1000, params), params, avellaneda_stoikov_tape(params, 200, (0, 0)))
+        assert np.abs(played.inventory).max() < 100
+        assert np.abs(played.distance).max() < 50
+        assert not played.hedge.any()
+
+
+class TestCarteaJaimungal:
+    def test_the_closed_form_to_six_digits(self):
+        (figure,) = EXPERIMENTS["cartea-jaimungal"].parts[0](2, 0)
+        assert figure.ours == pytest.approx(68.25583476, abs=5e-9)
+
+    def test_a_step_costs_little(self):
+        """One client at most in each of 280 steps, where 280 would come: exactly 0.0013 less."""
+        params = cartea_jaimungal_params(280)
+        value = policy_value(CarteaJaimungal(100, params), params)
+        assert 68.25583476 - value == pytest.approx(0.0013, abs=1e-4)
+
+    @pytest.mark.slow
+    def test_by_the_exact_solver_and_by_play(self):
+        assert missed(replicate(["cartea-jaimungal"], episodes=4000, seed=1)["cartea-jaimungal"]) == []
+
+
+class TestDesk:
+    def test_on_a_coarser_grid(self):
+        solution = solve(desk_params(360).replace(inventory_limit=60, tick=0.01, quote_levels=121))
+        assert flat_spread(solution, 0) == pytest.approx(0.55, abs=0.02)
+        assert flat_spread(solution, 1) == pytest.approx(0.26, abs=0.02)
+        assert hedging_begins(solution) == pytest.approx(15.69, abs=0.5)
+
+    @pytest.mark.slow
+    def test_on_the_fine_one(self):
+        found = replicate(["barzykin-bergault-gueant"], episodes=2)["barzykin-bergault-gueant"]
+        assert missed(found) == []
+
+    def test_both_clocks_tell_the_same_time(self):
+        for steps in (360, 1440):
+            params = desk_params(steps)
+            assert params.num_trades * params.arrival_probability == pytest.approx(360)
+            assert params.num_trades * params.price_volatility**2 == pytest.approx(0.05 * 50**2)
+
+
+def test_figures_agree_within_their_errors():
+    assert Figure("sampled", 1.0, 1.5, error=0.1, reference_error=0.1).agrees
+    assert not Figure("sampled", 1.0, 1.6, error=0.1, reference_error=0.1).agrees
+    assert Figure("exact", 1.0, 1.01, tolerance=0.02).agrees
+    assert not Figure("exact", 1.0, 1.03, tolerance=0.02).agrees
+    assert not Figure("exact", 1.0, math.nan, tolerance=0.02).agrees
+    assert Figure("sampled", 1.0, 1.5, error=0.3, reference_error=0.4).standard_errors == pytest.approx(1.0)
+
+
+class TestCommand:
+    def test_equal_seeds_print_equal_tables(self):
+        arguments = ("--experiment", "avellaneda-stoikov", "--episodes", 60)
+        assert run(*arguments).stdout == run(*arguments).stdout != run(*arguments, "--seed", 5).stdout
+
+    def test_json_and_the_page_hold_the_same_numbers(self, tmp_path):
+        result = run("--experiment", "avellaneda-stoikov", "--episodes", 60, "--json", "--out", tmp_path)
+        assert result.exit_code == 0
+        figures = json.loads(result.stdout)["experiments"]["avellaneda-stoikov"]
+        assert len(figures) == 8
+        text = (tmp_path / "replications.md").read_text(encoding="utf-8")
+        for figure in figures:
+            assert figure["agrees"]
+            assert figure["name"] in text
+        assert list(tmp_path.iterdir()) == [tmp_path / "replications.md"]
+
+    def test_what_disagrees_is_exit_code_1(self, monkeypatch):
+        wrong = Experiment("title", "source", "setting", [lambda episodes, seed: [Figure("a number", 1.0, 2.0)]])
+        monkeypatch.setattr(replications, "EXPERIMENTS", {"wrong": wrong})
+        result = run()
+        assert result.exit_code == 1
+        assert "not as published: a number" in result.output
+
+    def test_an_unknown_name_is_bad_usage(self):
+        result = run("--experiment", "black-scholes")
+        assert result.exit_code == 2
+        assert "known: avellaneda-stoikov" in result.output
+
+
+def test_the_page_in_docs_has_every_experiment_and_agrees():
+    text = (Path(__file__).parent.parent / "docs" / "replications.md").read_text(encoding="utf-8")
+    for experiment in EXPERIMENTS.values():
+        assert experiment.title in text
+        assert experiment.setting in text
+    assert "NO |" not in text
+    assert text.startswith(page({}, 10_000, 0).splitlines()[0])
