@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mm_env import market
 from mm_env.channels import of_regime
-from mm_env.flow import acceptance, outcomes
+from mm_env.flow import UnsolvableError, acceptance, outcomes
 from mm_env.market import Book, Deal, Decision, Move, Number, Request
 from mm_env.observation import Observations, View, observe
 from mm_env.params import MarketParams
@@ -24,10 +24,6 @@ Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 _LARGEST = 40_000_000  # states times scenes times options: a few seconds a step of the horizon
-
-
-class TooLargeError(ValueError):
-    """The market has too many states to be solved exactly."""
 
 
 class Half(NamedTuple):
@@ -59,7 +55,7 @@ class Game:
         row: For each scene, which row of `onward` holds what follows it; shape (scenes,).
 
     Raises:
-        ValueError: The market is not finite or too large; the message names the field.
+        UnsolvableError: The market is not finite or too large; the message names the field.
     """
 
     def __init__(self, params: MarketParams) -> None:
@@ -89,12 +85,12 @@ class Game:
         return found
 
     def check_size(self, options: int) -> None:
-        """Raise `TooLargeError` where so many options in every state and scene would take too long."""
+        """Raise `UnsolvableError` where so many options in every state and scene would take too long."""
         size = self.states * len(self.scenes.start) * options
         if size > _LARGEST:
             fields = ["inventory_limit", *(["hedge_latency"] if self.params.hedge_latency else [])]
             said = " and ".join(f"{name}={getattr(self.params, name)}" for name in fields)
-            raise TooLargeError(
+            raise UnsolvableError(
                 f"{said} with {options} hedge levels is too large to solve exactly: {size:.2g} cases, at most "
                 f"{_LARGEST:.2g}; set hedge_levels or a smaller {fields[-1]}"
             )

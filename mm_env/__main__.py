@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from mm_env import __version__
 from mm_env.console import plus_minus, print_json, print_rows, print_table, progress_bar
+from mm_env.flow import UnsolvableError
 from mm_env.markets import MARKETS, market_params
 from mm_env.params import MarketParams
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from mm_env.tape import Tape
 
 DEFAULT_MARKET = "mm_env/Hedging-v0"
+COMPARED = ("never", "threshold", "best-threshold", "optimal")
 COLUMNS = {  # what the tables show of the scores; --json gives all
     "objective": "J",
     "share": "share of gap",
@@ -67,7 +70,11 @@ Option = Callable[[Callable[..., None]], Callable[..., None]]
 
 market_option: Option = click.option("--market", default=DEFAULT_MARKET, help="A market of `mm-env markets`.")
 set_option: Option = click.option(
-    "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a parameter of the market; repeatable."
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Change a parameter of the market; repeatable. Lists and mappings as JSON: volatility_regimes=[0.1,0.6].",
 )
 seed_option: Option = click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the episodes.")
 json_option: Option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -139,8 +146,8 @@ def simulate(
     "--policy",
     "policies",
     multiple=True,
-    default=("never", "threshold", "best-threshold", "optimal"),
-    help="A policy of `mm-env policies`, or a folder of a saved one; repeatable.",
+    help="A policy of `mm-env policies`, or a folder of a saved one; repeatable."
+    f"  [default: {', '.join(COMPARED)}, as far as the market can be solved]",
 )
 @click.option("--ppo", is_flag=True, help="Train PPO on the spot and compare it too.")
 @play_options(episodes=20_000)
@@ -162,8 +169,7 @@ def compare(
     """
     params = _params(market, changes)
     tape = _tape(recorded, params)
-    names = [f"threshold:{params.hedge_threshold}" if name == "threshold" else name for name in policies]
-    chosen = {name: _policy(name, params, seed, trust_pickle) for name in names}
+    chosen = _policies(policies, params, seed, trust_pickle) if policies else _usual_policies(params, seed)
     if ppo:
         chosen["ppo"] = _trained(params, seed)
     _report(_compared(chosen, params, _episodes(episodes, tape), seed, tape), as_json)
@@ -275,17 +281,22 @@ def _params(market: str, changes: tuple[str, ...]) -> MarketParams:
 
 
 def _changes(texts: tuple[str, ...]) -> dict[str, object]:
-    """Read FIELD=VALUE texts; values as Python would: 3, 0.5, true, none, or a name."""
+    """Read FIELD=VALUE texts; values as Python would: 3, 0.5, true, none, or a name; lists and mappings as JSON."""
     changes: dict[str, object] = {}
     for text in texts:
         field, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--set {text}: expected FIELD=VALUE")
-        changes[field.strip()] = _value(value.strip())
+        try:
+            changes[field.strip()] = _value(value.strip())
+        except json.JSONDecodeError as error:
+            raise ValueError(f"--set {text}: not JSON: {error}") from error
     return changes
 
 
 def _value(text: str) -> object:
+    if text.startswith(("[", "{")):
+        return json.loads(text)
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
@@ -295,6 +306,24 @@ def _value(text: str) -> object:
         except ValueError:
             continue
     return text
+
+
+def _policies(
+    names: Iterable[str], params: MarketParams, seed: int, trust_pickle: bool = False
+) -> dict[str, PolicyFunction]:
+    full = [f"threshold:{params.hedge_threshold}" if name == "threshold" else name for name in names]
+    return {name: _policy(name, params, seed, trust_pickle) for name in full}
+
+
+def _usual_policies(params: MarketParams, seed: int) -> dict[str, PolicyFunction]:
+    """What is compared where nothing was asked for: without what needs the solver, where the market has none."""
+    found: dict[str, PolicyFunction] = {}
+    for name in COMPARED:
+        try:
+            found |= _policies([name], params, seed)
+        except UnsolvableError as error:
+            click.echo(f"without {name}: {error}", err=True)
+    return found
 
 
 def _policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) -> PolicyFunction:

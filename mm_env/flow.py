@@ -22,6 +22,10 @@ Sides = NDArray[np.int8]
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
+class UnsolvableError(ValueError):
+    """The market has no exact optimum that can be computed: it is not finite, or too large. Names the field."""
+
+
 class Outcomes(NamedTuple):
     """Everything that a step can show the dealer, as `shape` samples it: n scenes.
 
@@ -63,7 +67,7 @@ def outcomes(params: MarketParams) -> Outcomes:
     """Every scene, how likely it is after every other, and the price move to expect after it.
 
     Raises:
-        ValueError: What the dealer sees is not finite, or hides what he would need; the message names the field.
+        UnsolvableError: What the dealer sees is not finite, or hides what he would need; the message names the field.
 
     Example:
         >>> law = outcomes(MarketParams(arrival_probability=0.5))
@@ -72,7 +76,9 @@ def outcomes(params: MarketParams) -> Outcomes:
     """
     for name, why in (("mean_reversion", "the mid"), ("quote_latency", "how stale the quotes are")):
         if getattr(params, name):
-            raise ValueError(f"{name}={getattr(params, name)} has no finite list of outcomes: {why} takes any value")
+            raise UnsolvableError(
+                f"{name}={getattr(params, name)} has no finite list of outcomes to solve: {why} takes any value"
+            )
     probability, tiers, sizes = kinds(params)
     lasts = (0.0, 1.0, -1.0) if params.remembers_side else (0.0,)
     scenes = [

@@ -73,6 +73,26 @@ def test_a_market_too_large_to_solve_is_compared_without_the_optimum(tmp_path):
     assert (tmp_path / "frontier.png").exists()
 
 
+@pytest.mark.parametrize("change", ["mean_reversion=0.1", "quote_latency=1", "inventory_limit=5000"])
+def test_without_an_optimum_the_usual_policies_are_compared_as_far_as_they_go(change):
+    result = run("compare", "--episodes", 20, "--set", "num_trades=5", "--set", change)
+    assert result.exit_code == 0, result.output
+    assert "share of gap" not in result.stdout
+    assert f"without optimal: {change}" in result.stderr
+    assert [line.split("|")[1].strip() for line in result.stdout.splitlines() if line.startswith("|")][2:] == [
+        "never",
+        "threshold:10",
+    ]
+    assert run("simulate", "--episodes", 20, "--set", "num_trades=5", "--set", change).exit_code == 0
+
+
+def test_lists_and_mappings_are_set_as_json():
+    changes = ("--set", "volatility_regimes=[0.1, 0.6]", "--set", 'tiers=[{"decay": 20}, {"sizes": [1, 2]}]')
+    found = json.loads(run("simulate", "--episodes", 5, "--json", *changes).stdout)["market"]
+    assert found["volatility_regimes"] == [0.1, 0.6]
+    assert [tier["decay"] for tier in found["tiers"]] == [20, 0]
+
+
 def test_differences_are_paired_in_the_json():
     found = json.loads(run("compare", "--episodes", 50, "--policy", "flat", "--policy", "never", "--json").stdout)
     assert set(found["less flat"]["never"]["pnl"]) == {"value", "low", "high"}
@@ -113,6 +133,14 @@ def test_a_recorded_tape_is_played(tmp_path):
         (["solve", "--set", "spread=nan"], "spread must be a number"),
         (["solve", "--set", "spread=wide"], "spread must be a number"),
         (["solve", "--set", "num_trades=1e3"], "num_trades must be a whole number"),
+        (["solve", "--set", "spread=[0.1]"], "spread must be a number"),
+        (["solve", "--set", "tiers=[{"], "--set tiers=[{: not JSON: Expecting property name"),
+        (["solve", "--set", 'tiers={"decay": 20}'], "tiers must be a list"),
+        (["solve", "--set", 'tiers=[{"dekay": 20}]'], "tiers[0]: 'dekay' is not a parameter of a client tier"),
+        (["solve", "--set", "mean_reversion=0.1"], "mean_reversion=0.1 has no finite list of outcomes"),
+        (["solve", "--set", "quote_latency=1"], "quote_latency=1 has no finite list of outcomes"),
+        (["solve", "--set", "inventory_limit=5000"], "inventory_limit=5000 with 5001 hedge levels is too large"),
+        (["compare", "--policy", "optimal", "--set", "mean_reversion=0.1"], "mean_reversion=0.1 has no finite"),
         (["solve", "--set", "spraed=1"], "did you mean 'spread'"),
         (["simulate", "--policy", "nobody"], "no policy 'nobody'"),
         (["simulate", "--policy", "threshold:x"], "whole number"),
