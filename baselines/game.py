@@ -71,19 +71,6 @@ class Game:
         self.requests = Request(*(_column(part) for part in self.scenes.request))
         self._rows, self.row = np.unique(self.scenes.probability, axis=0, return_inverse=True)
 
-    def names(self) -> list[str]:
-        """What to call each scene: side and size, and tier, regime and the side before where there are several."""
-        sides = {1: "buy", -1: "sell", 0: "nobody"}
-        seen = np.broadcast_arrays(*self.scenes.request[:5])
-        found = []
-        for side, wanted, tier, last, regime in zip(*seen, strict=True):
-            parts = [f"{sides[int(side)]} {abs(wanted):g}" if side else sides[0]]
-            parts += [f"tier {tier}"] if side and len(self.params.tiers) > 1 else []
-            parts += [f"after {sides[int(last)]}"] if self.params.remembers_side else []
-            parts += [f"regime {regime}"] if len(self.params.volatilities) > 1 else []
-            found.append(", ".join(parts))
-        return found
-
     def check_size(self, options: int) -> None:
         """Raise `UnsolvableError` where so many options in every state and scene would take too long."""
         size = self.states * len(self.scenes.start) * options
