@@ -412,7 +412,7 @@ def _draw_policies(out: Path, name: str, policies: Mapping[str, PolicyFunction],
     from mm_env.plotting import plot_policies, plot_quotes
 
     _save(out / f"{name}.png", plot_policies(policies, params))
-    if params.quote_levels > 1:
+    if params.quote_levels > 1 and params.arrival_probability > 0:
         _save(out / f"{name}-quotes.png", plot_quotes(policies, params))
 
 

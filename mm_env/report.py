@@ -151,9 +151,7 @@ def _print_bands(solution: Solution, scenes: Request, picked: NDArray[np.intp]) 
     rows = [[_span(start, stop), *(f"{low} to {high}" for low, high in ends[start].tolist())] for start, stop in spans]
     start = "Without orders in flight, the" if params.hedge_latency else "The"
     click.echo(f"\n{start} optimum hedges nothing while the inventory after the trade is within, units:\n")
-    print_table(["trade", *(name or "any client" for name in names)], rows)
-    if mirrored:
-        click.echo(f"{MIRRORED.capitalize()}.")
+    _print_scenes(["trade"], names, rows, mirrored)
 
 
 def _print_quotes(solution: Solution, scenes: Request, picked: NDArray[np.intp]) -> None:
@@ -177,9 +175,17 @@ def _print_quotes(solution: Solution, scenes: Request, picked: NDArray[np.intp])
         ]
         rows.append([f"{trade + 1}", f"{held:g}", *cells])
     click.echo("\nIt quotes at this distance from the mid, price units:\n")
-    print_table(["trade", "inventory", *(panel.name or "any client" for panel in shown)], rows)
-    if mirrored:
-        click.echo(f"{MIRRORED.capitalize()}.")
+    _print_scenes(["trade", "inventory"], [panel.name for panel in shown], rows, mirrored)
+
+
+def _print_scenes(header: Sequence[str], scenes: Sequence[str], rows: Sequence[Sequence[str]], mirrored: bool) -> None:
+    """A column for every scene; what all their names begin with is said once, below."""
+    buys = "client buys, "
+    shared = all(name.startswith(buys) for name in scenes)
+    print_table([*header, *(name.removeprefix(buys) if shared else name or "any client" for name in scenes)], rows)
+    notes = [*(["for a client who buys"] if shared else []), *([MIRRORED] if mirrored else [])]
+    if notes:
+        click.echo("; ".join(notes).capitalize() + ".")
 
 
 def _span(start: int, stop: int) -> str:

@@ -87,7 +87,7 @@ def telling(request: Request, choices: Values, params: MarketParams) -> tuple[li
     scenes = _listed(request)
     if all(np.array_equal(choices[0], other) for other in choices):
         return [Panel(tuple(range(len(scenes))), "")], False
-    kept = {scene: (number,) for number, scene in enumerate(scenes)}
+    kept: dict[Scene, tuple[int, ...]] = {scene: (number,) for number, scene in enumerate(scenes)}
     named = _varying(scenes)
     mirrored = not _alike(kept, choices, "side") and _is_mirrored(kept, choices)
     if mirrored:
