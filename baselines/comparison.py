@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from baselines.optimal import OptimalPolicy, TooLargeError, solve
+from baselines.optimal import OptimalPolicy, UnsolvableError, solve
 from baselines.scores import SCORES, Estimate, Totals, objective, share_of_gap
 from baselines.threshold import ThresholdPolicy
 from mm_env.action import PolicyFunction, hedge_levels
@@ -24,7 +24,7 @@ class Comparison:
         params: The market.
         totals: Per policy, what it made of each episode.
         ends: The totals of the threshold rule and of the exact optimum; None on a recorded tape or where the
-            market is too large to solve.
+            market cannot be solved.
     """
 
     params: MarketParams
@@ -125,7 +125,7 @@ def gap_ends(
 ) -> tuple[Totals, Totals] | None:
     """What the market's threshold rule and the exact optimum make of the episodes: the two ends of the gap.
 
-    None where the market is too large to solve, or its hedge levels leave the rule out. What is `known` of these
+    None where the market cannot be solved, or its hedge levels leave the rule out. What is `known` of these
     policies on these episodes is not played again.
     """
     rule = ThresholdPolicy(min(params.hedge_threshold, params.inventory_limit), params)
@@ -134,7 +134,7 @@ def gap_ends(
     optima = [policy for policy, _ in known if isinstance(policy, OptimalPolicy) and policy.params == params]
     try:
         optimum = optima[0] if optima else solve(params).policy
-    except TooLargeError:
+    except UnsolvableError:
         return None
 
     def totals(end: PolicyFunction) -> Totals:

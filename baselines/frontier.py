@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from baselines.optimal import TooLargeError, solve
+from baselines.optimal import UnsolvableError, solve
 from baselines.threshold import ThresholdPolicy
 from mm_env.action import PolicyFunction, hedge_levels
 from mm_env.episodes import Episodes
@@ -29,13 +29,13 @@ def frontier(
         seed: Of the episodes.
 
     Returns:
-        Series of episodes for `mm_env.plotting.plot_frontier`; without the optimum where the market is too large.
+        Series of episodes for `mm_env.plotting.plot_frontier`; without the optimum where the market cannot be solved.
     """
     levels = hedge_levels(params).astype(int)
     picked = levels[np.unique(np.linspace(0, len(levels) - 1, _POINTS).round().astype(int))]
     aversions = np.minimum((params.risk_aversion or 0.01) * np.logspace(-2, 2, _POINTS), 1e9)
     series: dict[str, list[PolicyFunction]] = {"fixed thresholds": [ThresholdPolicy(int(k), params) for k in picked]}
-    with suppress(TooLargeError):
+    with suppress(UnsolvableError):
         optima = [solve(params.replace(risk_aversion=float(aversion))).policy for aversion in aversions]
         series["optimum over risk aversions"] = [*optima]
     series |= {name: [policy] for name, policy in policies.items()}

@@ -16,7 +16,7 @@ from scipy.sparse import coo_array
 
 from mm_env import market
 from mm_env.channels import of_regime
-from mm_env.flow import acceptance, outcomes
+from mm_env.flow import UnsolvableError, acceptance, outcomes
 from mm_env.market import Book, Deal, Decision, Move, Number, Request
 from mm_env.observation import Observations, View, observe
 from mm_env.params import MarketParams
@@ -25,10 +25,6 @@ Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 _LARGEST = 40_000_000  # states times scenes times options: a few seconds a step of the horizon
-
-
-class TooLargeError(ValueError):
-    """The market has too many states to be solved exactly."""
 
 
 class Half(NamedTuple):
@@ -61,7 +57,7 @@ class Game:
         rows: Their number: scenes after which the same is to come share one.
 
     Raises:
-        ValueError: The market is not finite or too large; the message names the field.
+        UnsolvableError: The market is not finite or too large; the message names the field.
     """
 
     def __init__(self, params: MarketParams) -> None:
@@ -78,26 +74,13 @@ class Game:
         self._rows, self.row = np.unique(self.scenes.probability, axis=0, return_inverse=True)
         self.rows = len(self._rows)
 
-    def names(self) -> list[str]:
-        """What to call each scene: side and size, and tier, regime and the side before where there are several."""
-        sides = {1: "buy", -1: "sell", 0: "nobody"}
-        seen = np.broadcast_arrays(*self.scenes.request[:5])
-        found = []
-        for side, wanted, tier, last, regime in zip(*seen, strict=True):
-            parts = [f"{sides[int(side)]} {abs(wanted):g}" if side else sides[0]]
-            parts += [f"tier {tier}"] if side and len(self.params.tiers) > 1 else []
-            parts += [f"after {sides[int(last)]}"] if self.params.remembers_side else []
-            parts += [f"regime {regime}"] if len(self.params.volatilities) > 1 else []
-            found.append(", ".join(parts))
-        return found
-
     def check_size(self, options: int) -> None:
-        """Raise `TooLargeError` where so many options in every state and scene would take too long."""
+        """Raise `UnsolvableError` where so many options in every state and scene would take too long."""
         size = self.states * len(self.scenes.start) * options
         if size > _LARGEST:
             fields = ["inventory_limit", *(["hedge_latency"] if self.params.hedge_latency else [])]
             said = " and ".join(f"{name}={getattr(self.params, name)}" for name in fields)
-            raise TooLargeError(
+            raise UnsolvableError(
                 f"{said} with {options} hedge levels is too large to solve exactly: {size:.2g} cases, at most "
                 f"{_LARGEST:.2g}; set hedge_levels or a smaller {fields[-1]}"
             )

@@ -18,14 +18,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.game import Game, Half, TooLargeError, Values, Whole
+from baselines.game import Game, Half, Values, Whole
 from mm_env.action import Actions, PolicyFunction, action_of, decision, decisions, hedge_levels, quote_levels
-from mm_env.flow import acceptance
+from mm_env.flow import UnsolvableError, acceptance
 from mm_env.market import Decision
 from mm_env.observation import Observations, read
 from mm_env.params import MarketParams
 
-__all__ = ["OptimalPolicy", "Solution", "TooLargeError", "best_rule", "policy_value", "rule_values", "solve"]
+__all__ = [
+    "OptimalPolicy",
+    "Rule",
+    "Solution",
+    "UnsolvableError",
+    "best_rule",
+    "policy_value",
+    "rule_values",
+    "solve",
+    "threshold_values",
+]
 
 _TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
 _MOST_PAIRS, _COARSE = 1000, 7  # pairs of threshold and distance that are all tried; else so many of each at first
@@ -154,7 +164,7 @@ def solve(params: MarketParams) -> Solution:
     """The exact optimum of a market; where actions are continuous, over the quotes of its grid.
 
     Raises:
-        ValueError: The market is too large to solve or not finite; the message names the field.
+        UnsolvableError: The market is too large to solve or not finite; the message names the field.
 
     Example:
         >>> solution = solve(MarketParams(num_trades=50))
@@ -228,7 +238,8 @@ def policy_value(policy: PolicyFunction, params: MarketParams) -> float:
     """The exact J of a policy that is a function of the observation: its mean total reward, without simulation.
 
     Raises:
-        ValueError: The market is too large to solve or not finite, or the policy gives bad actions.
+        UnsolvableError: The market is too large to solve or not finite; the message names the field.
+        ValueError: The policy gives bad actions.
     """
     game = Game(params)
     worth = np.zeros((game.states, len(game.scenes.start), 1))
@@ -268,8 +279,12 @@ def best_rule(params: MarketParams) -> Rule:
 
     Where there are too many pairs to try, the best of a coarse grid is improved by going through all thresholds, then
     all distances, and so on, until neither does better.
+
+    Raises:
+        UnsolvableError: The market is too large to solve or not finite; the message names the field.
     """
     levels, distances = hedge_levels(params.replace(hedge_action="threshold")), quote_levels(params)
+    Game(params).check_size(len(levels))
     if len(levels) * len(distances) <= _MOST_PAIRS:
         return _best_of(params, levels, distances)
     best = _best_of(params, _coarse(levels), _coarse(distances))

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from mm_env import __version__
-from mm_env.console import plus_minus, print_json, print_rows, print_table, progress_bar
+from mm_env.console import print_json, print_rows, print_table, progress_bar
 from mm_env.files import replacing
+from mm_env.flow import UnsolvableError
 from mm_env.markets import MARKETS, market_params
 from mm_env.params import MarketParams
+from mm_env.report import (
+    markout_rows,
+    print_comparison,
+    print_market,
+    print_markouts,
+    print_scores,
+    print_solution,
+    solution_figures,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
-    from baselines import Comparison, Solution
+    from baselines import Comparison
+    from baselines.markout import Markout
     from mm_env.action import PolicyFunction
     from mm_env.tape import Tape
 
 DEFAULT_MARKET = "mm_env/Hedging-v0"
-COLUMNS = {  # what the tables show of the scores; --json gives all
-    "objective": "J",
-    "share": "share of gap",
-    "pnl": "mean PnL",
-    "sd": "sd",
-    "cvar": "CVaR 5 %",
-    "mean_inventory": "mean abs(q)",
-    "hedge_volume": "hedged",
-}
+COMPARED = ("never", "threshold", "best-threshold", "optimal")
 
 
 class Commands(click.Group):
@@ -68,7 +69,11 @@ Option = Callable[[Callable[..., None]], Callable[..., None]]
 
 market_option: Option = click.option("--market", default=DEFAULT_MARKET, help="A market of `mm-env markets`.")
 set_option: Option = click.option(
-    "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a parameter of the market; repeatable."
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Change a parameter of the market; repeatable. Lists and mappings as JSON: volatility_regimes=[0.1,0.6].",
 )
 seed_option: Option = click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the episodes.")
 json_option: Option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -99,9 +104,11 @@ def play_options(episodes: int) -> Option:
 
 @main.command()
 @click.option("--policy", default="threshold", help="A policy of `mm-env policies`, or a folder of a saved one.")
+@click.option("--markout", is_flag=True, help="How the mid moves after a fill too: by tier, and informed or not.")
 @play_options(episodes=1000)
 def simulate(
     policy: str,
+    markout: bool,
     market: str,
     changes: tuple[str, ...],
     episodes: int,
@@ -121,12 +128,13 @@ def simulate(
     tape = _tape(recorded, params)
     chosen = {policy: _policy(policy, params, seed, trust_pickle)}
     comparison = _compared(chosen, params, _episodes(episodes, tape), seed, tape)
+    found = _markouts(chosen[policy], params, _episodes(episodes, tape), seed, tape) if markout else None
     if as_json:
-        print_json(comparison.to_dict())
+        print_json(comparison.to_dict() | ({"markouts": markout_rows(found)} if found else {}))
     else:
-        figures = ((name, comparison.score(policy, name)) for name in comparison.names())
-        rows = [[name, plus_minus(found.value, found.half_width()), _meaning(name)] for name, found in figures]
-        print_table(["score", policy, "meaning"], rows)
+        print_scores(comparison, policy)
+        if found:
+            print_markouts(found)
     if out is not None:
         from mm_env.episodes import save_csv
         from mm_env.plotting import plot_episode
@@ -140,8 +148,8 @@ def simulate(
     "--policy",
     "policies",
     multiple=True,
-    default=("never", "threshold", "best-threshold", "optimal"),
-    help="A policy of `mm-env policies`, or a folder of a saved one; repeatable.",
+    help="A policy of `mm-env policies`, or a folder of a saved one; repeatable."
+    f"  [default: {', '.join(COMPARED)}, as far as the market can be solved]",
 )
 @click.option("--ppo", is_flag=True, help="Train PPO on the spot and compare it too.")
 @play_options(episodes=20_000)
@@ -163,11 +171,14 @@ def compare(
     """
     params = _params(market, changes)
     tape = _tape(recorded, params)
-    names = [f"threshold:{params.hedge_threshold}" if name == "threshold" else name for name in policies]
-    chosen = {name: _policy(name, params, seed, trust_pickle) for name in names}
+    chosen = _policies(policies, params, seed, trust_pickle) if policies else _usual_policies(params, seed)
     if ppo:
         chosen["ppo"] = _trained(params, seed)
-    _report(_compared(chosen, params, _episodes(episodes, tape), seed, tape), as_json)
+    comparison = _compared(chosen, params, _episodes(episodes, tape), seed, tape)
+    if as_json:
+        print_json(comparison.to_dict())
+    else:
+        print_comparison(comparison)
     if out is not None:
         _draw_comparison(out, chosen, params, seed, tape)
 
@@ -217,30 +228,22 @@ def train(
 @out_option
 @json_option
 def solve(market: str, changes: tuple[str, ...], out: Path | None, as_json: bool) -> None:
-    """The exact optimum: its value, the best hedge thresholds over time, and the value of every fixed one.
+    """The exact optimum: its value, what fixed rules leave of it, and what it hedges and quotes over time.
 
     Example: mm-env solve --set risk_aversion=0.02 --out out/solve
     """
     from baselines import solve as solved
-    from baselines import threshold_values
+    from baselines.schedule import benchmarks
 
     params = _params(market, changes)
     solution = solved(params)
-    fixed = threshold_values(params)
+    rules = benchmarks(solution)
     if as_json:
-        thresholds = {
-            "inventories": solution.inventories,
-            "scenes": solution.game.names(),
-            "thresholds": solution.thresholds,
-            "distances": solution.distances,
-        }
-        print_json({"market": params.to_dict(), "value": solution.value, "threshold_values": fixed, **thresholds})
+        print_json(solution_figures(solution, rules))
     else:
-        _print_solution(solution, fixed)
+        print_solution(solution, rules, "" if changes else MARKETS[market].why)
     if out is not None:
-        from mm_env.plotting import plot_policies
-
-        _save(out / "optimal.png", plot_policies({"optimal": solution.policy}, params))
+        _draw_policies(out, "optimal", {"optimal": solution.policy}, params)
 
 
 @main.command()
@@ -285,13 +288,20 @@ def replicate(experiments: tuple[str, ...], episodes: int, seed: int, out: Path 
 
 @main.command()
 @click.option("--params", "fields", is_flag=True, help="List the parameters of a market instead.")
+@click.option("--market", type=click.Choice(list(MARKETS)), help="One market: why its numbers are what they are.")
 @json_option
-def markets(fields: bool, as_json: bool) -> None:
-    """The markets that ship, or every parameter with its default, unit, range and meaning.
+def markets(fields: bool, market: str | None, as_json: bool) -> None:
+    """The markets that ship; one of them; or every parameter with its default, unit, range and meaning.
 
-    Example: mm-env markets --params
+    Example: mm-env markets --market mm_env/Latency-v0
     """
-    if fields:
+    if fields and market:
+        raise ValueError("--params and --market: give one of them")
+    if market and as_json:
+        print_json({"id": market, **MARKETS[market]._asdict()})
+    elif market:
+        print_market(market)
+    elif fields:
         rows = MarketParams.describe()
         print_rows(["field", "default", "unit", "allowed", "meaning"], rows, as_json)
     else:
@@ -316,17 +326,22 @@ def _params(market: str, changes: tuple[str, ...]) -> MarketParams:
 
 
 def _changes(texts: tuple[str, ...]) -> dict[str, object]:
-    """Read FIELD=VALUE texts; values as Python would: 3, 0.5, true, none, or a name."""
+    """Read FIELD=VALUE texts; values as Python would: 3, 0.5, true, none, or a name; lists and mappings as JSON."""
     changes: dict[str, object] = {}
     for text in texts:
         field, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--set {text}: expected FIELD=VALUE")
-        changes[field.strip()] = _value(value.strip())
+        try:
+            changes[field.strip()] = _value(value.strip())
+        except json.JSONDecodeError as error:
+            raise ValueError(f"--set {text}: not JSON: {error}") from error
     return changes
 
 
 def _value(text: str) -> object:
+    if text.startswith(("[", "{")):
+        return json.loads(text)
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
@@ -336,6 +351,24 @@ def _value(text: str) -> object:
         except ValueError:
             continue
     return text
+
+
+def _policies(
+    names: Iterable[str], params: MarketParams, seed: int, trust_pickle: bool = False
+) -> dict[str, PolicyFunction]:
+    full = [f"threshold:{params.hedge_threshold}" if name == "threshold" else name for name in names]
+    return {name: _policy(name, params, seed, trust_pickle) for name in full}
+
+
+def _usual_policies(params: MarketParams, seed: int) -> dict[str, PolicyFunction]:
+    """What is compared where nothing was asked for: without what needs the solver, where the market has none."""
+    found: dict[str, PolicyFunction] = {}
+    for name in COMPARED:
+        try:
+            found |= _policies([name], params, seed)
+        except UnsolvableError as error:
+            click.echo(f"without {name}: {error}", err=True)
+    return found
 
 
 def _policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) -> PolicyFunction:
@@ -372,50 +405,13 @@ def _compared(
         return compare(policies, params, episodes, seed, tape, advance)
 
 
-def _meaning(score: str) -> str:
-    from baselines import SCORES
+def _markouts(
+    policy: PolicyFunction, params: MarketParams, episodes: int, seed: int, tape: Tape | None
+) -> list[Markout]:
+    from baselines.markout import markouts
+    from mm_env.rollout import play_blocks
 
-    if score == "share":
-        return "share of the gap between the market's threshold rule and the exact optimum"
-    return f"{SCORES[score].summary}; {SCORES[score].unit}"
-
-
-def _report(comparison: Comparison, as_json: bool) -> None:
-    if as_json:
-        print_json(comparison.to_dict())
-        return
-    names = [name for name in COLUMNS if name in comparison.names()]
-    rows = []
-    for policy in comparison.totals:
-        estimates = (comparison.score(policy, name) for name in names)
-        rows.append([policy, *(plus_minus(figure.value, figure.half_width()) for figure in estimates)])
-    print_table(["policy", *(COLUMNS[name] for name in names)], rows)
-
-
-def _print_solution(solution: Solution, fixed: Mapping[int, float]) -> None:
-    best = max(fixed, key=fixed.__getitem__)
-    rows = [["exact optimum", f"{solution.value:.4f}"], [f"best fixed threshold, {best}", f"{fixed[best]:.4f}"]]
-    rows += [[f"threshold {k}", f"{value:.4f}"] for k, value in fixed.items()]
-    print_table(["policy", "J"], rows)
-    names = solution.game.names()
-    likely = [scene for scene in range(len(names)) if solution.game.scenes.probability[:, scene].any()]
-    tables = {"hedge threshold, units": solution.thresholds, "quote, price units": solution.distances}
-    if solution.params.hedge_action == "units":
-        tables.pop("hedge threshold, units")
-    if solution.params.quote_levels == 1:
-        tables.pop("quote, price units")
-    for quantity, table in tables.items():
-        click.echo(f"\nBest {quantity} (median over inventories):\n")
-        print_table(["trades", *(names[scene] for scene in likely)], _schedule(table[:, :, likely]))
-
-
-def _schedule(table: NDArray[np.float64]) -> list[list[str]]:
-    """The median over inventories: rows of first-last trade and a number for each scene."""
-    usual = np.median(table, axis=1)
-    starts = [0, *(np.flatnonzero((usual[1:] != usual[:-1]).any(axis=1)) + 1), len(usual)]
-    return [
-        [f"{start + 1}-{stop}", *(f"{value:g}" for value in usual[start])] for start, stop in itertools.pairwise(starts)
-    ]
+    return markouts(play_blocks(policy, params, episodes, seed, tape))
 
 
 def _trained(params: MarketParams, seed: int) -> PolicyFunction:
@@ -443,14 +439,22 @@ def _draw_comparison(
     out: Path, policies: Mapping[str, PolicyFunction], params: MarketParams, seed: int, tape: Tape | None
 ) -> None:
     from baselines.frontier import frontier
-    from mm_env.plotting import plot_episode, plot_frontier, plot_policies
+    from mm_env.plotting import plot_episode, plot_frontier
     from mm_env.rollout import play
 
     for name, policy in policies.items():
         _save(out / f"episode-{_file_name(name)}.png", plot_episode(play(policy, params, 1, seed, tape)))
-    _save(out / "policies.png", plot_policies(policies, params))
+    _draw_policies(out, "policies", policies, params)
     if tape is None:
         _save(out / "frontier.png", plot_frontier(frontier(policies, params, seed=seed)))
+
+
+def _draw_policies(out: Path, name: str, policies: Mapping[str, PolicyFunction], params: MarketParams) -> None:
+    from mm_env.plotting import plot_policies, plot_quotes
+
+    _save(out / f"{name}.png", plot_policies(policies, params))
+    if params.quote_levels > 1 and params.arrival_probability > 0:
+        _save(out / f"{name}-quotes.png", plot_quotes(policies, params))
 
 
 def _file_name(policy: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
@@ -61,11 +62,33 @@ def check_names(names: Mapping[str, object], cls: Any, noun: str) -> None:
 
 
 def describe_fields(cls: Any) -> list[list[str]]:
-    """Every field: name, default, unit, what is allowed, meaning."""
-    return [
-        [field.name, str(field.default), field.metadata["unit"], _allowed(field.metadata), field.metadata["meaning"]]
-        for field in dataclasses.fields(cls)
-    ]
+    """Every field: name, default, unit, what is allowed, meaning; below a list of records, their fields."""
+    rows = []
+    for field in dataclasses.fields(cls):
+        rule = field.metadata
+        rows.append([field.name, written(field.default), rule["unit"], _allowed(rule), rule["meaning"]])
+        inner = describe_fields(rule["record"]) if rule["kind"] is list else []
+        rows += [[f"{field.name}[].{name}", *rest] for name, *rest in inner]
+    return rows
+
+
+def written(value: Any) -> str:
+    """A value as `--set` reads it; of records, only what differs from the default.
+
+    Example:
+        >>> written(0.5), written((1, 2)), written(None)
+        ('0.5', '[1, 2]', 'None')
+    """
+    return json.dumps(_plain(value)) if isinstance(value, tuple) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        values = {field.name: (getattr(value, field.name), field.default) for field in dataclasses.fields(value)}
+        return {name: _plain(item) for name, (item, default) in values.items() if item != default}
+    return value
 
 
 def _field(default: object, meaning: str, unit: str, **check: object) -> Any:

@@ -22,6 +22,10 @@ Sides = NDArray[np.int8]
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
+class UnsolvableError(ValueError):
+    """The market has no exact optimum that can be computed: it is not finite, or too large. Names the field."""
+
+
 class Outcomes(NamedTuple):
     """Everything that a step can show the dealer, as `shape` samples it: n scenes.
 
@@ -67,7 +71,7 @@ def outcomes(params: MarketParams) -> Outcomes:
     """Every scene, how likely it is after every other, and the price move to expect after it.
 
     Raises:
-        ValueError: What the dealer sees is not finite, or hides what he would need; the message names the field.
+        UnsolvableError: What the dealer sees is not finite, or hides what he would need; the message names the field.
 
     Example:
         >>> law = outcomes(MarketParams(arrival_probability=0.5))
@@ -81,30 +85,38 @@ def outcomes(params: MarketParams) -> Outcomes:
     }
     for name, why in endless.items():
         if getattr(params, name):
-            raise ValueError(f"{name}={getattr(params, name)} has no finite list of outcomes: {why} takes any value")
+            raise UnsolvableError(
+                f"{name}={getattr(params, name)} has no finite list of outcomes to solve: {why} takes any value"
+            )
+    request, chance = scenes(params)
+    side, last_side, regime = (np.asarray(part) for part in (request.side, request.last_side, request.regime))
+    now = np.where(side == 0, last_side, side)  # the last client's side after each scene
+
+    def following(memory: Any) -> Values:
+        known = memory if params.remembers_side else np.zeros_like(memory)
+        came = params.arrival_probability * chance * _side_probability(side, memory, params)
+        shown = np.where(side == 0, 1.0 - params.arrival_probability, came)
+        return np.asarray(np.where(last_side == known, shown, 0.0))
+
+    start = following(np.float64(0.0)) / len(params.volatilities)
+    onward = following(now[:, None]) * _regime_probability(regime[:, None], regime, params)
+    return Outcomes(request, start, onward, _expected_table(params)[_table_index(side, last_side, regime)])
+
+
+def scenes(params: MarketParams) -> tuple[Request, Values]:
+    """Every scene of the market but for what takes any value, and how likely its tier and size are; shape (n,)."""
     probability, tiers, sizes = kinds(params)
     lasts = (0.0, 1.0, -1.0) if params.remembers_side else (0.0,)
-    scenes = [
+    rows = [
         (side, side * size, tier, last, regime, chance)
         for regime in range(len(params.volatilities))
         for last in lasts
         for side in (1.0, -1.0)
         for chance, tier, size in zip(probability, tiers, sizes, strict=True)
     ]
-    scenes += [(0.0, 0.0, 0, last, regime, 1.0) for regime in range(len(params.volatilities)) for last in lasts]
-    side, wanted, tier, last_side, regime, chance = (np.array(column) for column in zip(*scenes, strict=True))
-    now = np.where(side == 0, last_side, side)  # the last client's side after each scene
-
-    def following(memory: Any) -> Values:
-        known = memory if params.remembers_side else np.zeros_like(memory)
-        came = params.arrival_probability * chance * _side_probability(side, memory, params)
-        request = np.where(side == 0, 1.0 - params.arrival_probability, came)
-        return np.asarray(np.where(last_side == known, request, 0.0))
-
-    request = Request(side, wanted, tier, last_side, regime)
-    start = following(np.float64(0.0)) / len(params.volatilities)
-    onward = following(now[:, None]) * _regime_probability(regime[:, None], regime, params)
-    return Outcomes(request, start, onward, _expected_table(params)[_table_index(side, last_side, regime)])
+    rows += [(0.0, 0.0, 0, last, regime, 1.0) for regime in range(len(params.volatilities)) for last in lasts]
+    side, wanted, tier, last_side, regime, chance = (np.array(column) for column in zip(*rows, strict=True))
+    return Request(side, wanted, tier, last_side, regime), chance
 
 
 def acceptance(request: Request, distance: Number, params: MarketParams) -> Values:

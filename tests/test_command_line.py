@@ -1,12 +1,14 @@
 import json
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from baselines import POLICIES
-from mm_env import MARKETS, Tape, play
+from baselines import POLICIES, best_rule, solve
+from mm_env import MARKETS, MarketParams, Tape, market_params, play
 from mm_env.__main__ import main
 from mm_env.console import plus_minus
 
@@ -33,6 +35,32 @@ def test_markets_and_policies_are_listed():
     assert {row["id"] for row in json.loads(run("markets", "--json").output)} == set(MARKETS)
     assert [row["policy"].partition(":")[0] for row in json.loads(run("policies", "--json").output)] == list(POLICIES)
     assert "hedge_cost_per_unit" in run("markets", "--params").output
+
+
+def test_parameters_are_listed_with_those_of_a_client_tier():
+    rows = {row["field"]: row for row in json.loads(run("markets", "--params", "--json").output)}
+    assert {field for field in rows if "[]" not in field} == set(MarketParams().to_dict())
+    assert rows["tiers"]["default"] == "[{}]"
+    assert {field for field in rows if field.startswith("tiers[].")} == {
+        f"tiers[].{name}" for name in ("weight", "sizes", "size_weights", "decay", "logistic")
+    }
+    assert "ClientTier(" not in run("markets", "--params").output
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_a_market_is_told_with_its_reason_and_what_differs(market):
+    entry = MARKETS[market]
+    output = run("markets", "--market", market).output
+    assert entry.summary in output
+    assert entry.why in output
+    for field in entry.changes:
+        assert f"| {field} " in output
+    assert json.loads(run("markets", "--market", market, "--json").output)["why"] == entry.why
+
+
+def test_the_values_told_of_a_market_can_be_set():
+    changes = json.loads(run("markets", "--market", "mm_env/FXDealer-v0", "--json").output)["changes"]
+    assert MarketParams.from_mapping(changes) == market_params("mm_env/FXDealer-v0")
 
 
 def test_simulate_tells_scores_and_writes_steps_and_charts(tmp_path):
@@ -73,6 +101,26 @@ def test_a_market_too_large_to_solve_is_compared_without_the_optimum(tmp_path):
     assert (tmp_path / "frontier.png").exists()
 
 
+@pytest.mark.parametrize("change", ["mean_reversion=0.1", "quote_latency=1", "inventory_limit=5000"])
+def test_without_an_optimum_the_usual_policies_are_compared_as_far_as_they_go(change):
+    result = run("compare", "--episodes", 20, "--set", "num_trades=5", "--set", change)
+    assert result.exit_code == 0, result.output
+    assert "share of gap" not in result.stdout
+    assert f"without optimal: {change}" in result.stderr
+    assert [line.split("|")[1].strip() for line in result.stdout.splitlines() if line.startswith("|")][2:] == [
+        "never",
+        "threshold:10",
+    ]
+    assert run("simulate", "--episodes", 20, "--set", "num_trades=5", "--set", change).exit_code == 0
+
+
+def test_lists_and_mappings_are_set_as_json():
+    changes = ("--set", "volatility_regimes=[0.1, 0.6]", "--set", 'tiers=[{"decay": 20}, {"sizes": [1, 2]}]')
+    found = json.loads(run("simulate", "--episodes", 5, "--json", *changes).stdout)["market"]
+    assert found["volatility_regimes"] == [0.1, 0.6]
+    assert [tier["decay"] for tier in found["tiers"]] == [20, 0]
+
+
 def test_differences_are_paired_in_the_json():
     found = json.loads(run("compare", "--episodes", 50, "--policy", "flat", "--policy", "never", "--json").stdout)
     assert set(found["less flat"]["never"]["pnl"]) == {"value", "low", "high"}
@@ -85,10 +133,52 @@ def test_equal_seeds_print_equal_tables():
 
 def test_solve_is_the_solver(tmp_path):
     found = json.loads(run("solve", "--set", "num_trades=20", "--json", "--out", tmp_path).stdout)
-    assert found["value"] >= max(found["threshold_values"].values())
-    assert len(found["thresholds"]) == 20
-    assert (tmp_path / "optimal.png").stat().st_size > 1000
+    assert found["value"] >= max(rule["value"] for rule in found["rules"])
+    assert len(found["thresholds"]) == len(found["trades"]) == 20
+    assert np.shape(found["thresholds"][0]) == (len(found["inventories"]), len(found["scenes"]))
+    assert [path.name for path in tmp_path.iterdir()] == ["optimal.png"]
     assert "exact optimum" in run("solve").output
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_solve_prints_short_tables_in_every_market(market, tmp_path):
+    small = ["--set", "num_trades=15", "--set", "inventory_limit=12", "--set", "hedge_levels=5"]
+    result = run("solve", "--market", market, *small, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "The optimum hedges nothing" in result.stdout or "the optimum hedges nothing" in result.stdout
+    quotes = market_params(market).quote_levels > 1
+    assert ("It quotes at this distance" in result.stdout) == quotes
+    assert (tmp_path / "optimal-quotes.png").exists() == quotes
+    tables = re.findall(r"(?:^\|.*\n)+", result.stdout, re.MULTILINE)
+    assert len(tables) == (3 if quotes else 2)
+    assert all(len(table.splitlines()) <= 2 + 15 for table in tables)
+    assert MARKETS[market].why not in result.stdout  # of other numbers
+
+
+def test_solve_tells_how_far_the_best_fixed_rule_falls_short():
+    output = run("solve", "--market", "mm_env/Imbalance-v0").stdout
+    assert MARKETS["mm_env/Imbalance-v0"].why in output
+    params = market_params("mm_env/Imbalance-v0")
+    best, optimum = best_rule(params), solve(params).value
+    share = 100 * (optimum - best.value) / optimum
+    assert share > 3
+    (row,) = [line for line in output.splitlines() if "best fixed rule" in line]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == [
+        f"best fixed rule: threshold {best.threshold}",
+        f"{best.value:.4f}",
+        f"{share:.2f} %",
+    ]
+
+
+def test_markouts_are_told_on_request():
+    arguments = ("simulate", "--market", "mm_env/AdverseSelection-v0", "--episodes", 300)
+    found = json.loads(run(*arguments, "--markout", "--json").stdout)["markouts"]
+    assert "markouts" not in json.loads(run(*arguments, "--json").stdout)
+    (first,) = [row for row in found if row["informed"] and row["horizon"] == 1]
+    assert first["low"] < -0.3 * (2 / np.pi) ** 0.5 < first["high"]
+    output = run(*arguments, "--markout").stdout
+    assert "| informed " in output
+    assert "20 requests on" in output
 
 
 def test_a_recorded_tape_is_played(tmp_path):
@@ -99,7 +189,6 @@ def test_a_recorded_tape_is_played(tmp_path):
     pnl = json.loads(result.stdout)["policies"]["never"]["pnl"]["value"]
     tape = Tape.replay([1, 1], [0.5, -0.25])
     from baselines import make_policy
-    from mm_env import MarketParams
 
     params = MarketParams(num_trades=2)
     assert pnl == pytest.approx(play(make_policy("never", params), params, tape=tape).pnl[0])
@@ -113,12 +202,22 @@ def test_a_recorded_tape_is_played(tmp_path):
         (["solve", "--set", "spread=nan"], "spread must be a number"),
         (["solve", "--set", "spread=wide"], "spread must be a number"),
         (["solve", "--set", "num_trades=1e3"], "num_trades must be a whole number"),
+        (["solve", "--set", "spread=[0.1]"], "spread must be a number"),
+        (["solve", "--set", "tiers=[{"], "--set tiers=[{: not JSON: Expecting property name"),
+        (["solve", "--set", 'tiers={"decay": 20}'], "tiers must be a list"),
+        (["solve", "--set", 'tiers=[{"dekay": 20}]'], "tiers[0]: 'dekay' is not a parameter of a client tier"),
+        (["solve", "--set", "mean_reversion=0.1"], "mean_reversion=0.1 has no finite list of outcomes"),
+        (["solve", "--set", "quote_latency=1"], "quote_latency=1 has no finite list of outcomes"),
+        (["solve", "--set", "inventory_limit=5000"], "inventory_limit=5000 with 5001 hedge levels is too large"),
+        (["compare", "--policy", "optimal", "--set", "mean_reversion=0.1"], "mean_reversion=0.1 has no finite"),
         (["solve", "--set", "spraed=1"], "did you mean 'spread'"),
         (["simulate", "--policy", "nobody"], "no policy 'nobody'"),
         (["simulate", "--policy", "threshold:x"], "whole number"),
         (["simulate", "--tape", "none.csv"], "cannot be read"),
         (["simulate", "--episodes", "0"], "episodes"),
         (["simulate", "--seed", "-1"], "seed"),
+        (["markets", "--market", "mm_env/None-v0"], "'mm_env/None-v0' is not one of"),
+        (["markets", "--market", "mm_env/Latency-v0", "--params"], "give one of them"),
         (["fly"], "No such command"),
         (["compare", "--policy", ""], "no policy ''"),
         (["simulate", "--policy", "threshold:" + "9" * 5000], "digits"),

@@ -9,7 +9,8 @@ import pytest
 from matplotlib.colors import rgb_to_hsv, to_rgb
 from matplotlib.figure import Figure
 
-from mm_env import MarketParams, play
+from baselines import make_policy, solve
+from mm_env import MARKETS, MarketParams, market_params, play
 from mm_env.episodes import Episodes
 from mm_env.observation import read
 from mm_env.plotting import (
@@ -18,6 +19,7 @@ from mm_env.plotting import (
     plot_episode,
     plot_frontier,
     plot_policies,
+    plot_quotes,
     save_figure,
 )
 
@@ -153,6 +155,73 @@ class TestEpisode:
             plot_episode({})
 
 
+def named(axes, label):
+    return line(axes, label).get_xdata()
+
+
+class TestEpisodeOfOtherMarkets:
+    """What the seed's market does not have is marked where a market has it, and nowhere else."""
+
+    def test_nothing_is_added_to_the_market_of_the_seed(self, hedged):
+        charts = plot_episode(hedged).axes
+        labels = [text.get_text().partition(" (")[0] for text in charts[0].get_legend().get_texts()]
+        assert labels == ["inventory", "inventory limit ±6", "hedge trigger ±3", "hedge", "rejected"]
+        assert len(charts) == 3
+        assert not charts[0].patches
+
+    def test_informed_clients_are_marked_where_they_traded(self):
+        run = play(always(3), PARAMS.replace(informed_fraction=0.3), episodes=1, seed=2)
+        known = 1 + np.flatnonzero(run.filled[0] & run.informed[0])
+        assert len(known) > 5
+        np.testing.assert_array_equal(named(plot_episode(run).axes[0], "informed client"), known)
+
+    def test_orders_are_hollow_where_placed_and_full_where_executed(self):
+        run = play(always(3), PARAMS.replace(hedge_latency=2), episodes=1, seed=2)
+        axes = plot_episode(run).axes[0]
+        ordered, executed = line(axes, "ordered"), line(axes, "hedge (")
+        np.testing.assert_array_equal(ordered.get_xdata(), 1 + np.flatnonzero(run.order[0]))
+        np.testing.assert_array_equal(executed.get_xdata(), 1 + np.flatnonzero(run.hedge[0]))
+        np.testing.assert_array_equal(executed.get_xdata(), [x + 2 for x in ordered.get_xdata() if x + 2 <= 60])
+        assert ordered.get_markerfacecolor() == "white"
+        assert executed.get_markerfacecolor() != "white"
+
+    def test_the_thin_line_counts_orders_in_flight(self):
+        run = play(always(3), PARAMS.replace(hedge_latency=2), episodes=1, seed=2)
+        position = line(plot_episode(run).axes[0], "with orders").get_ydata()
+        pending = run.order[0].copy()
+        pending[1:] += run.order[0, :-1]  # those of the last two steps have not executed
+        np.testing.assert_array_equal(position, run.inventory[0] + pending)
+        assert np.abs(position).max() <= 3  # what the rule looks at
+
+    def test_storms_are_shaded_in_every_chart(self):
+        regimes = {"volatility_regimes": (0.05, 0.5), "regime_persistence": 0.9}
+        run = play(always(3), PARAMS.replace(**regimes), episodes=1, seed=2)
+        stormy = set(1 + np.flatnonzero(run.regime[0] == 1))
+        assert 5 < len(stormy) < 55
+        for axes in plot_episode(run).axes:
+            spans = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches]
+            assert {trade for trade in range(1, 61) if any(a < trade < b for a, b in spans)} == stormy
+        assert "volatility 0.5" in plot_episode(run).axes[0].get_legend_handles_labels()[1]
+
+    def test_quotes_have_a_chart_of_their_own_where_the_agent_chooses_them(self):
+        params = market_params("mm_env/DynamicSpread-v0", num_trades=60)
+        run = play(make_policy("random", params), params, episodes=1, seed=2)
+        *_, quotes = plot_episode(run).axes
+        assert quotes.get_title(loc="left") == "Quoted distance"
+        for label, side, filled in [("ask, filled", 1, True), ("bid, refused", -1, False)]:
+            chosen = (run.request[0] == side) & (run.filled[0] == filled)
+            np.testing.assert_array_equal(named(quotes, label), 1 + np.flatnonzero(chosen))
+            np.testing.assert_array_equal(line(quotes, label).get_ydata(), run.distance[0][chosen])
+            assert chosen.any()
+
+    @pytest.mark.parametrize("market", MARKETS)
+    @pytest.mark.parametrize("steps", [0, 3])
+    def test_frames_have_one_shape_in_every_market(self, market, steps):
+        params = market_params(market, num_trades=5)
+        run = play(make_policy("random", params), params, episodes=1)
+        assert episode_frame(so_far(run, steps)).shape == FRAME_SHAPE
+
+
 class TestFrame:
     @pytest.mark.parametrize("steps", [0, 1, 60])
     def test_frames_have_one_shape_and_type(self, hedged, steps):
@@ -221,12 +290,61 @@ class TestPolicies:
 
     def test_units_to_offload_are_at_most_what_is_held_after_the_trade(self):
         figure = plot_policies({"two": always(2)}, PARAMS.replace(hedge_action="units"))
-        buys, sells = maps(figure)
+        (buys,) = maps(figure)  # sells are the mirror image
         after_buy = np.arange(-6, 7) - 1
         after_buy[0] = -6  # at the cap the client is rejected
         np.testing.assert_array_equal(buys[:, 7], np.minimum(np.abs(after_buy), 2))
-        np.testing.assert_array_equal(sells, buys[::-1])
+        assert figure.get_suptitle().endswith("A client who sells: the mirror image")
         assert figure.axes[-1].get_ylabel() == "units offloaded"
+
+    @pytest.mark.parametrize(
+        ("market", "names"),
+        [
+            ("Hedging", ["optimal"]),
+            ("Imbalance", ["client buys"]),
+            ("VolatilityRegimes", ["volatility 0.05", "volatility 0.5"]),
+            ("AdverseSelection", ["client buys, after a buyer", "client buys, after a seller"]),
+        ],
+    )
+    def test_of_the_optimum_there_is_a_panel_for_every_scene_that_matters(self, market, names):
+        params = market_params(f"mm_env/{market}-v0", num_trades=20)
+        figure = plot_policies({"optimal": solve(params).policy}, params)
+        assert [axes.get_title() for axes in figure.axes if axes.images] == names
+
+    def test_sizes_and_tiers_get_panels_of_their_own_and_at_most_three_sizes(self):
+        params = MarketParams(inventory_limit=9, num_trades=5, tiers=[{"sizes": [1, 2, 3, 4, 5]}, {"sizes": [1, 8]}])
+
+        def by_size(observations):
+            request = read(observations, params).request
+            return (np.abs(request.wanted) + request.tier).astype(int)
+
+        figure = plot_policies({"a": always(3), "by size": by_size}, params)
+        assert [axes.get_ylabel().split("\n")[0] for axes in figure.axes if axes.get_ylabel()][:5] == [
+            "1 unit, tier 0",
+            "3 units, tier 0",
+            "5 units, tier 0",
+            "1 unit, tier 1",
+            "8 units, tier 1",
+        ]
+        assert [image[0, 0] for image in maps(figure)[1::2]] == [1, 3, 5, 2, 9]
+
+    def test_lines_show_where_hedging_begins(self):
+        axes = plot_policies({"three": always(3)}, PARAMS).axes[0]
+        assert {tuple(set(artist.get_ydata())) for artist in axes.lines} == {(4.5,), (-2.5,)}  # a buyer takes one
+
+    def test_of_many_kinds_of_request_eight_are_shown(self):
+        params = market_params("mm_env/FXDealer-v0", num_trades=2)
+        figure = plot_policies({"random": make_policy("random", params)}, params)
+        assert len(maps(figure)) == 8
+        assert "8 of 12 kinds of request" in figure.get_suptitle()
+
+    def test_orders_too_late_to_execute_are_left_out(self):
+        axes = plot_policies({"x": always(3)}, PARAMS.replace(hedge_latency=2)).axes[0]
+        assert tuple(axes.images[0].get_extent())[:2] == (0.5, 58.5)
+
+    @pytest.mark.parametrize("change", [{"mean_reversion": 0.1}, {"quote_latency": 2}, {"arrival_probability": 0.0}])
+    def test_markets_without_an_optimum_are_drawn_too(self, change):
+        assert len(maps(plot_policies({"x": always(3)}, PARAMS.replace(**change)))) == 1
 
     def test_large_markets_are_thinned_out_evenly_and_keep_the_last_trade(self):
         big = MarketParams(num_trades=1439, inventory_limit=503)
@@ -271,6 +389,47 @@ class TestPolicies:
     def test_bad_input_is_refused(self, policies, params, message):
         with pytest.raises(ValueError, match=message):
             plot_policies(policies, params)
+
+
+class TestQuotes:
+    PARAMS = market_params("mm_env/DynamicSpread-v0", num_trades=20, inventory_limit=6, hedge_threshold=3)
+
+    def test_bid_and_ask_over_the_inventory_at_three_times(self):
+        policy = solve(self.PARAMS).policy
+        (axes,) = plot_quotes({"optimal": policy}, self.PARAMS).axes
+        assert {artist.get_label() for artist in axes.lines} == {
+            f"{side}, trade {trade}" for side in ("ask", "bid") for trade in (1, 11, 20)
+        }
+        solution = policy.solution
+        for name, scene, places in [("ask", 0, slice(1, None)), ("bid", 1, slice(0, -1))]:
+            drawn = line(axes, f"{name}, trade 11").get_ydata()
+            np.testing.assert_allclose(drawn[places], solution.distances[10, places, scene])
+        assert np.isnan(line(axes, "ask, trade 20").get_ydata()[0])  # at the cap nothing more is sold
+        assert np.isnan(line(axes, "bid, trade 20").get_ydata()[-1])
+
+    def test_bid_and_ask_and_times_differ_without_colour(self):
+        (axes,) = plot_quotes({"x": make_policy("threshold", self.PARAMS)}, self.PARAMS).axes
+        assert len({(artist.get_linestyle(), artist.get_linewidth()) for artist in axes.lines}) == 6
+
+    def test_tiers_get_panels_of_their_own(self):
+        tiers = ({"decay": 10.0}, {"decay": 40.0})
+        params = self.PARAMS.replace(tiers=tiers)
+        figure = plot_quotes({"optimal": solve(params).policy}, params)
+        assert [axes.get_title() for axes in figure.axes] == ["tier 0", "tier 1"]
+        figure = plot_quotes({"a": make_policy("threshold", params), "b": solve(params).policy}, params)
+        assert len(figure.axes) == 4
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"quote_levels": 1, "tick": 0.0}, "quote_levels must be above 1"),
+            ({"arrival_probability": 0.0}, "arrival_probability must be above 0"),
+        ],
+    )
+    def test_without_quotes_it_says_so(self, change, message):
+        params = self.PARAMS.replace(**change)
+        with pytest.raises(ValueError, match=message):
+            plot_quotes({"x": make_policy("threshold", params)}, params)
 
 
 class TestFrontier:
