@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
@@ -44,15 +45,16 @@ POLICIES: Mapping[str, Entry] = {
     "never": Entry("never hedge", lambda params, _, __: ThresholdPolicy(params.inventory_limit, params)),
     "flat": Entry("always hedge everything", lambda params, _, __: ThresholdPolicy(0, params)),
     "threshold": Entry(
-        "hedge what exceeds K units, orders in flight included; default: the market's hedge_threshold",
-        lambda params, text, _: ThresholdPolicy(_threshold(text, params), params),
-        argument="K",
+        "hedge what exceeds K units, orders in flight included; default: the market's hedge_threshold; quote QUOTE "
+        "from the mid, default: the spread",
+        lambda params, text, _: _fixed_rule(text, params),
+        argument="K:QUOTE",
     ),
     "linear-skew": Entry(
         "quote the spread, up to SLOPE (default: the spread) tighter where that brings the inventory back, wider where "
         "not; threshold K",
         lambda params, text, _: _linear_skew(text, params),
-        argument="SLOPE,K",
+        argument="SLOPE:K",
     ),
     "avellaneda-stoikov": Entry(
         "quote around the reservation price (2008); threshold K",
@@ -109,17 +111,26 @@ def _best_threshold(params: MarketParams) -> ThresholdPolicy:
 
 
 def _linear_skew(text: str, params: MarketParams) -> LinearSkew:
-    slope, comma, threshold = text.partition(",")
-    if comma and not threshold:
-        raise ValueError(f"linear-skew:SLOPE,K needs a whole number K >= 0 after the comma, got {text!r}")
-    return LinearSkew(_threshold(threshold, params), params, _slope(slope) if text else None)
+    slope, colon, threshold = text.partition(":")
+    if colon and not threshold:
+        raise ValueError(f"linear-skew:SLOPE:K needs a whole number K >= 0 after the colon, got {text!r}")
+    return LinearSkew(_threshold(threshold, params), params, _number("linear-skew:SLOPE:K", slope) if text else None)
 
 
-def _slope(text: str) -> float:
+def _fixed_rule(text: str, params: MarketParams) -> ThresholdPolicy:
+    threshold, colon, quote = text.partition(":")
+    distance = _number("threshold:K:QUOTE", quote) if colon else None
+    return ThresholdPolicy(_threshold(threshold, params), params, distance)
+
+
+def _number(expected: str, text: str) -> float:
     try:
-        return float(text)
-    except ValueError as error:
-        raise ValueError(f"linear-skew:SLOPE,K needs a number SLOPE >= 0, got {text!r}") from error
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{expected} needs a number, got {text!r}")
+    return value
 
 
 def _quoting(kind: type[QuotingPolicy], text: str, params: MarketParams) -> QuotingPolicy:

@@ -19,6 +19,7 @@ from mm_env.params import MarketParams
 from mm_env.report import (
     markout_rows,
     print_comparison,
+    print_league,
     print_market,
     print_markouts,
     print_scores,
@@ -284,6 +285,48 @@ def replicate(experiments: tuple[str, ...], episodes: int, seed: int, out: Path 
     missed = [figure.name for figures in found.values() for figure in figures if not figure.agrees]
     if missed:
         raise click.ClickException(f"not as published: {'; '.join(missed)}")
+
+
+@main.command()
+@click.option(
+    "--seats",
+    default="threshold:3:0.03,linear-skew,avellaneda-stoikov",
+    help="Policies of `mm-env policies`, or folders of saved ones, separated by commas; the same one may sit twice.",
+)
+@click.option("--episodes", default=20_000, type=click.IntRange(2), help="Episodes; each is played from every seat.")
+@set_option
+@seed_option
+@out_option
+@json_option
+def compete(seats: str, episodes: int, changes: tuple[str, ...], seed: int, out: Path | None, as_json: bool) -> None:
+    """Let several dealers compete for the same clients; print a league table with 95 % intervals.
+
+    Each policy has every seat in turn, on the same tapes. --set takes the parameters of `mm_env.DealersParams`:
+    view_noise=0.01, transparent=true, ...
+
+    Example: mm-env compete --seats threshold:3:0.03,threshold:10:0.04 --episodes 2000
+    """
+    from baselines.league import league
+    from mm_env.floor import DEFAULTS, play_dealers
+    from mm_env.params import DealersParams
+
+    names = [name.strip() for name in seats.split(",")]
+    params = DealersParams.from_mapping({**DEFAULTS, **_changes(changes), "num_dealers": len(names)})
+    chosen = {}
+    for seat, name in enumerate(names):
+        label = name if names.count(name) == 1 else f"{name} ({names[: seat + 1].count(name)})"
+        chosen[label] = _policy(name, params, seed + seat, trust_pickle=False)
+    with progress_bar("playing", episodes * len(names)) as advance:
+        result = league(chosen, params, episodes, seed, advance)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print_league(result)
+    if out is not None:
+        from mm_env.plotting import plot_dealers
+
+        played = play_dealers(list(chosen.values()), params, 1, seed)
+        _save(out / "dealers.png", plot_dealers(dict(zip(chosen, played, strict=True))))
 
 
 @main.command()

@@ -49,7 +49,7 @@ def plot_episode(episodes: Episodes, index: int = 0) -> Figure:
     Raises:
         ValueError: Not `Episodes`, or no episode of that number.
     """
-    run = _one_episode(episodes, index)
+    run = one_episode(episodes, index)
     trades = np.arange(1, run.num_trades + 1)
     draws, heights = [_draw_inventory, _draw_pnl, _draw_hedging], [1.35, 1.0, 0.8]
     if run.params.quote_levels > 1:
@@ -79,7 +79,11 @@ def episode_frame(episodes: Episodes) -> NDArray[np.uint8]:
     Raises:
         ValueError: Not `Episodes`, or none in it.
     """
-    figure = plot_episode(episodes)
+    return figure_frame(plot_episode(episodes))
+
+
+def figure_frame(figure: Figure) -> NDArray[np.uint8]:
+    """A figure of 9 x 7.2 inches as RGB pixels, shape (576, 720, 3)."""
     figure.set_dpi(FRAME_DPI)
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
@@ -92,8 +96,8 @@ def _draw_inventory(axes: Axes, run: Episodes, trades: Whole) -> None:
     rejected = (run.request[0] != 0) & ~run.filled[0]
     late = run.params.hedge_latency > 0
     axes.plot(trades, inventory, color=BLUE, lw=1.4, drawstyle="steps-mid", label="inventory")
-    _draw_pair(axes, limit, "inventory limit", color=RED, linestyle=(0, (8, 3)))
-    _draw_pair(axes, trigger, "hedge trigger", color=ORANGE, linestyle=(0, (2.5, 2)))
+    draw_pair(axes, limit, "inventory limit", color=RED, linestyle=(0, (8, 3)))
+    draw_pair(axes, trigger, "hedge trigger", color=ORANGE, linestyle=(0, (2.5, 2)))
     if late:
         _draw_orders(axes, run, trades)
     hedge = {"marker": "o", "mfc": GREEN if late else "white", "color": GREEN, "ms": 5, "mew": 1.3}
@@ -106,7 +110,7 @@ def _draw_inventory(axes: Axes, run: Episodes, trades: Whole) -> None:
     reach = 1.12 * max(limit, min(trigger, 2 * limit), 1)  # a trigger far beyond the cap would flatten the chart
     axes.set_ylim(-reach, reach)
     axes.yaxis.set_major_locator(whole_ticks(5))
-    _name(axes, "Inventory", "inventory, units")
+    name_axes(axes, "Inventory", "inventory, units")
 
 
 def _draw_orders(axes: Axes, run: Episodes, trades: Whole) -> None:
@@ -123,7 +127,7 @@ def _draw_pnl(axes: Axes, run: Episodes, trades: Whole) -> None:
     unrealized = "unrealized PnL (last filled trade, after hedge cost)"
     axes.plot(trades, run.unrealized_pnl[0], color=BLUE, lw=1.2, label=unrealized)
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    _name(axes, "Unrealized PnL and equity", "PnL, price units")
+    name_axes(axes, "Unrealized PnL and equity", "PnL, price units")
 
 
 def _draw_hedging(axes: Axes, run: Episodes, trades: Whole) -> None:
@@ -133,7 +137,7 @@ def _draw_hedging(axes: Axes, run: Episodes, trades: Whole) -> None:
     top = max(4.0, float(hedged.max(initial=0.0)))
     axes.set_ylim(-0.04 * top, 1.12 * top)
     axes.yaxis.set_major_locator(whole_ticks(4))
-    _name(axes, "Cumulative hedging", "hedged, units")
+    name_axes(axes, "Cumulative hedging", "hedged, units")
 
 
 def _draw_quotes(axes: Axes, run: Episodes, trades: Whole) -> None:
@@ -147,7 +151,7 @@ def _draw_quotes(axes: Axes, run: Episodes, trades: Whole) -> None:
     span = (params.quote_levels - 1) * params.tick
     axes.set_ylim(params.lowest_quote - 0.08 * span, params.lowest_quote + 1.08 * span)
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    _name(axes, "Quoted distance", "price units")
+    name_axes(axes, "Quoted distance", "price units")
 
 
 def _shade_regimes(axes: Axes, run: Episodes) -> None:
@@ -183,7 +187,8 @@ def _add_legend(axes: Axes) -> int:
     return rows
 
 
-def _draw_pair(axes: Axes, level: float, label: str, **style: Any) -> None:
+def draw_pair(axes: Axes, level: float, label: str, **style: Any) -> None:
+    """A line at a level above and one as far below zero."""
     axes.axhline(level, label=f"{label} ±{level:g}", lw=1.6, zorder=1.5, **style)
     axes.axhline(-level, label="_", lw=1.6, zorder=1.5, **style)
 
@@ -192,14 +197,16 @@ def _mark(axes: Axes, x: Whole, y: Values, where: NDArray[np.bool_], label: str,
     axes.plot(x[where], y[where], linestyle="none", label=f"{label} ({np.count_nonzero(where)})", **style)
 
 
-def _name(axes: Axes, title: str, quantity: str) -> None:
+def name_axes(axes: Axes, title: str, quantity: str) -> None:
+    """Title and unit, in fixed places."""
     # In fixed places, frames do not jump as tick labels grow, and Matplotlib does not spend half its time on layout.
     axes.set_title(title, loc="left", y=1.0, fontsize=10.5, fontweight="bold")
     axes.set_ylabel(quantity)
     axes.yaxis.set_label_coords(-0.075, 0.5)
 
 
-def _one_episode(episodes: Episodes, index: int) -> Episodes:
+def one_episode(episodes: Episodes, index: int) -> Episodes:
+    """One of them, or a `ValueError` that says what there is."""
     check(isinstance(episodes, Episodes), f"episodes must be Episodes, got {type(episodes).__name__}")
     whole = isinstance(index, int | np.integer) and not isinstance(index, bool)
     allowed = f"a whole number below the number of episodes, {len(episodes)}"

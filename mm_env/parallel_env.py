@@ -150,7 +150,7 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
                 f"{agent}  inventory {book.inventory[seat, 0]:+.0f}  equity {book.equity[seat, 0]:+.2f}"
                 for seat, agent in enumerate(self.possible_agents)
             )
-        from mm_env.plotting import dealers_frame
+        from mm_env.dealers_chart import dealers_frame
 
         return dealers_frame(self.episodes())
 

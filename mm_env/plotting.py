@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mm_env.chart_style import SERIES_STYLES, Axes, Figure, check, check_mapping, tidy
+from mm_env.dealers_chart import dealers_frame, plot_dealers
 from mm_env.episode_chart import episode_frame, plot_episode
 from mm_env.episodes import Episodes
 from mm_env.files import replacing
@@ -16,7 +17,9 @@ from mm_env.policy_chart import plot_policies, plot_quotes
 
 __all__ = [
     "SERIES_STYLES",
+    "dealers_frame",
     "episode_frame",
+    "plot_dealers",
     "plot_episode",
     "plot_frontier",
     "plot_policies",

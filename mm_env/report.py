@@ -19,6 +19,7 @@ from mm_env.scenes import MIRRORED, sample, scene_names, telling
 
 if TYPE_CHECKING:
     from baselines import Comparison, Solution
+    from baselines.league import League
     from baselines.markout import Markout
     from baselines.schedule import Benchmark
 
@@ -30,6 +31,16 @@ COLUMNS = {  # what the tables show of the scores; --json gives all
     "cvar": "CVaR 5 %",
     "mean_inventory": "mean abs(q)",
     "hedge_volume": "hedged",
+}
+LEAGUE = {  # what the table of a league shows of its scores
+    "objective": "J",
+    "pnl": "mean PnL",
+    "sd": "sd",
+    "spread_pnl": "spread earned",
+    "hedge_cost": "hedge cost",
+    "win_rate": "win rate",
+    "market_share": "market share",
+    "lost": "lost trades",
 }
 _MOST_ROWS = 12  # of a table over time
 _HELD = (-0.5, -0.2, 0.0, 0.2, 0.5)  # inventories that a table of quotes shows, as a share of the cap
@@ -107,6 +118,15 @@ def solution_figures(solution: Solution, benchmarks: Sequence[Benchmark]) -> dic
         "thresholds": solution.thresholds[trades - 1],
         "distances": solution.distances[trades - 1],
     }
+
+
+def print_league(league: League) -> None:
+    """A row for each dealer: the figures of `LEAGUE` with their 95 % intervals."""
+    rows = []
+    for policy in league.totals:
+        estimates = (league.score(policy, name) for name in LEAGUE)
+        rows.append([policy, *(plus_minus(figure.value, figure.half_width()) for figure in estimates)])
+    print_table(["policy", *LEAGUE.values()], rows)
 
 
 def print_market(name: str) -> None:

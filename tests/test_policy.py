@@ -13,7 +13,7 @@ from mm_env.observation import observation_names, observe, read
     ("name", "message"),
     [
         ("thresold:10", "no policy 'thresold:10'; known: random, never"),
-        ("threshold:", "expected threshold:K"),
+        ("threshold:", "expected threshold:K:QUOTE"),
         ("threshold:-1", "whole number K >= 0"),
         ("threshold:1.5", "whole number K >= 0"),
         ("threshold:nan", "whole number K >= 0"),

@@ -133,7 +133,7 @@ def test_levels_and_numbers_say_the_same(name, changes):
 @pytest.mark.parametrize("name", NAMES)
 def test_with_a_fixed_spread_they_are_the_threshold_rule(name):
     params = market_params("mm_env/CostlyHedge-v0")
-    rule = name + (":0.1,3" if name == "linear-skew" else ":3")
+    rule = name + (":0.1:3" if name == "linear-skew" else ":3")
     rewards = [play(make_policy(policy, params), params, 20).reward for policy in (rule, "threshold:3")]
     np.testing.assert_array_equal(*rewards)
 
@@ -246,13 +246,13 @@ class TestClosedForm:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("linear-skew:", "expected linear-skew:SLOPE,K"),
+        ("linear-skew:", "expected linear-skew:SLOPE:K"),
         ("linear-skew:-1", "slope must be a finite number >= 0"),
-        ("linear-skew:nan", "slope must be a finite number >= 0"),
-        ("linear-skew:wide", "needs a number SLOPE >= 0, got 'wide'"),
-        ("linear-skew:0.1,", "after the comma"),
-        ("linear-skew:0.1,x", "whole number K >= 0, got 'x'"),
-        ("linear-skew:,5", "needs a number SLOPE >= 0, got ''"),
+        ("linear-skew:nan", "needs a number, got"),
+        ("linear-skew:wide", "needs a number, got 'wide'"),
+        ("linear-skew:0.1:", "after the colon"),
+        ("linear-skew:0.1:x", "whole number K >= 0, got 'x'"),
+        ("linear-skew::5", "needs a number, got ''"),
         ("glft:1.5", "whole number K >= 0, got '1.5'"),
         ("avellaneda-stoikov:-1", "whole number K >= 0, got '-1'"),
     ],
