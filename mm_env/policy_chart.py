@@ -18,7 +18,7 @@ from mm_env.params import MarketParams
 from mm_env.scenes import MIRRORED, Panel, sample, telling
 
 MOST_TRADES, MOST_INVENTORIES = 200, 201  # of a heat map: more cells would be thinner than a pixel
-_MOST_PANELS, _ABREAST = 8, 3  # for one policy; and how many of them stand side by side where there is one
+_MOST_PANELS, _ABREAST = 8, 3  # for each policy; and how many of them stand side by side where there is but one
 _TIMES: Mapping[float, Mapping[str, Any]] = {  # at which quotes are drawn, as a share of the trades; their look
     0.0: {"color": SKY, "lw": 4.0},
     0.5: {"color": BLUE, "lw": 2.2},
@@ -241,16 +241,10 @@ def _draw_edges(axes: Axes, hedged: NDArray[np.bool_], wanted: float, trades: Wh
 
 def _draw_quotes(axes: Axes, quotes: Mapping[str, Values], trades: Whole, inventories: Whole) -> None:
     looks = list(_TIMES.values())[-len(trades) :]
-    for side, dashes in _DASHES.items():
-        for number, (trade, look) in enumerate(zip(trades, looks, strict=True)):
-            axes.plot(
-                inventories,
-                quotes[side][:, number],
-                linestyle=dashes,
-                label=f"{side}, trade {trade}",
-                drawstyle="steps-mid",
-                **look,
-            )
+    for number, (trade, look) in enumerate(zip(trades, looks, strict=True)):
+        for side, dashes in _DASHES.items():
+            style: dict[str, Any] = {"linestyle": dashes, "drawstyle": "steps-mid", **look}
+            axes.plot(inventories, quotes[side][:, number], label=f"{side}, trade {trade}", **style)
     axes.xaxis.set_major_locator(whole_ticks(5))
     tidy(axes)
 

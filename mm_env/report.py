@@ -95,7 +95,9 @@ def print_solution(solution: Solution, benchmarks: Sequence[Benchmark], why: str
     rows = [["exact optimum", f"{solution.value:.4f}", ""]]
     for rule in benchmarks:
         said = f"threshold {rule.threshold}" + (f", quote {rule.distance:g}" if quotes else "")
-        rows.append([f"{rule.name}: {said}", f"{rule.value:.4f}", f"{100 * rule.gap:.2f} %"])
+        rows.append(
+            [f"{rule.name}: {said}", f"{rule.value:.4f}", f"{100 * rule.gap:.2f} %" if np.isfinite(rule.gap) else "-"]
+        )
     print_table(["policy", "J", "below the optimum, % of its value"], rows)
     picked = sample(solution.params)
     scenes = Request(*(np.asarray(part)[picked] for part in solution.game.scenes.request[:5]))
