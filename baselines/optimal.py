@@ -51,7 +51,8 @@ class Solution:
         values: Reward still to come before request t is seen; shape (num_trades + 1, *game.shape). Where flow or
             volatility have a memory: as if they began anew there.
         hedge_index: The best hedge level at each time in each state before the trade, for each scene; shape
-            (num_trades, states, scenes). Where several are equally good, the one that does best over all states.
+            (num_trades, states, scenes). Where several are equally good, the one that does best over all states, and
+            where these are several, the one that hedges least.
         quote_index: The best quote level; same shape.
         game: States and scenes.
     """
@@ -197,6 +198,7 @@ class _Stages:
         self._game = game
         params = game.params
         levels, distances = hedge_levels(params), quote_levels(params)
+        self._by_threshold = params.hedge_action == "threshold"  # where nothing matters, the highest: no needless order
         # Scenes after which the same is to come and to pay share their second half.
         regime = np.broadcast_to(np.asarray(game.scenes.request.regime), game.row.shape)
         alike = np.stack([game.row, game.scenes.expected, regime], axis=1)
@@ -229,7 +231,7 @@ class _Stages:
         quotes, trades = self._quotes[scene], self._trades[:, scene]
         gain = no_trade[self._filled[:, scene]] - no_trade
         gains = no_trade + np.where(trades[:, None], quotes.worth(gain), 0.0)
-        hedge = _best(gains)
+        hedge = len(gains[0]) - 1 - _best(gains[:, ::-1]) if self._by_threshold else _best(gains)
         states = np.arange(len(hedge))
         return gains[states, hedge], hedge, quotes.best(gain[states, hedge])
 
@@ -320,7 +322,7 @@ def _rule_values(game: Game, rules: Decision) -> Values:
 
 
 def _best(gains: Values) -> Whole:
-    """The best hedge level in every state; where several are, the one that does best summed over states."""
+    """The best hedge level in every state; of several, the one that does best summed over states, then the first."""
     common = int(gains.sum(axis=0).argmax())
     as_good = gains[:, common] >= gains.max(axis=1) - _TIE * np.abs(gains).max()
     return np.asarray(np.where(as_good, common, gains.argmax(axis=1)))

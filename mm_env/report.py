@@ -100,7 +100,8 @@ def print_solution(solution: Solution, benchmarks: Sequence[Benchmark], why: str
         )
     print_table(["policy", "J", "below the optimum, % of its value"], rows)
     picked = sample(solution.params)
-    scenes = Request(*(np.asarray(part)[picked] for part in solution.game.scenes.request[:5]))
+    side, wanted, tier, last_side, regime = (np.asarray(part)[picked] for part in solution.game.scenes.request[:5])
+    scenes = Request(side, wanted, tier, last_side, regime)
     _print_bands(solution, scenes, picked)
     if quotes:
         _print_quotes(solution, scenes, picked)
