@@ -168,11 +168,21 @@ def _hedge_index(threshold: ArrayLike, observations: Observations, params: Marke
     return np.asarray(index)
 
 
+def nearest_levels(numbers: NDArray[Any], params: MarketParams) -> NDArray[np.int64]:
+    """The levels that numbers from -1, the lowest, to 1, the highest, are nearest to; of the same shape, (..., parts).
+
+    Example:
+        >>> nearest_levels(np.array([[-1.0], [0.04], [1.0]]), MarketParams()).tolist()
+        [[0], [10], [20]]
+    """
+    steps = np.array(action_sizes(params)) - 1
+    return np.asarray(np.round((np.asarray(numbers, dtype=np.float64) + 1.0) / 2.0 * steps), dtype=np.int64)
+
+
 def _decode_continuous(actions: Values, params: MarketParams) -> Decision:
-    share = (actions + 1.0) / 2.0
     levels, quotes = _hedge_levels(params), _quote_levels(params)
-    level = levels[np.round(share[:, 0] * (len(levels) - 1)).astype(np.intp)]
-    distance = quotes[0] + share[:, 1] * (quotes[-1] - quotes[0]) if len(quotes) > 1 else params.spread
+    level = levels[nearest_levels(actions, params)[:, 0]]
+    distance = quotes[0] + (actions[:, 1] + 1.0) / 2.0 * (quotes[-1] - quotes[0]) if len(quotes) > 1 else params.spread
     return decision(level, distance, params)
 
 

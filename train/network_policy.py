@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env.action import Actions, action_sizes, hedge_levels, quote_levels
+from mm_env.action import Actions, action_sizes, hedge_levels, nearest_levels, quote_levels
 from mm_env.observation import Observations, observation_names
 from mm_env.params import MarketParams
 
@@ -36,8 +36,9 @@ class Layer(NamedTuple):
 class NetworkPolicy:
     """The action that a network scores highest: a `Policy` as of `baselines.policy`.
 
-    The last layer scores every hedge level, then every quote level where the agent quotes; in a market with continuous
-    actions its outputs are the action.
+    The last layer either scores every hedge level, then every quote level where the agent quotes; or it gives a number
+    from -1 to 1 for each of the two, the lowest level to the highest. Where actions are levels, such a number stands
+    for the nearest; where they are continuous, the numbers are the action.
 
     Attributes:
         layers: Linear layers, first to last, with `activation` between them.
@@ -59,22 +60,27 @@ class NetworkPolicy:
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
-        sizes = network_sizes(self.params, [layer.bias.size for layer in self.layers[:-1]])
+        hidden, outputs = [layer.bias.size for layer in self.layers[:-1]], self.layers[-1].bias.size
+        sizes = network_sizes(self.params, hidden, outputs == len(action_sizes(self.params)))
         for i, (layer, shape) in enumerate(zip(self.layers, layer_shapes(sizes), strict=True)):
             for name, values, wanted in zip(layer._fields, layer, shape, strict=True):
                 _check_weights(f"{name} of layer {i}", values, wanted)
 
     def __call__(self, observations: Observations) -> Actions:
-        """Observations of shape (..., observations) to actions of shape (...)."""
+        """Observations of shape (..., observations) to actions of shape (...), (..., 2) where the agent quotes."""
         values = np.asarray(observations, dtype=np.float32)
         for layer in self.layers[:-1]:
             values = ACTIVATIONS[self.activation](values @ layer.weight.T + layer.bias)
         last, sizes = self.layers[-1], action_sizes(self.params)
-        scores = values @ last.weight.T + last.bias
+        outputs = values @ last.weight.T + last.bias
         if self.params.continuous:
-            return np.clip(scores, -1.0, 1.0)
-        best = [part.argmax(axis=-1) for part in np.split(scores, np.cumsum(sizes)[:-1], axis=-1)]
-        return np.asarray(best[0]) if len(best) == 1 else np.stack(best, axis=-1)
+            return np.clip(outputs, -1.0, 1.0)
+        if last.bias.size == len(sizes):
+            levels = nearest_levels(np.clip(outputs, -1.0, 1.0), self.params)
+        else:
+            scores = np.split(outputs, np.cumsum(sizes)[:-1], axis=-1)
+            levels = np.stack([part.argmax(axis=-1) for part in scores], axis=-1)
+        return levels[..., 0] if len(sizes) == 1 else levels
 
     def sizes(self) -> list[int]:
         """Numbers that go in, through and out: [observations, hidden, ..., actions]."""
@@ -108,10 +114,10 @@ class NetworkPolicy:
         return cls(layers, model.policy.activation_fn.__name__.lower(), params, env, dict(training or {}))
 
 
-def network_sizes(params: MarketParams, hidden: list[int]) -> list[int]:
-    """The sizes of a network for this market: [observations, *hidden, actions]."""
+def network_sizes(params: MarketParams, hidden: list[int], numbers: bool = False) -> list[int]:
+    """The sizes of a network for this market, [observations, *hidden, outputs]: `numbers`, or a score of each level."""
     sizes = action_sizes(params)
-    return [len(observation_names(params)), *hidden, len(sizes) if params.continuous else sum(sizes)]
+    return [len(observation_names(params)), *hidden, len(sizes) if params.continuous or numbers else sum(sizes)]
 
 
 def layer_shapes(sizes: list[int]) -> list[tuple[tuple[int, int], tuple[int]]]:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mm_env.env import reward_function
-from mm_env.markets import market_params
+from mm_env.markets import MARKETS, market_params
 from mm_env.params import MarketParams
 from train.settings import DEFAULT, check_hyperparameters, read_hyperparameters, read_yaml, write_yaml
 
 CONFIG, ARGS = "config.yml", "args.yml"  # rl_zoo3's names: the hyperparameters, and the rest
+_REST = ("seed", "eval_episodes", "eval_freq", "numbers")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Plan:
         eval_episodes: Held-out episodes of one evaluation.
         eval_freq: Steps between evaluations, and between checkpoints; None: a twentieth of the run.
         hyperparameters: As in `hyperparameters/ppo.yml`.
+        numbers: Learn in a Box, numbers from -1 to 1, where the market's actions are levels. The policy then takes
+            the nearest levels. Their order is known to it, and it can explore by what is near to what it does.
 
     Raises:
         ValueError: A bad value; the message names it.
@@ -40,16 +43,24 @@ class Plan:
     eval_episodes: int
     eval_freq: int | None
     hyperparameters: Mapping[str, Any]
+    numbers: bool = False
 
     def __post_init__(self) -> None:
         reward_function(self.reward, None)
         check_hyperparameters(self.hyperparameters)
+        if self.hyperparameters.get("use_sde") and not self.learned_in.continuous:
+            raise ValueError("use_sde explores in continuous actions only")
         for name, low in (("seed", 0), ("eval_episodes", 2), ("eval_freq", 1)):
             value = getattr(self, name)
             if value is None and name == "eval_freq":
                 continue
             if type(value) is not int or value < low:
                 raise ValueError(f"{name} must be a whole number of at least {low}, got {value!r}")
+
+    @property
+    def learned_in(self) -> MarketParams:
+        """The market that is learned in: the same law, its actions in a Box where the plan says so."""
+        return self.params.replace(continuous=True) if self.numbers else self.params
 
     @property
     def total_timesteps(self) -> int:
@@ -87,13 +98,12 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """Every setting by name; the market by its parameters."""
-        rest = {"seed": self.seed, "eval_episodes": self.eval_episodes, "eval_freq": self.eval_freq}
-        return {**self._env_kwargs(), **self.hyperparameters, **rest}
+        return {**self._env_kwargs(), **self.hyperparameters, **{name: getattr(self, name) for name in _REST}}
 
     def write(self, folder: Path) -> None:
         """Write both files."""
-        rest = {name: getattr(self, name) for name in ("env", "seed", "eval_episodes", "eval_freq")}
-        write_yaml({"algo": "ppo", **rest}, folder / ARGS)
+        rest = {name: getattr(self, name) for name in _REST}
+        write_yaml({"algo": "ppo", "env": self.env, **rest}, folder / ARGS)
         write_yaml({**self.hyperparameters, "env_kwargs": self._env_kwargs()}, folder / CONFIG)
 
     @classmethod
@@ -107,7 +117,7 @@ class Plan:
         try:
             numbers = dict(config.pop("env_kwargs"))
             reward = numbers.pop("reward")
-            rest = {name: args[name] for name in ("env", "seed", "eval_episodes", "eval_freq")}
+            rest = {name: args[name] for name in ("env", *_REST)}
             return cls(params=MarketParams.from_mapping(numbers), reward=reward, hyperparameters=config, **rest)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{folder / CONFIG}: {error}") from error
@@ -122,8 +132,17 @@ def default_plan(market: str | MarketParams | None) -> Plan:
     """The plan for a market that ships, by `hyperparameters/ppo.yml`; other markets take that of `DEFAULT`."""
     env, params = _named(DEFAULT if market is None else market)
     hyperparameters = read_hyperparameters(env)
-    reward = hyperparameters.pop("env_kwargs", {}).get("reward", "expected")
-    return Plan(env, params, reward, seed=0, eval_episodes=500, eval_freq=None, hyperparameters=hyperparameters)
+    learned = hyperparameters.pop("env_kwargs", {})
+    return Plan(
+        env,
+        params,
+        learned.get("reward", "expected"),
+        seed=0,
+        eval_episodes=500,
+        eval_freq=None,
+        hyperparameters=hyperparameters,
+        numbers=learned.get("continuous", False),
+    )
 
 
 def check_same(asked: Plan, stored: Plan) -> None:
@@ -136,4 +155,6 @@ def check_same(asked: Plan, stored: Plan) -> None:
 
 
 def _named(market: str | MarketParams) -> tuple[str | None, MarketParams]:
-    return (None, market) if isinstance(market, MarketParams) else (market, market_params(market))
+    if isinstance(market, MarketParams):
+        return next((name for name in MARKETS if market_params(name) == market), None), market
+    return market, market_params(market)

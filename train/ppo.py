@@ -133,7 +133,8 @@ def _begin(folder: Path | None, plan: Plan) -> None:
 
 
 def _train(plan: Plan, folder: Path | None, progress: bool) -> Training:
-    env = SB3VecEnv(plan.params, plan.hyperparameters["n_envs"], reward=plan.reward)
+    lanes, scale = plan.hyperparameters["n_envs"], plan.hyperparameters.get("reward_scale", 1.0)
+    env = SB3VecEnv(plan.learned_in, lanes, reward=plan.reward, reward_scale=scale)
     set_random_seed(_derived(plan.seed, _REST, 0) % 2**32)
     model = PPO(env=env, device="cpu", **ppo_arguments(plan.hyperparameters))
     curve = Curve.empty(plan.eval_episodes)

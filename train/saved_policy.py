@@ -108,7 +108,8 @@ def _read_sizes(description: Mapping[str, Any], market: MarketParams) -> list[in
         raise ValueError(f"made for observations {description['observations']}, here they are {names}")
     sizes: list[Any] = description["layers"]
     whole = all(type(size) is int and size > 0 for size in sizes)
-    if not whole or not 2 <= len(sizes) <= _MOST_LAYERS or sizes != network_sizes(market, sizes[1:-1]):
+    may_be = [network_sizes(market, sizes[1:-1], numbers) for numbers in (False, True)]
+    if not whole or not 2 <= len(sizes) <= _MOST_LAYERS or sizes not in may_be:
         raise ValueError(f"'layers' must be {network_sizes(market, [])} with hidden sizes between, got {sizes}")
     return sizes
 

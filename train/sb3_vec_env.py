@@ -35,6 +35,7 @@ class SB3VecEnv(VecEnv):
         n_envs: N.
         seed: Lane i starts episode 0 of seed + i at the next `reset`. None: of a random seed.
         reward: "realised" or "expected".
+        reward_scale: What every reward is multiplied by, for networks that learn values of about 1 best.
 
     Raises:
         ValueError: A bad market, number of lanes, seed or reward.
@@ -46,12 +47,14 @@ class SB3VecEnv(VecEnv):
         n_envs: int = 256,
         seed: int | None = None,
         reward: str = "realised",
+        reward_scale: float = 1.0,
     ) -> None:
         params = market if isinstance(market, MarketParams) else market_params(market)
         self.lanes = HedgingVectorEnv(n_envs, autoreset_mode=AutoresetMode.SAME_STEP, reward=reward, **params.to_dict())
         super().__init__(self.lanes.num_envs, self.lanes.single_observation_space, self.lanes.single_action_space)
         self._start = time.monotonic()
         self._length = params.num_trades
+        self._scale = reward_scale
         self._penalty = np.zeros(self.num_envs)  # of each lane's episode so far, price units
         if seed is not None:
             self.seed(seed)
@@ -84,7 +87,7 @@ class SB3VecEnv(VecEnv):
             for lane in np.flatnonzero(ended):
                 infos[lane] = self._ending(info["final_obs"][lane], float(returns[lane]))
             self._penalty[ended] = 0.0
-        return observations, rewards.astype(np.float32), ended, infos
+        return observations, (self._scale * rewards).astype(np.float32), ended, infos
 
     def close(self) -> None:
         """Close the lanes."""

@@ -45,6 +45,7 @@ def _schedule() -> Rule:
 RULES: Mapping[str, Rule] = {
     "n_timesteps": _whole(1),
     "n_envs": _whole(1),
+    "reward_scale": Rule("a number above 0", lambda value: _is_number(value) and value > 0),
     "policy": Rule("'MlpPolicy'", lambda value: value == "MlpPolicy"),
     "n_steps": _whole(1),
     "batch_size": _whole(2),
@@ -58,11 +59,13 @@ RULES: Mapping[str, Rule] = {
     "max_grad_norm": _real(0.0),
     "target_kl": _real(0.0),
     "normalize_advantage": Rule("true or false", lambda value: isinstance(value, bool)),
+    "use_sde": Rule("true or false", lambda value: isinstance(value, bool)),
     "policy_kwargs": Rule(
-        "a mapping with 'net_arch': hidden sizes, or those of 'pi' and 'vf'", lambda value: _is_network(value)
+        "a mapping with 'net_arch': hidden sizes, or those of 'pi' and 'vf'; and 'log_std_init', a number",
+        lambda value: _is_network(value),
     ),
 }
-_NOT_PPO = ("n_timesteps", "n_envs")  # the rest are arguments of PPO
+_NOT_PPO = ("n_timesteps", "n_envs", "reward_scale")  # the rest are arguments of PPO
 
 
 def read_hyperparameters(market: str | None) -> dict[str, Any]:
@@ -130,7 +133,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_network(value: Any) -> bool:
-    if not isinstance(value, dict) or set(value) != {"net_arch"}:
+    if not isinstance(value, dict) or not {"net_arch"} <= set(value) <= {"net_arch", "log_std_init"}:
+        return False
+    if not _is_number(value.get("log_std_init", 0.0)):
         return False
     hidden = value["net_arch"]
     parts = list(hidden.values()) if isinstance(hidden, dict) and set(hidden) == {"pi", "vf"} else [hidden]
