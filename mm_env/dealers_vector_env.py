@@ -85,10 +85,19 @@ class DealersVectorEnv(HedgingVectorEnv):
         self._request = lanes.request()
         seen = self._floor.observe(self._request, left)
         self._rival_decisions = [
-            of_dealer(seat, lambda policy=policy, view=seen[seat]: decisions(policy(view), self._markets, self.params))
+            of_dealer(seat, lambda policy=policy, view=seen[seat]: self._decided(policy, view))
             for seat, policy in enumerate(self.rivals, start=1)
         ]
         return np.concatenate(list(seen[: self._learners]))
+
+    def _decided(self, policy: PolicyFunction, view: Observations) -> Decision:
+        own = getattr(policy, "params", self.params)  # a rival's actions may be levels where the lanes' are numbers
+        return decisions(policy(view), self._markets, own)
+
+    def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:
+        """One for each market; of a list with one for each lane, those of the first seat."""
+        listed = isinstance(seed, list | tuple | np.ndarray) and len(seed) == self.num_envs
+        return super()._seeds(seed[: self._markets] if listed else seed)  # type: ignore[index]
 
     def _over(self, lanes: Lanes) -> Flags | None:
         return None if lanes.ended() is None else self._all

@@ -231,6 +231,11 @@ class MarketParams:
         return dataclasses.asdict(self)
 
 
+def params_of(values: Mapping[str, object]) -> MarketParams:
+    """`DealersParams` if there are several dealers in `values`, else `MarketParams`."""
+    return (DealersParams if "num_dealers" in values else MarketParams).from_mapping(values)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DealersParams(MarketParams):
     """A market of several dealers, who see the same requests and the same mid.

@@ -59,9 +59,8 @@ def assert_drawn_as_summed(params, seed, steps=40_000):
         if here.sum() > 50:
             assert close(tape.channels.change[here], law.expected[scene])
         if tape.channels.reservation is not None and here.sum() > 50:
-            request = Request(
-                *(np.broadcast_to(0 if part is None else part, len(law.start))[scene] for part in law.request)
-            )
+            side, wanted, tier = (part[scene] for part in law.request[:3])
+            request = Request(side, wanted, tier)
             for distance in (-0.1, params.spread, params.spread + 0.3):
                 takes = (tape.channels.reservation[here] >= distance).sum()
                 assert share_close(takes, here.sum(), float(acceptance(request, distance, params)))

@@ -114,7 +114,7 @@ def train_ppo(
     else:
         plan = default_plan(market).changed(None, env_kwargs, given, **asked)
         _begin(folder, plan)
-    with _one_thread():
+    with one_thread():
         return _train(plan, folder, progress)
 
 
@@ -135,15 +135,15 @@ def _begin(folder: Path | None, plan: Plan) -> None:
 def _train(plan: Plan, folder: Path | None, progress: bool) -> Training:
     lanes, scale = plan.hyperparameters["n_envs"], plan.hyperparameters.get("reward_scale", 1.0)
     env = SB3VecEnv(plan.learned_in, lanes, reward=plan.reward, reward_scale=scale)
-    set_random_seed(_derived(plan.seed, _REST, 0) % 2**32)
+    set_random_seed(derived_seed(plan.seed, _REST, 0) % 2**32)
     model = PPO(env=env, device="cpu", **ppo_arguments(plan.hyperparameters))
     curve = Curve.empty(plan.eval_episodes)
     if folder is not None:
         restore_newest(model, folder)
         curve = Curve.read(folder, plan.eval_episodes)
     steps = model.num_timesteps
-    set_random_seed(_derived(plan.seed, _REST, steps) % 2**32)
-    env.seed(_derived(plan.seed, _LANES, steps))
+    set_random_seed(derived_seed(plan.seed, _REST, steps) % 2**32)
+    env.seed(derived_seed(plan.seed, _LANES, steps))
     keeper = Keeper(model, plan, folder, curve, progress)
     try:
         if steps < plan.total_timesteps:
@@ -160,7 +160,7 @@ def _train(plan: Plan, folder: Path | None, progress: bool) -> Training:
     return Training(keeper.best, model, plan, keeper.curve, folder)
 
 
-def _derived(seed: int, stream: int, steps: int) -> int:
+def derived_seed(seed: int, stream: int, steps: int) -> int:
     """A 64-bit seed: far from those of other seeds, streams and steps, so that consecutive lanes never meet."""
     return int(np.random.SeedSequence([seed, stream, steps]).generate_state(1, np.uint64)[0])
 
@@ -170,7 +170,7 @@ def _logger(folder: Path | None) -> Logger:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """One thread of PyTorch: for small networks as fast as two, and a second run can use the other core."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

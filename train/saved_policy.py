@@ -12,7 +12,7 @@ import numpy as np
 
 from mm_env.files import replacing
 from mm_env.observation import observation_names
-from mm_env.params import MarketParams
+from mm_env.params import MarketParams, params_of
 from train.network_policy import Layer, NetworkPolicy, layer_shapes, network_sizes
 
 NAME = "policy"
@@ -69,7 +69,7 @@ def load_policy(path: str | Path, params: MarketParams | None = None, trust_pick
     about = pair.with_suffix(".json")
     try:
         description = _read_description(about)
-        market = MarketParams.from_mapping(description["market"])
+        market = params_of(description["market"])
         sizes = _read_sizes(description, market)
     except ValueError as error:
         raise ValueError(f"{about}: {error}") from error

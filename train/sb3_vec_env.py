@@ -31,7 +31,8 @@ class SB3VecEnv(VecEnv):
     and `set_attr` is for all of them at once. `env_is_wrapped(Monitor)` is True: `episode` is what a Monitor adds.
 
     Args:
-        market: A registered id, or the parameters themselves.
+        market: A registered id, or the parameters themselves; or lanes of AutoresetMode.SAME_STEP, such as those of
+            dealers who compete, which settle `n_envs` and `reward`.
         n_envs: N.
         seed: Lane i starts episode 0 of seed + i at the next `reset`. None: of a random seed.
         reward: "realised" or "expected".
@@ -43,17 +44,18 @@ class SB3VecEnv(VecEnv):
 
     def __init__(
         self,
-        market: str | MarketParams = "mm_env/Hedging-v0",
+        market: str | MarketParams | HedgingVectorEnv = "mm_env/Hedging-v0",
         n_envs: int = 256,
         seed: int | None = None,
         reward: str = "realised",
         reward_scale: float = 1.0,
     ) -> None:
-        params = market if isinstance(market, MarketParams) else market_params(market)
-        self.lanes = HedgingVectorEnv(n_envs, autoreset_mode=AutoresetMode.SAME_STEP, reward=reward, **params.to_dict())
+        self.lanes = market if isinstance(market, HedgingVectorEnv) else _lanes(market, n_envs, reward)
+        if self.lanes.autoreset_mode is not AutoresetMode.SAME_STEP:
+            raise ValueError(f"the lanes must be of AutoresetMode.SAME_STEP, got {self.lanes.autoreset_mode}")
         super().__init__(self.lanes.num_envs, self.lanes.single_observation_space, self.lanes.single_action_space)
         self._start = time.monotonic()
-        self._length = params.num_trades
+        self._length = self.lanes.params.num_trades
         self._scale = reward_scale
         self._penalty = np.zeros(self.num_envs)  # of each lane's episode so far, price units
         if seed is not None:
@@ -124,3 +126,8 @@ class SB3VecEnv(VecEnv):
             "TimeLimit.truncated": False,
             "episode": {"r": realised, "l": self._length, "t": seconds},
         }
+
+
+def _lanes(market: str | MarketParams, n_envs: int, reward: str) -> HedgingVectorEnv:
+    params = market if isinstance(market, MarketParams) else market_params(market)
+    return HedgingVectorEnv(n_envs, autoreset_mode=AutoresetMode.SAME_STEP, reward=reward, **params.to_dict())

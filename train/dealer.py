@@ -1,0 +1,67 @@
+"""train_dealer: PPO for a dealer who competes, against rivals with fixed policies or against himself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gymnasium.vector import AutoresetMode
+from stable_baselines3 import PPO
+from stable_baselines3.common.utils import set_random_seed
+from tqdm import tqdm
+
+from baselines.versus import DealerVsRulesVectorEnv
+from mm_env.action import PolicyFunction
+from mm_env.dealers_vector_env import DealersVectorEnv
+from mm_env.params import DealersParams
+from train.network_policy import NetworkPolicy
+from train.ppo import derived_seed, one_thread
+from train.sb3_vec_env import SB3VecEnv
+from train.settings import check_hyperparameters, ppo_arguments, read_hyperparameters
+
+ID = "mm_env/DealerVsRules-v0"  # its entry in hyperparameters/ppo.yml serves self-play as well
+
+
+def train_dealer(
+    params: DealersParams,
+    rivals: Sequence[str | PolicyFunction] = (),
+    *,
+    seed: int = 0,
+    total_timesteps: int | None = None,
+    hyperparameters: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> NetworkPolicy:
+    """Train PPO on a market of several dealers.
+
+    Args:
+        params: The market.
+        rivals: Policies of the other seats, or their names. None: self-play, all seats learn with one network.
+        seed: Of weights, exploration and episodes. Different seeds share no episode.
+        total_timesteps: Steps of all lanes, instead of the hyperparameter `n_timesteps`.
+        hyperparameters: Changes to those of `mm_env/DealerVsRules-v0` in `hyperparameters/ppo.yml`.
+        progress: Show a progress bar, on a terminal.
+
+    Returns:
+        The policy as it is at the end. `save_policy` keeps it.
+
+    Raises:
+        ValueError: A bad argument; the message names it.
+    """
+    plan = {**read_hyperparameters(ID), **(hyperparameters or {})}
+    learned = plan.pop("env_kwargs", {})
+    check_hyperparameters(plan)
+    steps = total_timesteps or int(plan["n_timesteps"])
+    shown = {**params.to_dict(), "continuous": learned.get("continuous", params.continuous)}
+    lanes = {"autoreset_mode": AutoresetMode.SAME_STEP, "reward": learned.get("reward", "expected"), **shown}
+    number = plan["n_envs"] // params.num_dealers * params.num_dealers
+    env = SB3VecEnv(
+        DealerVsRulesVectorEnv(number, rivals=rivals, **lanes) if rivals else DealersVectorEnv(number, **lanes),
+        reward_scale=plan.get("reward_scale", 1.0),
+    )
+    with one_thread(), tqdm(total=steps, unit="step", disable=None if progress else True) as bar:
+        set_random_seed(derived_seed(seed, 2, 0) % 2**32)
+        env.seed(derived_seed(seed, 1, 0))
+        model = PPO(env=env, device="cpu", **ppo_arguments(plan))
+        model.learn(steps, callback=lambda found, _: bool(bar.update(model.num_timesteps - bar.n)) or True)
+    env.close()
+    return NetworkPolicy.of(model, params, ID if rivals else None, {"seed": seed, "timesteps": model.num_timesteps})
