@@ -192,8 +192,8 @@ def _check_indices(actions: Any, shape: tuple[int, ...], sizes: Any) -> NDArray[
     if array.dtype.kind not in "iu" or array.shape != shape:
         raise ValueError(f"actions must be whole numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
     whole = array.astype(np.int64, copy=False)
-    largest = np.maximum.reduce(whole.view(np.uint64))  # one pass: what is negative becomes huge
-    if np.any(largest >= sizes):
+    over = np.maximum.reduce(whole.view(np.uint64)) >= sizes  # one pass: what is negative becomes huge
+    if over if len(shape) == 1 else over.any():
         place = np.argwhere((array < 0) | (array >= sizes))[0]
         most = np.broadcast_to(sizes, shape)[tuple(place)] - 1
         raise ValueError(f"actions must be from 0 to {most}, got {array[tuple(place)]}{_lane(place, shape)}")

@@ -33,7 +33,7 @@ class Channels(NamedTuple):
 
     def at(self, index: Any) -> Channels:
         """What there is at one place in time."""
-        return Channels(*(c[index] if isinstance(c, np.ndarray) else c for c in self))
+        return self.map(lambda channel: channel[index])
 
     def request(self) -> Request:
         """The request that the channels make; sides as floats."""

@@ -29,6 +29,7 @@ class Lanes:
         self._length = params.num_trades
         self._worlds = Worlds(params, seeds, replay)
         self._channels: Channels | None = None  # each of shape (episodes, trades, N), or a value
+        self._arrays: tuple[int, ...] = ()  # which of them are arrays
         self._lanes = np.arange(len(seeds))
         self._episode: int | NDArray[np.int64] = -1  # of the seed, counted from 0
         self.trade: int | NDArray[np.int64] = self._length
@@ -44,10 +45,12 @@ class Lanes:
         together = (episode == episode[0]).all() and (trade == trade[0]).all()
         self._episode = int(episode[0]) if together else episode
         self.trade = int(trade[0]) if together else trade
+        self._look()
 
     def advance(self) -> None:
         """Move every lane to its next trade."""
         self.trade = self.trade + 1
+        self._look()
 
     def ended(self) -> NDArray[np.bool_] | None:
         """Which lanes have answered the last request of their episode, shape (N,); None if none has."""
@@ -60,7 +63,7 @@ class Lanes:
         """The request each lane has to answer; nobody's where the episode has ended."""
         if isinstance(self.trade, int) and self.trade == self._length:
             return NOBODY
-        request = self._now().request()
+        request = self._now.request()
         if isinstance(self.trade, int):
             return request
         under_way = self.trade < self._length
@@ -73,18 +76,24 @@ class Lanes:
 
     def preference(self) -> Number:
         """Which of several dealers wins a tie: the largest."""
-        return self._now().preference
+        return self._now.preference
 
     def move(self) -> Move:
         """The price move that follows each lane's request."""
-        return self._now().move(self.trade == self._length - 1, self._params)
+        return self._now.move(self.trade == self._length - 1, self._params)
 
-    def _now(self) -> Channels:
+    def _look(self) -> None:
+        """Read what the tape holds of each lane's trade; of the last one where the episode has ended."""
+        index: tuple[Any, ...] = (self._episode % self._worlds.block, self.trade)
+        if not isinstance(self.trade, int):
+            index = (index[0], np.minimum(self.trade, self._length - 1), self._lanes)
+        elif self.trade >= self._length:
+            return
         assert self._channels is not None
-        column = self._episode % self._worlds.block
-        if isinstance(self.trade, int):
-            return self._channels.at((column, self.trade))
-        return self._channels.at((column, np.minimum(self.trade, self._length - 1), self._lanes))
+        now = list(self._channels)
+        for place in self._arrays:
+            now[place] = now[place][index]
+        self._now = Channels._make(now)
 
     def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
         drawn = self._worlds.draw(lanes.tolist(), numbers.tolist())
@@ -93,6 +102,7 @@ class Lanes:
             self._channels = drawn.channels.map(
                 lambda channel: np.empty((block, *channel.shape[:-1], len(self._lanes)), channel.dtype)
             )
+            self._arrays = tuple(i for i, channel in enumerate(self._channels) if isinstance(channel, np.ndarray))
         neighbours = lanes[-1] - lanes[0] == len(lanes) - 1  # as always but for resets by mask: a slice is faster
         where: Any = slice(lanes[0], lanes[-1] + 1) if neighbours else lanes
         for channel, new in zip(self._channels, drawn.channels, strict=True):
