@@ -3,53 +3,136 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import numpy as np
 
-from baselines import make_policy, policy_value, scores, solve
-from mm_env import MarketParams, market_params
-from mm_env.console import plus_minus, print_json, print_table
+from baselines import best_rule, make_policy, policy_value, scores, solve
+from mm_env import MARKETS, market_params
+from mm_env.console import plus_minus, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from train.ppo import Training
 
 
+class Gap(NamedTuple):
+    """The exact J of what PPO is measured against in one market, price units."""
+
+    threshold: float  # the rule of the seed
+    rule: float  # the best fixed rule
+    optimum: float
+
+    @classmethod
+    def of(cls, market: str) -> Gap:
+        """Compute it."""
+        params = market_params(market)
+        rule = policy_value(make_policy("threshold", params), params)
+        return cls(rule, best_rule(params).value, solve(params).value)
+
+    def shares(self, objective: float) -> tuple[float, float]:
+        """The share closed of the gap from the seed's rule to the optimum, and of that from the best fixed rule."""
+        first, second = ((objective - low) / (self.optimum - low) for low in (self.threshold, self.rule))
+        return first, second
+
+
+class Result(NamedTuple):
+    """What one training seed led to."""
+
+    seed: int
+    objective: float  # exact J of the kept policy, price units
+    share: float  # of the gap between the seed's rule and the optimum
+    share_beyond: float  # of the gap between the best fixed rule and the optimum
+    steps: int
+    seconds: float
+
+
 @click.command(context_settings={"show_default": True})
-@click.option("--market", default="mm_env/Hedging-v0", help="A market of `mm-env markets`.")
+@click.option("--market", default="mm_env/Hedging-v0", help="A market of `mm-env markets`, or all.")
 @click.option("--seeds", default=5, type=click.IntRange(2), help="Training seeds.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="The first of them.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the learning curve.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the learning curve of one market.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def main(market: str, seeds: int, seed: int, out: Path | None, as_json: bool) -> None:
-    """Train PPO with several seeds; print the exact share of the gap each closes, and its wall time.
+    """Train PPO with several seeds; print the exact shares of the gap that each closes, and its wall time.
 
-    Example: python -m benchmarks.learning --seeds 5 --out docs
+    J is computed by dynamic programming, not simulated.
+
+    Example: python -m benchmarks.learning --market all --seeds 5
     """
+    markets = list(MARKETS) if market == "all" else [market]
+    if out is not None and len(markets) > 1:
+        raise click.UsageError("--out draws one market: name it by --market")
+    for name in markets:
+        market_params(name)  # refuse a wrong name before anything is trained
+    gaps: dict[str, Gap] = {}
+    results: dict[str, list[Result]] = {}
+    with progress_bar("training", len(markets) * seeds) as progress:
+        for name in markets:
+            gaps[name], results[name], runs = Gap.of(name), [], []
+            for number in range(seed, seed + seeds):
+                runs.append(_train(name, number))
+                results[name].append(_result(runs[-1], gaps[name], name))
+                progress(1)
+            if out is not None:
+                draw(runs, out / "learning.png")
+    if as_json:
+        print_json([_figures(name, gaps[name], results[name]) for name in markets])
+    elif market == "all":
+        _print_markets(gaps, results)
+    else:
+        _print_seeds(gaps[market], results[market])
+
+
+def _train(market: str, seed: int) -> Training:
     from train import train_ppo
 
-    params = market_params(market)
-    runs = [train_ppo(market, seed=seed + i) for i in range(seeds)]
-    shares = [exact_share(run, params) for run in runs]
-    seconds = [run.seconds for run in runs]
-    if out is not None:
-        draw(runs, out / "learning.png")
-    if as_json:
-        print_json({"market": market, "seeds": list(range(seed, seed + seeds)), "share": shares, "seconds": seconds})
-        return
+    return train_ppo(market, seed=seed, progress=False)
+
+
+def _result(run: Training, gap: Gap, market: str) -> Result:
+    objective = policy_value(run.policy, market_params(market))
+    return Result(run.plan.seed, objective, *gap.shares(objective), run.timesteps, run.seconds)
+
+
+def _figures(market: str, gap: Gap, results: list[Result]) -> dict[str, Any]:
+    return {"market": market, **gap._asdict(), "seeds": [result._asdict() for result in results]}
+
+
+def _print_seeds(gap: Gap, results: list[Result]) -> None:
+    rows = [[str(r.seed), *(f"{figure:.4f}" for figure in r[1:4]), f"{r.steps:,}", f"{r.seconds:.0f}"] for r in results]
+    names = ("objective", "share", "share_beyond")
+    rows.append(["mean", *(_over_seeds(results, name) for name in names), "", _seconds(results)])
+    print_table(["training seed", "J", "share of gap", "from best rule", "steps", "seconds"], rows)
+    print_table(["threshold 10", "best fixed rule", "optimum"], [[f"{value:.4f}" for value in gap]])
+
+
+def _print_markets(gaps: dict[str, Gap], results: dict[str, list[Result]]) -> None:
     rows = [
-        [str(seed + i), f"{shares[i]:.4f}", f"{runs[i].timesteps:,}", f"{seconds[i]:.0f}"] for i in range(len(runs))
+        [
+            market.removeprefix("mm_env/"),
+            f"{gap.threshold:.4f}",
+            f"{gap.rule:.4f}",
+            _over_seeds(results[market], "objective"),
+            f"{gap.optimum:.4f}",
+            _over_seeds(results[market], "share"),
+            _over_seeds(results[market], "share_beyond"),
+            _seconds(results[market]),
+        ]
+        for market, gap in gaps.items()
     ]
-    over_seeds = scores.mean(np.array(shares))
-    rows.append(["mean", plus_minus(over_seeds.value, over_seeds.half_width()), "", f"{np.mean(seconds):.0f}"])
-    print_table(["training seed", "share of gap", "steps", "seconds"], rows)
+    header = ["market", "threshold 10", "best rule", "PPO", "optimum", "share of gap", "from best rule", "s / seed"]
+    print_table(header, rows)
 
 
-def exact_share(run: Training, params: MarketParams) -> float:
-    """The share of the gap that the kept policy closes, its J computed by dynamic programming, not simulated."""
-    rule = policy_value(make_policy("threshold", params), params)
-    return (policy_value(run.policy, params) - rule) / (solve(params).value - rule)
+def _over_seeds(results: list[Result], name: str) -> str:
+    """Mean with 95 % interval."""
+    mean = scores.mean(np.array([getattr(result, name) for result in results]))
+    return plus_minus(mean.value, mean.half_width())
+
+
+def _seconds(results: list[Result]) -> str:
+    return f"{np.mean([result.seconds for result in results]):.0f}"
 
 
 def draw(runs: list[Training], path: Path) -> None:

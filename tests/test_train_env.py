@@ -50,6 +50,24 @@ def test_lanes_are_single_environments(reward):
     assert len({id(info) for info in infos}) == 3  # wrappers write into them
 
 
+def test_rewards_are_scaled_but_not_what_is_reported():
+    plain, scaled = SB3VecEnv(SHORT, 2, seed=0), SB3VecEnv(SHORT, 2, seed=0, reward_scale=0.25)
+    plain.reset(), scaled.reset()
+    for _ in range(5):
+        _, rewards, _, infos = plain.step(np.array([0, 20]))
+        _, smaller, _, same = scaled.step(np.array([0, 20]))
+        np.testing.assert_allclose(smaller, 0.25 * rewards, rtol=1e-6)
+    assert [info["episode"]["r"] for info in same] == [info["episode"]["r"] for info in infos]
+
+
+def test_quotes_and_hedges_are_stepped_together():
+    lanes = SB3VecEnv(MarketParams(num_trades=5, quote_levels=3, tick=0.01), 2, seed=0)
+    assert lanes.action_space == gym.spaces.MultiDiscrete([21, 3])
+    lanes.reset()
+    observations, *_ = lanes.step(np.array([[3, 0], [20, 2]]))
+    assert observations.shape == (2, 3)
+
+
 def test_seeds_are_used_once():
     lanes = SB3VecEnv(SHORT, 2, seed=3)
     plain = HedgingVectorEnv(2, autoreset_mode=AutoresetMode.SAME_STEP, **SHORT.to_dict())

@@ -9,6 +9,7 @@ import pytest
 
 from baselines import policy_value
 from mm_env import MarketParams, play
+from mm_env.action import action_sizes
 from mm_env.observation import observation_space
 
 pytest.importorskip("stable_baselines3")
@@ -58,6 +59,45 @@ def test_it_acts_as_the_model_does(policy_kwargs, tmp_path):
     assert clear.mean() > 0.99
     assert len(set(actions)) > 3
     np.testing.assert_array_equal(actions[clear], model.predict(observations, deterministic=True)[0][clear])
+
+
+QUOTING = MarketParams(num_trades=10, quote_levels=5, tick=0.02)
+SEEING = MarketParams(num_trades=10, volatility_regimes=(0.1, 0.5), hedge_latency=2)
+
+
+def sample(params, number=2_000):
+    space = observation_space(params)
+    shape = (number, *space.shape)
+    return np.random.default_rng(0).uniform(space.low, space.high, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("params", [QUOTING, SEEING, QUOTING.replace(continuous=True)])
+def test_it_acts_as_the_model_does_in_other_markets(params, tmp_path):
+    model = make_model(params)
+    save_policy(NetworkPolicy.of(model, params), tmp_path)
+    policy, observations = load_policy(tmp_path, params), sample(params)
+    wanted = model.predict(observations, deterministic=True)[0]
+    assert len(np.unique(wanted, axis=0)) > 3
+    np.testing.assert_allclose(policy(observations), wanted, atol=1e-4)
+    assert np.isfinite(policy_value(policy, params))
+
+
+@pytest.mark.parametrize("params", [PARAMS, QUOTING])
+def test_numbers_stand_for_the_nearest_levels(params, tmp_path):
+    model, observations = make_model(params.replace(continuous=True)), sample(params)
+    save_policy(NetworkPolicy.of(model, params), tmp_path)
+    levels = load_policy(tmp_path, params)(observations)
+    numbers = model.predict(observations, deterministic=True)[0]
+    steps = np.array(action_sizes(params)) - 1
+    share = (levels.reshape(numbers.shape) / steps) * 2.0 - 1.0
+    assert (np.abs(share - numbers) <= 1.0 / steps + 1e-4).all()
+    assert play(load_policy(tmp_path), params, 3).num_trades == 10
+
+
+@pytest.mark.parametrize("other", [QUOTING, SEEING, PARAMS.replace(hedge_latency=1)])
+def test_a_market_that_shows_or_takes_something_else_is_refused(folder, other):
+    with pytest.raises(ValueError, match="the policy is for a market with (observations|quote levels)"):
+        load_policy(folder, other)
 
 
 def test_it_is_a_policy(folder):

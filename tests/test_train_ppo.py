@@ -72,6 +72,19 @@ def test_a_run_folder_holds_what_rl_zoo3_users_know(tmp_path):
     assert result.share == max(result.curve.share)
 
 
+@pytest.mark.parametrize("market", ["mm_env/DynamicSpread-v0", "mm_env/AdverseSelection-v0", "mm_env/Latency-v0"])
+def test_every_kind_of_market_is_learned_in(market, tmp_path):
+    arguments = {"total_timesteps": 2 * ROLLOUT, "eval_freq": ROLLOUT}
+    smaller = {"num_trades": 10, "inventory_limit": 5}
+    kwargs = {"env_kwargs": smaller, "eval_episodes": 20, "progress": False}
+    hyperparameters = {**TINY, "policy_kwargs": "dict(net_arch=[8], activation_fn=nn.ReLU, log_std_init=-1.5)"}
+    result = train_ppo(market, run_dir=tmp_path, hyperparameters=hyperparameters, **kwargs, **arguments)
+    params = market_params(market, **smaller)
+    assert result.policy.params == params
+    assert policy_value(load_policy(tmp_path, params), params) == policy_value(result.policy, params)
+    assert resumed(tmp_path).timesteps == 2 * ROLLOUT
+
+
 def test_the_curve_is_in_evaluations_npz(tmp_path):
     result = tiny(tmp_path)
     with np.load(tmp_path / CURVE, allow_pickle=False) as arrays:

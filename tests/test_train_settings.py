@@ -1,6 +1,6 @@
 import pytest
 
-from mm_env import MARKETS, MarketParams
+from mm_env import MARKETS, MarketParams, market_params
 
 pytest.importorskip("yaml")
 
@@ -11,7 +11,9 @@ from train.settings import RULES, check_hyperparameters, ppo_arguments, read_hyp
 @pytest.mark.parametrize("market", MARKETS)
 def test_every_market_has_hyperparameters(market):
     hyperparameters = read_hyperparameters(market)
-    assert hyperparameters.pop("env_kwargs") == {"reward": "expected"}
+    learned = hyperparameters.pop("env_kwargs")
+    assert learned.pop("reward") == "expected"
+    assert learned in ({}, {"continuous": True})
     check_hyperparameters(hyperparameters)
     rollout = hyperparameters["n_envs"] * hyperparameters["n_steps"]
     assert rollout % hyperparameters["batch_size"] == 0
@@ -37,11 +39,19 @@ def test_every_market_has_hyperparameters(market):
         ({"learning_rate": "lin_nan"}, "learning_rate must be"),
         ({"learning_rate": "3e-4"}, "learning_rate must be"),
         ({"policy": "CnnPolicy"}, "policy must be 'MlpPolicy'"),
-        ({"policy_kwargs": "dict(net_arch=[64])"}, "policy_kwargs must be a mapping with 'net_arch'"),
+        ({"policy_kwargs": "dict(net_arch=64)"}, "policy_kwargs must be a mapping with 'net_arch'"),
+        ({"policy_kwargs": "dict(net_arch=[64], activation_fn=os.mkdir('ran'))"}, "policy_kwargs must be"),
+        ({"policy_kwargs": "dict(net_arch=[64], activation_fn=nn.Module)"}, "policy_kwargs must be"),
+        ({"policy_kwargs": "dict(net_arch=[size])"}, "policy_kwargs must be"),
+        ({"policy_kwargs": "dict(**{})"}, "policy_kwargs must be"),
+        ({"policy_kwargs": "[" * 10_000}, "policy_kwargs must be"),
         ({"policy_kwargs": {"net_arch": [64, "64"]}}, "policy_kwargs must be"),
         ({"policy_kwargs": {"net_arch": {"pi": [64]}}}, "policy_kwargs must be"),
         ({"policy_kwargs": {"activation_fn": "nn.ReLU"}}, "policy_kwargs must be"),
+        ({"policy_kwargs": {"net_arch": [64], "log_std_init": "-1"}}, "policy_kwargs must be"),
         ({"normalize_advantage": 1}, "normalize_advantage must be true or false"),
+        ({"use_sde": 1}, "use_sde must be true or false"),
+        ({"reward_scale": 0}, "reward_scale must be a number above 0"),
     ],
 )
 def test_bad_hyperparameters_are_refused(values, message):
@@ -53,7 +63,9 @@ def test_ppo_takes_every_hyperparameter():
     import inspect
 
     stable_baselines3 = pytest.importorskip("stable_baselines3")
-    assert set(ppo_arguments(dict.fromkeys(RULES, 1))) <= set(inspect.signature(stable_baselines3.PPO).parameters)
+    assert set(ppo_arguments({**dict.fromkeys(RULES, 1), "policy_kwargs": {}})) <= set(
+        inspect.signature(stable_baselines3.PPO).parameters
+    )
 
 
 def test_a_linear_schedule_falls_to_zero():
@@ -61,6 +73,33 @@ def test_a_linear_schedule_falls_to_zero():
     schedule = arguments.pop("learning_rate")
     assert [schedule(left) for left in (1.0, 0.5, 0.0)] == pytest.approx([4e-3, 2e-3, 0.0])
     assert arguments == {"clip_range": 0.2}
+
+
+def test_a_network_is_read_as_rl_zoo3_writes_it():
+    from torch import nn
+
+    text = "dict(net_arch=dict(pi=[8], vf=[16]), activation_fn=nn.ReLU, log_std_init=-1.5)"
+    wanted = {"net_arch": {"pi": [8], "vf": [16]}, "activation_fn": nn.ReLU, "log_std_init": -1.5}
+    check_hyperparameters({"policy_kwargs": text})
+    assert ppo_arguments({"policy_kwargs": text}) == {"policy_kwargs": wanted}
+
+
+def test_levels_are_learned_as_numbers_where_the_file_says_so(tmp_path):
+    plan = default_plan("mm_env/DynamicSpread-v0")
+    assert plan.learned_in == plan.params.replace(continuous=True)
+    assert not plan.params.continuous
+    plan.write(tmp_path)
+    assert Plan.read(tmp_path).learned_in == plan.learned_in
+
+
+def test_exploring_by_state_needs_numbers():
+    with pytest.raises(ValueError, match="use_sde explores in continuous actions only"):
+        default_plan("mm_env/Hedging-v0").changed(hyperparameters={"use_sde": True})
+
+
+def test_a_market_is_known_by_its_parameters():
+    market = "mm_env/Imbalance-v0"
+    assert default_plan(market_params(market)) == default_plan(market)
 
 
 def test_a_plan_is_read_back(tmp_path):

@@ -1,11 +1,13 @@
 """The hyperparameters of PPO: read from YAML as rl_zoo3 reads it, checked, and turned into what PPO takes.
 
 `hyperparameters/ppo.yml` is keyed by environment id; `python -m rl_zoo3.train --conf` reads it too. Nothing in it
-is evaluated: `policy_kwargs` is a mapping, and a schedule is a number or `lin_<start>`, falling to zero.
+is evaluated: `policy_kwargs` is a mapping, or the text of one that rl_zoo3 would evaluate and `_keywords` reads; a
+schedule is a number or `lin_<start>`, falling to zero.
 """
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -61,8 +63,9 @@ RULES: Mapping[str, Rule] = {
     "normalize_advantage": Rule("true or false", lambda value: isinstance(value, bool)),
     "use_sde": Rule("true or false", lambda value: isinstance(value, bool)),
     "policy_kwargs": Rule(
-        "a mapping with 'net_arch': hidden sizes, or those of 'pi' and 'vf'; and 'log_std_init', a number",
-        lambda value: _is_network(value),
+        "a mapping with 'net_arch': hidden sizes, or those of 'pi' and 'vf'; or dict(net_arch=..., "
+        "activation_fn=nn.ReLU, log_std_init=...)",
+        lambda value: _is_network(_keywords(value)),
     ),
 }
 _NOT_PPO = ("n_timesteps", "n_envs", "reward_scale")  # the rest are arguments of PPO
@@ -88,11 +91,16 @@ def check_hyperparameters(values: Mapping[str, Any]) -> None:
 def ppo_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
     """Checked hyperparameters as keyword arguments of Stable-Baselines3's PPO."""
     from stable_baselines3.common.utils import LinearSchedule
+    from torch import nn
 
     arguments = {name: value for name, value in values.items() if name not in _NOT_PPO}
     for name in ("learning_rate", "clip_range"):
         if isinstance(arguments.get(name), str):
             arguments[name] = LinearSchedule(_start(arguments[name]), 0.0, 1.0)
+    if "policy_kwargs" in arguments:
+        network = arguments["policy_kwargs"] = dict(_keywords(arguments["policy_kwargs"]))
+        if "activation_fn" in network:
+            network["activation_fn"] = getattr(nn, network["activation_fn"])
     return arguments
 
 
@@ -132,10 +140,37 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
+def _keywords(value: Any) -> Any:
+    """What rl_zoo3 would evaluate, `dict(net_arch=[64], activation_fn=nn.ReLU)`, read without evaluating it.
+
+    The activation is its name. Anything else is left as it is.
+    """
+    try:
+        call = ast.parse(value, mode="eval").body if isinstance(value, str) else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return value
+    match call:
+        case ast.Call(func=ast.Name("dict"), args=[], keywords=keywords):
+            try:
+                return {str(keyword.arg): _literal(keyword.value) for keyword in keywords}
+            except ValueError:
+                return value
+    return value
+
+
+def _literal(node: ast.expr) -> Any:
+    match node:
+        case ast.Attribute(value=ast.Name("nn"), attr=name):
+            return name
+        case ast.Call(func=ast.Name("dict"), args=[], keywords=keywords):
+            return {str(keyword.arg): _literal(keyword.value) for keyword in keywords}
+    return ast.literal_eval(node)
+
+
 def _is_network(value: Any) -> bool:
-    if not isinstance(value, dict) or not {"net_arch"} <= set(value) <= {"net_arch", "log_std_init"}:
+    if not isinstance(value, dict) or not {"net_arch"} <= set(value) <= {"net_arch", "activation_fn", "log_std_init"}:
         return False
-    if not _is_number(value.get("log_std_init", 0.0)):
+    if not _is_number(value.get("log_std_init", 0.0)) or value.get("activation_fn", "ReLU") not in ("ReLU", "Tanh"):
         return False
     hidden = value["net_arch"]
     parts = list(hidden.values()) if isinstance(hidden, dict) and set(hidden) == {"pi", "vf"} else [hidden]
