@@ -130,7 +130,8 @@ QUESTIONS: Mapping[str, Question] = {
         lambda seeds: seeds,
     ),
     "competitors": Question(
-        "How do the spread that clients pay, the profit of a dealer (J) and the share of clients who trade change with the "
+        "How do the spread that clients pay, the profit of a dealer (J) and the share of clients who trade "
+        "change with the "
         "number of dealers? All seats alike: the rule `glft:3`, which does not know of the others, or one network in "
         "self-play (PPO; alone against nobody). Intervals over training seeds.",
         (
@@ -146,14 +147,16 @@ QUESTIONS: Mapping[str, Question] = {
         lambda seeds: seeds * len(NUMBERS),
     ),
     "curse": Question(
-        "What does a trade earn its winner when dealers see the mid with noise? All quote 0.05 from the mid as they see "
+        "What does a trade earn its winner when dealers see the mid with noise? All quote 0.05 from the mid as "
+        "they see "
         "it; the closed form for two is 0.05 - noise / sqrt(pi).",
         ("dealers", "noise of the view", "earned per trade", "closed form"),
         curse,
         lambda seeds: len(NUMBERS[1:]) * len(NOISE),
     ),
     "hedgers": Question(
-        "Do hedging dealers drive others to hedge? Two dealers who see each other's inventory; the rival skews his quotes "
+        "Do hedging dealers drive others to hedge? Two dealers who see each other's inventory; the rival skews "
+        "his quotes "
         "by 0.02 a cap's worth of inventory and hedges; the other plays the exact best response to him.",
         (
             "rival hedges",
@@ -205,7 +208,8 @@ def _page(found: Mapping[str, list[list[str]]], seeds: int, seed: int, episodes:
     lines = [
         "# Competing dealers",
         "",
-        f"Written by `python -m benchmarks.competition --seeds {seeds} --seed {seed} --episodes {episodes} --out docs`. The "
+        f"Written by `python -m benchmarks.competition --seeds {seeds} --seed {seed} --episodes {episodes} --out "
+        "docs`. The "
         "market is that of `mm_env/Dealers-v0` where nothing else is said.",
     ]
     for name, rows in found.items():
