@@ -192,9 +192,7 @@ def main(names: Sequence[str], seeds: int, seed: int, episodes: int, out: Path |
     with progress_bar("answering", sum(question.parts(seeds) for question in asked.values())) as progress:
         found = {name: question.rows(episodes, range(seed, seed + seeds), progress) for name, question in asked.items()}
     if as_json:
-        print_json(
-            {name: [dict(zip(asked[name].header, row, strict=True)) for row in rows] for name, rows in found.items()}
-        )
+        print_json({name: {"columns": asked[name].header, "rows": rows} for name, rows in found.items()})
     else:
         for name, rows in found.items():
             click.echo(f"\n{asked[name].asks}\n")
