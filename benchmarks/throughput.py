@@ -15,8 +15,9 @@ import click
 import gymnasium as gym
 import numpy as np
 
-import mm_env  # noqa: F401  (registers the markets)
+import mm_env
 from mm_env.console import print_json, print_table
+from mm_env.markets import VERSUS
 
 OURS, PEER = "mm_env/Hedging-v0", "CartPole-v1"
 LANES = (1, 64, 256, 1024, 4096, 16384)
@@ -27,14 +28,18 @@ Round = Callable[[], float]  # plays one round and returns the nanoseconds of on
 
 @click.command(context_settings={"show_default": True})
 @click.option("--rounds", default=7, type=click.IntRange(1), help="Rounds of each contestant.")
+@click.option("--markets", "every_market", is_flag=True, help="Every market that ships, 4,096 lanes, instead.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of markets and actions.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def main(rounds: int, seed: int, as_json: bool) -> None:
+def main(rounds: int, every_market: bool, seed: int, as_json: bool) -> None:
     """Nanoseconds per environment step, single and vector, beside Gymnasium's CartPole and gym-anytrading.
 
     Example: python -m benchmarks.throughput --rounds 7
     """
     pin_to_one_core()
+    if every_market:
+        _compare_markets(rounds, seed, as_json)
+        return
     found = {"single": medians({name: single(name, seed) for name in singles()}, rounds)}
     for lanes in LANES:
         found[f"vector of {lanes}"] = medians({name: vector(name, lanes, seed) for name in (OURS, PEER)}, rounds)
@@ -49,6 +54,16 @@ def main(rounds: int, seed: int, as_json: bool) -> None:
     width = max(map(len, rows))
     header = ["case", f"{OURS}, ns", f"{PEER}, ns", "faster by", "others, ns"][:width]
     print_table(header, [row + [""] * (width - len(row)) for row in rows])
+
+
+def _compare_markets(rounds: int, seed: int, as_json: bool) -> None:
+    """The vector environment of every market beside that of the seed's."""
+    found = medians({name: vector(name, 4096, seed) for name in (*mm_env.MARKETS, VERSUS)}, rounds)
+    if as_json:
+        print_json(found)
+        return
+    rows = [[name, f"{time:,.1f}", f"{found[OURS] / time:.2f} x"] for name, time in found.items()]
+    print_table(["market, 4,096 lanes", "ns a step", f"speed of {OURS}"], rows)
 
 
 def singles() -> list[str]:
@@ -80,8 +95,8 @@ def single(name: str, seed: int) -> Round:
 def vector(name: str, lanes: int, seed: int) -> Round:
     """A vector environment through `gym.make_vec`."""
     env = gym.make_vec(name, num_envs=lanes, vectorization_mode="vector_entry_point")
-    number = env.single_action_space.n
-    actions = np.random.default_rng(seed).integers(number, size=(50, lanes))
+    env.action_space.seed(seed)
+    actions = [env.action_space.sample() for _ in range(50)]
     env.reset(seed=seed)
 
     def play() -> float:

@@ -170,6 +170,20 @@ def test_solve_tells_how_far_the_best_fixed_rule_falls_short():
     ]
 
 
+def test_dealers_compete(tmp_path):
+    seats = "threshold:3:0.03,threshold:3:0.03,linear-skew"
+    result = run("compete", "--seats", seats, "--episodes", 300, "--set", "num_trades=20", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "threshold:3:0.03 (2)" in result.output
+    assert "win rate" in result.output
+    assert (tmp_path / "dealers.png").stat().st_size > 10_000
+    told = json.loads(run("compete", "--episodes", 100, "--set", "num_trades=20", "--json").output)["policies"]
+    assert sum(figures["win_rate"]["value"] for figures in told.values()) == pytest.approx(1.0)
+    refused = run("compete", "--seats", "thresold,flat")
+    assert refused.exit_code == 2
+    assert "no policy 'thresold'" in refused.output
+
+
 def test_markouts_are_told_on_request():
     arguments = ("simulate", "--market", "mm_env/AdverseSelection-v0", "--episodes", 300)
     found = json.loads(run(*arguments, "--markout", "--json").stdout)["markouts"]

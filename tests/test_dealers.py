@@ -179,6 +179,24 @@ def test_the_winners_curse(noise):
     assert abs(earned.mean() - expected) <= 4 * earned.std() / math.sqrt(earned.size)
 
 
+def test_a_film_of_every_dealer():
+    pytest.importorskip("matplotlib")
+    env = DealersEnv(num_dealers=2, render_mode="rgb_array")
+    env.reset(seed=0)
+    frames = [env.render()]
+    for _ in range(3):
+        env.step({agent: [3, 4] for agent in env.agents})
+        frames.append(env.render())
+    assert all(frame.shape == (576, 720, 3) for frame in frames)
+    assert not np.array_equal(frames[0], frames[-1])
+    assert env.episodes()["dealer_1"].inventory.shape == (1, 3)
+    text = DealersEnv(num_dealers=2, render_mode="ansi")
+    text.reset(seed=0)
+    assert text.render() == "dealer_0  inventory +0  equity +0.00\ndealer_1  inventory +0  equity +0.00"
+    with pytest.raises(ValueError, match="make the environment with a render_mode"):
+        DealersEnv().episodes()
+
+
 def test_what_dealers_see_of_each_other():
     env = DealersEnv(num_dealers=2, transparent=True, tiers=[{}])
     env.reset(seed=0)

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("stable_baselines3")
+from baselines import make_policy
+from mm_env import DealersParams, play_dealers
+from mm_env.dealers_vector_env import DealersVectorEnv
+from mm_env.floor import DEFAULTS
+from train import SB3VecEnv, load_policy
+from train.dealer import train_dealer
+from train.saved_policy import save_policy
+
+PARAMS = DealersParams.from_mapping({**DEFAULTS, "num_dealers": 2, "num_trades": 20})
+SMALL = {"n_envs": 8, "n_steps": 20, "batch_size": 80}
+
+
+@pytest.mark.parametrize("rivals", [("threshold:3:0.03",), ()])
+def test_a_dealer_learns_and_is_kept(rivals, tmp_path):
+    policy = train_dealer(PARAMS, rivals, seed=1, total_timesteps=320, hyperparameters=SMALL, progress=False)
+    again = train_dealer(PARAMS, rivals, seed=1, total_timesteps=320, hyperparameters=SMALL, progress=False)
+    save_policy(policy, tmp_path)
+    kept = load_policy(tmp_path)
+    assert kept.params == PARAMS
+    (a, _), (b, _), (c, _) = (play_dealers([p, make_policy("flat", PARAMS)], PARAMS, 20) for p in (policy, again, kept))
+    np.testing.assert_array_equal(a.reward, b.reward)
+    np.testing.assert_array_equal(a.reward, c.reward)
+
+
+def test_lanes_of_self_play_have_the_seeds_of_their_markets():
+    lanes = DealersVectorEnv(6, num_dealers=2, num_trades=20, autoreset_mode="SameStep")
+    env = SB3VecEnv(lanes, seed=4)
+    first = env.reset()
+    np.testing.assert_array_equal(first, DealersVectorEnv(6, num_dealers=2, num_trades=20).reset(seed=4)[0])
+    for _ in range(20):
+        env.step_async(np.tile([3, 4], (6, 1)))
+        _, _, ended, infos = env.step_wait()
+    assert ended.all()
+    assert all(info["episode"]["l"] == 20 for info in infos)
+
+
+def test_lanes_that_rest_after_an_episode_are_refused():
+    with pytest.raises(ValueError, match="SAME_STEP"):
+        SB3VecEnv(DealersVectorEnv(6))
+
+
+@pytest.mark.slow
+def test_a_learner_beats_two_fixed_rules():
+    """More than each of them, over three seeds; the benchmark does it over five, with the exact best response."""
+    params = DealersParams.from_mapping(DEFAULTS)
+    rules = ("threshold:3:0.03", "threshold:10:0.04")
+    for seed in range(3):
+        policy = train_dealer(params, rules, seed=seed, total_timesteps=600_000, progress=False)
+        seats = play_dealers([policy, *(make_policy(rule, params) for rule in rules)], params, 1000)
+        earned = [(seat.reward - seat.surprise).sum(axis=1).mean() for seat in seats]
+        assert earned[0] > max(earned[1:]) + 0.3
