@@ -21,7 +21,7 @@ test-slow: $(VENV)/installed-dev
 # The oldest Gymnasium and NumPy that are supported, and nothing that learning needs.
 test-oldest:
 	$(PYTHON) -m venv $(VENV)-oldest
-	$(VENV)-oldest/bin/pip install -q "gymnasium==1.2.2" "numpy==2.0.2" -e ".[data,plot]" pytest hypothesis
+	$(VENV)-oldest/bin/pip install -q "gymnasium==1.2.2" "numpy==2.0.2" -e ".[data,plot,multi]" pytest hypothesis
 	$(VENV)-oldest/bin/pytest -m "not slow" tests mm_env baselines --ignore-glob="*test_train*"
 
 format: $(VENV)/installed-dev
