@@ -106,10 +106,11 @@ def step(book: Book, request: Request, decision: Decision, move: Move, params: M
 
 def deal(book: Book, request: Request, decision: Decision, params: MarketParams) -> Deal:
     """The first half of a step: quote, and trade if the client accepts."""
+    q, cash, m, _, _, _, in_flight = book
     edge = quote(request, decision)
-    price = book.mid + edge
-    filled, sold = trade(book.inventory, book.in_flight, request, decision, params)
-    return Deal(book.inventory - sold, book.cash + sold * price, filled, price, sold * edge)
+    price = m + edge
+    filled, sold = trade(q, in_flight, request, decision, params)
+    return Deal(q - sold, cash + sold * price, filled, price, sold * edge)
 
 
 def carry(book: Book, dealt: Deal, decision: Decision, move: Move, params: MarketParams, xp: Any = np) -> Step:
