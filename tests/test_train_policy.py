@@ -62,7 +62,7 @@ def test_it_acts_as_the_model_does(policy_kwargs, tmp_path):
 
 
 QUOTING = MarketParams(num_trades=10, quote_levels=5, tick=0.02)
-SEEING = MarketParams(num_trades=10, volatility_regimes=(0.1, 0.5), hedge_latency=2)
+SEEING = MarketParams(num_trades=10, inventory_limit=5, volatility_regimes=(0.1, 0.5), hedge_latency=2)
 
 
 def sample(params, number=2_000):

@@ -80,7 +80,7 @@ class NetworkPolicy:
         else:
             scores = np.split(outputs, np.cumsum(sizes)[:-1], axis=-1)
             levels = np.stack([part.argmax(axis=-1) for part in scores], axis=-1)
-        return levels[..., 0] if len(sizes) == 1 else levels
+        return np.asarray(levels[..., 0] if len(sizes) == 1 else levels)
 
     def sizes(self) -> list[int]:
         """Numbers that go in, through and out: [observations, hidden, ..., actions]."""
