@@ -115,7 +115,6 @@ class _Duel:
         _check(params, rivals)
         self.params, self.game = params, Game(params.alone())
         self._levels, self._distances = hedge_levels(params), quote_levels(params)
-        self._policy = rivals[0]
         inventories = self.game.states
         self._fixed = [_fixed_quote(self.game, rival, params) for rival in rivals]
         stateless = all(quote is not None for quote in self._fixed)
@@ -124,6 +123,7 @@ class _Duel:
                 f"num_dealers={params.num_dealers}, transparent={params.transparent}: the rivals' quotes depend on "
                 f"what is not seen; make it transparent=True with num_dealers=2, or have rivals quote always the same"
             )
+        self._policy = rivals[int(np.argmin(np.array(self._fixed)))] if stateless else rivals[0]  # to beat
         self._rivals = 1 if stateless else inventories
         self._ties = sum(quote == min(self._fixed) for quote in self._fixed) if stateless else 1  # type: ignore[type-var]
         self.shape = (inventories, self._rivals, len(self.game.row))
@@ -259,5 +259,7 @@ def _check(params: MarketParams, rivals: Sequence[PolicyFunction]) -> None:
     for name in ("view_noise", "hedge_latency"):
         if getattr(params, name):
             raise ValueError(f"{name}={getattr(params, name)}: the best response is not solved with it")
+    if params.continuous:
+        raise ValueError("continuous=True: the best response is solved for levels")
     if params.hedge_action != "threshold":
         raise ValueError(f"hedge_action={params.hedge_action!r}: the best response is solved for thresholds")

@@ -61,6 +61,10 @@ class Game:
     """
 
     def __init__(self, params: MarketParams) -> None:
+        if params.num_dealers > 1:
+            raise UnsolvableError(
+                f"num_dealers={params.num_dealers}: what is best depends on the rivals, see baselines.best_response"
+            )
         self.params = params
         self.scenes = outcomes(params)
         self.shape = (2 * params.inventory_limit + 1,) * (1 + params.hedge_latency)

@@ -285,6 +285,12 @@ def best_rule(params: MarketParams) -> Rule:
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.
     """
+    if params.hedge_action == "units" and not params.accepts_any:
+        raise UnsolvableError(
+            "hedge_action='units' with clients who may refuse: the units that are right after a trade are not "
+            "without it, "
+            "so that no fixed threshold can be kept to"
+        )
     levels, distances = hedge_levels(params.replace(hedge_action="threshold")), quote_levels(params)
     Game(params).check_size(len(levels))
     if len(levels) * len(distances) <= _MOST_PAIRS:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baselines.game import Whole
-from baselines.optimal import Solution, best_rule, rule_values
+from baselines.optimal import Solution, UnsolvableError, best_rule, rule_values
 from mm_env import market
 from mm_env.action import decision, hedge_levels
 from mm_env.observation import NOBODY
@@ -26,9 +26,16 @@ class Benchmark(NamedTuple):
 
 
 def benchmarks(solution: Solution) -> list[Benchmark]:
-    """The best fixed rule first, then the market's own, then fixed thresholds at the best rule's quote, at most 11."""
+    """The best fixed rule first, then the market's own, then fixed thresholds at the best rule's quote, at most 11.
+
+    None where no fixed threshold can be kept to.
+    """
     params = solution.params
-    best, own = best_rule(params), min(params.hedge_threshold, params.inventory_limit)
+    try:
+        best = best_rule(params)
+    except UnsolvableError:
+        return []
+    own = min(params.hedge_threshold, params.inventory_limit)
     levels = hedge_levels(params.replace(hedge_action="threshold"))
     picked = levels[np.unique(np.linspace(0, len(levels) - 1, _MOST_RULES).round().astype(int))]
     thresholds = np.array([best.threshold, own, *picked])

@@ -32,7 +32,7 @@ class DealerVsRulesVectorEnv(DealersVectorEnv):
     """
 
     def __init__(self, num_envs: int = 1, *, rivals: Sequence[str | PolicyFunction] = RIVALS, **arguments: Any) -> None:
-        if isinstance(rivals, str) or len(rivals) < 1:
+        if not isinstance(rivals, list | tuple) or not rivals:
             raise ValueError(f"rivals must be a list of one policy or more, got {rivals!r}")
         arguments.setdefault("num_dealers", len(rivals) + 1)
         others = ("autoreset_mode", "reward", "render_mode")

@@ -311,7 +311,10 @@ def compete(seats: str, episodes: int, changes: tuple[str, ...], seed: int, out:
     from mm_env.params import DealersParams
 
     names = [name.strip() for name in seats.split(",")]
-    params = DealersParams.from_mapping({**DEFAULTS, **_changes(changes), "num_dealers": len(names)})
+    asked = {"num_dealers": len(names), **_changes(changes)}
+    if asked["num_dealers"] != len(names):
+        raise ValueError(f"num_dealers={asked['num_dealers']}, but --seats names {len(names)}")
+    params = DealersParams.from_mapping({**DEFAULTS, **asked})
     chosen = {}
     for seat, name in enumerate(names):
         label = name if names.count(name) == 1 else f"{name} ({names[: seat + 1].count(name)})"

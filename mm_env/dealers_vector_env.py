@@ -9,12 +9,13 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from mm_env.action import PolicyFunction, decisions
-from mm_env.floor import DEFAULTS, Floor, of_dealer
+from mm_env.action import PolicyFunction
+from mm_env.floor import DEFAULTS, Floor, decided, of_dealer
 from mm_env.lanes import Lanes
 from mm_env.market import Book, Decision, Number, Step
 from mm_env.observation import Observations
 from mm_env.params import DealersParams
+from mm_env.rollout import check_play
 from mm_env.vector_env import Flags, HedgingVectorEnv
 
 
@@ -30,7 +31,8 @@ class DealersVectorEnv(HedgingVectorEnv):
 
     Args:
         num_envs: Lanes; without rivals a multiple of `num_dealers`.
-        rivals: Policies of dealer_1 ... dealer_{K-1}, from observations of shape (M, observations) to actions.
+        rivals: Policies of dealer_1 ... dealer_{K-1}, from observations of shape (M, observations) to actions. Those
+            that draw do so for all lanes at once, from the last seeded reset on.
         autoreset_mode: As of `HedgingVectorEnv`.
         reward: "realised" or "expected".
         market_params: Fields of `DealersParams`; the defaults are those of `mm_env/Dealers-v0`.
@@ -53,6 +55,8 @@ class DealersVectorEnv(HedgingVectorEnv):
             num_envs, autoreset_mode=autoreset_mode, reward=reward, render_mode=render_mode, **market_params
         )
         dealers = self.params.num_dealers
+        for rival in rivals:
+            check_play(rival, 1, 0)
         if rivals and len(rivals) != dealers - 1:
             raise ValueError(f"rivals must be {dealers - 1} for num_dealers={dealers}, got {len(rivals)}")
         self.rivals = tuple(rivals)
@@ -85,17 +89,16 @@ class DealersVectorEnv(HedgingVectorEnv):
         self._request = lanes.request()
         seen = self._floor.observe(self._request, left)
         self._rival_decisions = [
-            of_dealer(seat, lambda policy=policy, view=seen[seat]: self._decided(policy, view))
+            of_dealer(seat, lambda policy=policy, view=seen[seat]: decided(policy, view, self.params))
             for seat, policy in enumerate(self.rivals, start=1)
         ]
         return np.concatenate(list(seen[: self._learners]))
 
-    def _decided(self, policy: PolicyFunction, view: Observations) -> Decision:
-        own = getattr(policy, "params", self.params)  # a rival's actions may be levels where the lanes' are numbers
-        return decisions(policy(view), self._markets, own)
-
     def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:
-        """One for each market; of a list with one for each lane, those of the first seat."""
+        """One for each market; of one for each lane, those of the first seat. Rivals who draw begin anew."""
+        for seat, rival in enumerate(self.rivals, start=1):
+            if hasattr(rival, "reset"):
+                rival.reset(seat)
         listed = isinstance(seed, list | tuple | np.ndarray) and len(seed) == self.num_envs
         return super()._seeds(seed[: self._markets] if listed else seed)  # type: ignore[index]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+MOST = 32  # of the entries of a list
 LARGEST = 1e9  # far beyond any market, small enough that squares and sums of it stay finite
 
 
@@ -35,7 +36,7 @@ def choice(default: str, meaning: str, choices: Sequence[str]) -> Any:
 
 
 def several(default: tuple[Any, ...] | None, meaning: str, unit: str, each: Any, least: int = 1) -> Any:
-    """A list of `least` values or more, each as the field `each` asks; kept as a tuple."""
+    """A list of `least` to 32 values, each as the field `each` asks; kept as a tuple."""
     return _field(default, meaning, unit, kind=tuple, each=each.metadata, least=least)
 
 
@@ -112,9 +113,9 @@ def _checked(name: str, rule: Mapping[str, Any], value: Any) -> object:
         return float(value)
     if kind in (tuple, list) and (isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim)):
         items = list(value)
-        if kind is tuple and len(items) >= rule["least"]:
+        if kind is tuple and rule["least"] <= len(items) <= MOST:
             return tuple(_checked(f"{name}[{i}]", rule["each"], item) for i, item in enumerate(items))
-        if kind is list and items:
+        if kind is list and 1 <= len(items) <= MOST:
             return tuple(_record(f"{name}[{i}]", rule, item) for i, item in enumerate(items))
     raise ValueError(f"{name} must be {_allowed(rule)} ({rule['unit']}), got {value!r}")
 
@@ -141,8 +142,8 @@ def _allowed(rule: Mapping[str, Any]) -> str:
     if rule["kind"] is str:
         return "one of " + ", ".join(repr(choice) for choice in rule["choices"])
     if rule["kind"] is tuple:
-        return f"a list of {rule['least']} or more, each {_allowed(rule['each'])}{end}"
+        return f"a list of {rule['least']} to {MOST}, each {_allowed(rule['each'])}{end}"
     if rule["kind"] is list:
-        return f"a list of 1 or more {rule['record'].__name__} or mappings"
+        return f"a list of 1 to {MOST} {rule['record'].__name__} or mappings"
     noun = "a whole number" if rule["kind"] is int else "a number"
     return f"{noun} from {rule['low']:g} to {rule['high']:g}{end}"

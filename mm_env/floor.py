@@ -12,7 +12,7 @@ from mm_env.action import PolicyFunction, decisions
 from mm_env.episodes import Episodes, Recorder
 from mm_env.market import Decision, Move, Number, Request, Step
 from mm_env.observation import Observations, observe
-from mm_env.params import DealersParams
+from mm_env.params import DealersParams, MarketParams
 from mm_env.rollout import check_play
 from mm_env.tape import Tape
 
@@ -115,7 +115,7 @@ def _play_block(policies: Sequence[PolicyFunction], params: DealersParams, tape:
         request, move = tape.request(trade), tape.move(trade, params)
         seen = floor.observe(request, params.num_trades - trade)
         chosen = [
-            of_dealer(seat, lambda policy=policy, view=view: decisions(policy(view), len(view), params))
+            of_dealer(seat, lambda policy=policy, view=view: decided(policy, view, params))
             for seat, (policy, view) in enumerate(zip(policies, seen, strict=True))
         ]
         decision = together(chosen, tape.num_episodes)
@@ -123,6 +123,11 @@ def _play_block(policies: Sequence[PolicyFunction], params: DealersParams, tape:
         for seat, recorder in enumerate(recorders):
             recorder.record(*(of_seat(part, seat) for part in (request, decision, step, move)))
     return [recorder.episodes() for recorder in recorders]
+
+
+def decided(policy: PolicyFunction, views: Observations, params: MarketParams) -> Decision:
+    """What a policy decides, by the meaning that its own market gives to actions, if it has one: levels or numbers."""
+    return decisions(policy(views), len(views), getattr(policy, "params", params))
 
 
 def together(chosen: Sequence[Decision], markets: int) -> Decision:

@@ -224,7 +224,8 @@ def _sides(
     informed: Any = False
     if "informed" in noise.uniforms:
         informed = noise.uniforms["informed"] < params.informed_fraction
-        np.copyto(buys, ~np.signbit(change), where=informed)
+        rises = np.where(change == 0.0, noise.move > 0.0, change > 0.0)  # of a price that stands still, who knows
+        np.copyto(buys, rises, where=informed)
     side: Sides = 2 * buys.view(np.int8) - 1
     if "repeat" not in noise.uniforms:
         if came is not None:

@@ -197,7 +197,7 @@ def award(book: Book, request: Request, decision: Decision, preference: Number, 
     distance = np.where(filled, request.side * quote(request, decision), np.inf)
     tied = filled & (distance == distance.min(axis=0))
     rank = np.where(tied, preference, -1.0)
-    wins = tied & (rank == rank.max(axis=0))
+    wins = tied & (np.arange(len(rank))[:, None] == rank.argmax(axis=0))
     return request._replace(reservation=np.where(wins, np.inf, -np.inf))
 
 

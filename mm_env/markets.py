@@ -124,6 +124,8 @@ def market_params(market: str = "mm_env/Hedging-v0", **changes: Any) -> MarketPa
         >>> market_params("mm_env/Hedging-v0", risk_aversion=0.02).risk_aversion
         0.02
     """
+    if market == VERSUS:
+        raise ValueError(f"{market} has rivals: gym.make, baselines.versus, train.dealer and `mm-env compete` play it")
     if market not in MARKETS:
         raise ValueError(f"no market {market!r}; known: {', '.join(MARKETS)}")
     return MarketParams.from_mapping({**MARKETS[market].changes, **changes})

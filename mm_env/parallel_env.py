@@ -73,6 +73,8 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
         self._floor = Floor(self.params, 1)
         self._lanes: Lanes | None = None
         self._request = NOBODY
+        self._recorders: list[Recorder] = []
+        self._seen = np.zeros((self.params.num_dealers, len(self.observation_names)), np.float32)
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -134,10 +136,10 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
         """The steps of this episode so far, of each dealer, as arrays of shape (1, steps).
 
         Raises:
-            ValueError: The environment was made without a `render_mode`, so that nothing was recorded.
+            ValueError: Nothing was recorded: made without a `render_mode`, or not yet reset.
         """
-        if not self.render_mode:
-            raise ValueError("nothing recorded: make the environment with a render_mode")
+        if not self._recorders:
+            raise ValueError("nothing recorded: make the environment with a render_mode, and reset it")
         return {dealer_name(seat): recorder.episodes() for seat, recorder in enumerate(self._recorders)}
 
     def render(self) -> NDArray[np.uint8] | str | None:

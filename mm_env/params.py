@@ -163,6 +163,9 @@ class MarketParams:
     def _hash(self) -> int:
         return hash(dataclasses.astuple(self))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}  # differs between processes
+
     @property
     def volatilities(self) -> tuple[float, ...]:
         """Sigma in each regime, price units; one where there are no regimes."""
@@ -214,6 +217,8 @@ class MarketParams:
                 ...
             ValueError: 'spraed' is not a market parameter; did you mean 'spread'?
         """
+        if cls is MarketParams and "num_dealers" in values:
+            raise ValueError("num_dealers is for dealers who compete: mm_env.DealersParams, parallel_env.DealersEnv")
         check_names(values, cls, "market parameter")
         return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks every value
 
@@ -256,6 +261,13 @@ class DealersParams(MarketParams):
 
     def __hash__(self) -> int:
         return self._hash
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.permanent_impact > 0 and self.num_dealers > 1:
+            raise ValueError(
+                f"permanent_impact={self.permanent_impact}: dealers share one mid, which none of them moves alone"
+            )
 
     def alone(self) -> MarketParams:
         """The same market with one dealer who knows the mid."""

@@ -59,8 +59,9 @@ def play_blocks(
     tape: Tape | None = None,
 ) -> Iterator[Episodes]:
     """The episodes of `play`, in blocks, so that any number of them stays in bounded memory."""
-    if params.num_dealers > 1:
-        raise ValueError(f"num_dealers={params.num_dealers}: several dealers are played by mm_env.play_dealers")
+    for name, alone in (("num_dealers", 1), ("view_noise", 0)):
+        if getattr(params, name) > alone:
+            raise ValueError(f"{name}={getattr(params, name)}: dealers who compete are played by mm_env.play_dealers")
     if tape is not None:
         check_tape(tape, params)
     if episodes is None:

@@ -27,6 +27,23 @@ from mm_env.params import MarketParams
 from mm_env.recording import read_table, recorded, require, split_episodes
 
 _BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that the jump to it costs little
+_WORLD = (  # what a drawn tape depends on
+    "spread",
+    "price_volatility",
+    "arrival_probability",
+    "buy_probability",
+    "flow_persistence",
+    "informed_fraction",
+    "tiers",
+    "quote_latency",
+    "volatility_regimes",
+    "regime_persistence",
+    "jump_probability",
+    "jump_volatility",
+    "mean_reversion",
+    "num_dealers",
+    "view_noise",
+)
 _LARGEST_MOVE = 1e9
 _LARGEST_SIZE = 1_000_000
 
@@ -38,10 +55,12 @@ class Tape:
     Attributes:
         channels: What happens: arrays of shape (num_trades, episodes), or one value where it is always that.
         replayed: Recorded, so that `expected` is unknown and `change` stands in for it.
+        drawn_in: The market that it was drawn in; None if it was recorded.
     """
 
     channels: Channels
     replayed: bool = False
+    drawn_in: MarketParams | None = None
 
     @property
     def num_trades(self) -> int:
@@ -200,7 +219,7 @@ class Worlds:
         noise = self._noise = Noise.sized(self._params, self.block * len(lanes), self._noise)
         for i, (lane, number) in enumerate(zip(lanes, numbers, strict=True)):
             self._streams[lane].fill(number, noise, slice(i * self.block, (i + 1) * self.block))
-        return Tape(shape(noise, self._params))
+        return Tape(shape(noise, self._params), drawn_in=self._params)
 
 
 def check_tape(tape: object, params: MarketParams) -> None:
@@ -212,6 +231,10 @@ def check_tape(tape: object, params: MarketParams) -> None:
             f"the tape has {tape.num_trades} trades an episode, the market num_trades={params.num_trades}: "
             f"pass num_trades={tape.num_trades}"
         )
+    for name in _WORLD:
+        if tape.drawn_in is not None and getattr(tape.drawn_in, name) != getattr(params, name):
+            drawn, asked = getattr(tape.drawn_in, name), getattr(params, name)
+            raise ValueError(f"the tape was drawn in a market with {name}={drawn!r}, this one has {asked!r}")
     unknown = {
         "quote_levels": params.quote_levels > 1,
         "quote_latency": params.quote_latency > 0,

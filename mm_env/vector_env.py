@@ -92,6 +92,8 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         Raises:
             ValueError: A mask of the wrong type or shape, a seed that is negative, or one given with a mask.
         """
+        if options is not None and not isinstance(options, dict):
+            raise ValueError(f"options must be a dictionary or None, got {options!r}")
         mask = (options or {}).get("reset_mask")
         lanes = self._all if mask is None else self._checked_mask(mask)
         if seed is not None or self._lanes is None:

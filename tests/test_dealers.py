@@ -122,7 +122,7 @@ def test_one_dealer_is_play_in_any_market(params, seed):
 @settings(max_examples=40, deadline=None)
 def test_accounts_and_volume(params, seed, number, noise):
     """Every fill has one winner, nobody exceeds his cap, and every dealer's accounts agree."""
-    params = dealers(params, number, view_noise=noise)
+    params = dealers(params, number, view_noise=noise, permanent_impact=0.0)
     seats = play_dealers([RandomPolicy(params, seat) for seat in range(number)], params, 20, seed)
     assert sum(seat.filled.astype(int) for seat in seats).max() <= 1
     for seat in seats:
@@ -179,9 +179,18 @@ def test_the_winners_curse(noise):
     assert abs(earned.mean() - expected) <= 4 * earned.std() / math.sqrt(earned.size)
 
 
+def test_equal_preferences_have_one_winner_all_the_same():
+    params = DealersParams(num_dealers=3)
+    book = market.opening(params)._replace(inventory=np.zeros((3, 4)))
+    asked = market.award(book, Request(np.ones(4), np.ones(4)), Decision(0.05, 20.0, None), 0.0, params)
+    assert (asked.reservation > 0).sum(axis=0).tolist() == [1, 1, 1, 1]
+
+
 def test_a_film_of_every_dealer():
     pytest.importorskip("matplotlib")
     env = DealersEnv(num_dealers=2, render_mode="rgb_array")
+    with pytest.raises(ValueError, match="nothing recorded"):
+        env.render()
     env.reset(seed=0)
     frames = [env.render()]
     for _ in range(3):
@@ -258,6 +267,8 @@ def test_rivals_play_their_seats():
         ({"num_envs": 3, "rivals": [lambda o: o]}, "rivals must be 2 for num_dealers=3, got 1"),
         ({"num_dealers": 0}, "num_dealers must be a whole number from 1"),
         ({"view_noise": -1.0}, "view_noise must be"),
+        ({"permanent_impact": 0.1, "liquidate_at_end": True}, "permanent_impact=0.1: dealers share one mid"),
+        ({"num_envs": 2, "num_dealers": 2, "rivals": ["flat"]}, "policy must be callable"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
@@ -269,6 +280,12 @@ def test_one_dealers_tools_refuse_several():
     params = DealersParams(num_dealers=2)
     with pytest.raises(ValueError, match="play_dealers"):
         play(make_policy("flat", params), params, 2)
+    with pytest.raises(ValueError, match="view_noise=0.1"):
+        play(make_policy("flat", params), DealersParams(num_dealers=1, view_noise=0.1), 2)
+    with pytest.raises(ValueError, match="num_dealers=2: what is best depends on the rivals"):
+        make_policy("optimal", params)
+    with pytest.raises(ValueError, match="num_dealers is for dealers who compete"):
+        gym.make("mm_env/Hedging-v0", num_dealers=2)
     with pytest.raises(ValueError, match="policies must be one for each of 2 dealers"):
         play_dealers([make_policy("flat", params)], params, 2)
     with pytest.raises(ValueError, match=r"dealer_1: actions must be"):

@@ -155,6 +155,12 @@ def test_regimes_are_a_markov_chain():
         assert share_close((after == regime).sum(), after.size, 0.9)
 
 
+def test_who_knows_that_the_price_stands_still_takes_either_side():
+    params, tape = draw(price_volatility=0.0, jump_probability=0.1, informed_fraction=1.0)
+    assert share_close((tape.side == 1).sum(), tape.side.size, 0.5)
+    assert close(tape.change[tape.side == 1], outcomes(params).expected[0])
+
+
 def test_jumps_add_variance():
     _, tape = draw(jump_probability=0.1, jump_volatility=2.0)
     assert close(tape.change**2, 0.09 + 0.1 * 4.0)

@@ -1,11 +1,14 @@
 """Each mechanism of the law: turned off it is not there, turned on it does what it says."""
 
 import math
+import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from baselines import make_policy
+from baselines import best_rule, make_policy
 from baselines.threshold import ThresholdPolicy
 from mm_env import MarketParams, Tape, market, play
 from mm_env.action import encode, quote_levels
@@ -181,7 +184,7 @@ class TestQuoting:
         ({"informed_fraction": -0.1}, "informed_fraction must be a number from 0 to 1"),
         ({"hedge_latency": -1}, "hedge_latency must be a whole number from 0"),
         ({"quote_latency": -1}, "quote_latency must be a whole number from 0"),
-        ({"tiers": []}, "tiers must be a list of 1 or more"),
+        ({"tiers": []}, "tiers must be a list of 1 to 32"),
         ({"tiers": [{"weight": 0}, {"weight": 0.0}]}, "tiers must not all have weight 0"),
         (
             {"tiers": [{"wieght": 1}]},
@@ -199,7 +202,7 @@ class TestQuoting:
         ({"tick": 0.1}, "tick and lowest_quote go with quote_levels above 1"),
         ({"quote_levels": 5, "tick": 0.1, "lowest_quote": 9.0, "tiers": [{"decay": 50}]}, "lowest_quote=9 never fills"),
         ({"spread": 9.0, "tiers": [{"logistic": (0, 50)}]}, "spread=9 never fills"),
-        ({"volatility_regimes": [0.1]}, "volatility_regimes must be a list of 2 or more"),
+        ({"volatility_regimes": [0.1]}, "volatility_regimes must be a list of 2 to 32"),
         ({"volatility_regimes": [0.1, float("nan")]}, r"volatility_regimes\[1\] must be a number"),
         ({"regime_hedge_costs": [0.1, 0.2]}, "regime_hedge_costs must be as many as volatility_regimes"),
         ({"volatility_regimes": 0.1}, "volatility_regimes must be a list"),
@@ -208,6 +211,35 @@ class TestQuoting:
 def test_bad_combinations_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         MarketParams.from_mapping(changes)
+
+
+def test_a_tape_drawn_in_another_market_is_refused():
+    params = MarketParams(tiers=[{"decay": 1.0}])
+    with pytest.raises(ValueError, match=r"drawn in a market with tiers="):
+        play(make_policy("flat", params), params, tape=Tape.draw(MarketParams(), 0, 5))
+    dear = MarketParams(hedge_cost_per_unit=0.5)
+    assert len(play(make_policy("flat", dear), dear, tape=Tape.draw(MarketParams(), 0, 5))) == 5
+
+
+def test_equal_markets_are_equal_keys_in_every_process():
+    code = (
+        "import pickle, sys; from mm_env import MarketParams; params = MarketParams(); hash(params);"
+        "sys.stdout.buffer.write(pickle.dumps(params))"
+    )
+    made = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env={"PYTHONHASHSEED": "7"})
+    assert {MarketParams(): 1}[pickle.loads(made.stdout)] == 1
+
+
+@pytest.mark.parametrize("changes", [{"tiers": [{}] * 33}, {"volatility_regimes": [0.1] * 33}])
+def test_lists_have_a_largest_length(changes):
+    with pytest.raises(ValueError, match=f"{next(iter(changes))} must be a list of . to 32"):
+        MarketParams.from_mapping(changes)
+
+
+def test_no_threshold_is_kept_to_in_units_where_clients_may_refuse():
+    params = MarketParams(hedge_action="units", tiers=[{"decay": 30.0}], quote_levels=3, tick=0.05, num_trades=5)
+    with pytest.raises(ValueError, match="hedge_action='units'"):
+        best_rule(params)
 
 
 @pytest.mark.parametrize(

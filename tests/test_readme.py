@@ -36,6 +36,14 @@ def test_commands(line, tmp_path, monkeypatch):
         assert result.exit_code == 0, result.output
 
 
+def test_every_link_leads_somewhere():
+    folder = Path(__file__).parent.parent
+    pages = [folder / "README.md", folder / "CONTRIBUTING.md", *sorted((folder / "docs").glob("*.md"))]
+    for page in pages:
+        links = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text())
+        assert all((page.parent / link).exists() for link in links), page
+
+
 def test_there_is_something_to_run():
     assert len(PYTHON) >= 2
     assert sum(command.startswith("mm-env") for command in COMMANDS) >= 4

@@ -10,7 +10,7 @@ from baselines import make_policy, solve
 from baselines.best_response import best_response, exploitability, response_value
 from baselines.scores import Totals, objective
 from baselines.threshold import ThresholdPolicy
-from mm_env import DealersParams, play_dealers
+from mm_env import DealersParams, market_params, play_dealers
 from mm_env.action import encode
 from mm_env.floor import DEFAULTS
 from mm_env.observation import read
@@ -47,6 +47,12 @@ class TestEnvironment:
             gym.make(ID, rivals="threshold:3")
         with pytest.raises(ValueError, match="rivals must be a list"):
             gym.make(ID, rivals=[])
+        with pytest.raises(ValueError, match="rivals must be a list"):
+            gym.make(ID, rivals=None)
+        with pytest.raises(ValueError, match="policy must be callable"):
+            gym.make(ID, rivals=[3])
+        with pytest.raises(ValueError, match="has rivals"):
+            market_params(ID)
         with pytest.raises(ValueError, match="no policy 'thresold'"):
             gym.make(ID, rivals=["thresold"])
         with pytest.raises(ValueError, match="rivals must be 4 for num_dealers=5, got 2"):
@@ -55,6 +61,16 @@ class TestEnvironment:
         env.reset(seed=0)
         with pytest.raises(ValueError, match="action must have shape"):
             env.step(3)
+
+
+def test_rivals_who_draw_begin_anew_with_a_seed():
+    env = gym.make(ID, rivals=["random"])
+
+    def played():
+        env.reset(seed=3)
+        return [env.step([3, 4])[1] for _ in range(50)]
+
+    assert played() == played()
 
 
 class Skew:
@@ -77,6 +93,10 @@ CASES = {
     "equal fixed quotes": (
         two(inventory_limit=20, num_dealers=4),
         lambda p: [ThresholdPolicy(k, p, 0.03) for k in (0, 2, 5)],
+    ),
+    "unequal fixed quotes, the tightest last": (
+        two(inventory_limit=20, num_dealers=4),
+        lambda p: [ThresholdPolicy(k, p, quote) for k, quote in ((0, 0.05), (2, 0.04), (5, 0.03))],
     ),
     "a rival with a cap": (two(transparent=True), lambda p: [ThresholdPolicy(6, p, 0.02)]),
     "a rival who skews": (two(transparent=True), lambda p: [Skew(p)]),
@@ -132,6 +152,7 @@ def test_no_rule_is_an_equilibrium_here():
         ({"mean_reversion": 0.1}, "mean_reversion=0.1"),
         ({}, "transparent=False"),
         ({"num_dealers": 1}, "rivals must be num_dealers - 1"),
+        ({"continuous": True}, "continuous=True"),
     ],
 )
 def test_what_cannot_be_solved_is_refused_by_name(changes, message):

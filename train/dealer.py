@@ -47,13 +47,18 @@ def train_dealer(
     Raises:
         ValueError: A bad argument; the message names it.
     """
+    if not isinstance(params, DealersParams):
+        raise ValueError(f"params must be DealersParams, got {type(params).__name__}")
+    if total_timesteps is not None and total_timesteps < 1:
+        raise ValueError(f"total_timesteps must be at least 1, got {total_timesteps!r}")
     plan = {**read_hyperparameters(ID), **(hyperparameters or {})}
     learned = plan.pop("env_kwargs", {})
     check_hyperparameters(plan)
     steps = total_timesteps or int(plan["n_timesteps"])
     shown = {**params.to_dict(), "continuous": learned.get("continuous", params.continuous)}
     lanes = {"autoreset_mode": AutoresetMode.SAME_STEP, "reward": learned.get("reward", "expected"), **shown}
-    number = plan["n_envs"] // params.num_dealers * params.num_dealers
+    dealers = params.num_dealers
+    number = plan["n_envs"] if rivals else max(plan["n_envs"] // dealers, 1) * dealers
     env = SB3VecEnv(
         DealerVsRulesVectorEnv(number, rivals=rivals, **lanes) if rivals else DealersVectorEnv(number, **lanes),
         reward_scale=plan.get("reward_scale", 1.0),
