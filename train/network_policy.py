@@ -74,7 +74,7 @@ class NetworkPolicy:
         last, sizes = self.layers[-1], action_sizes(self.params)
         outputs = values @ last.weight.T + last.bias
         if self.params.continuous:
-            return np.clip(outputs, -1.0, 1.0)
+            return np.asarray(np.clip(outputs, -1.0, 1.0))
         if last.bias.size == len(sizes):
             levels = nearest_levels(np.clip(outputs, -1.0, 1.0), self.params)
         else:
