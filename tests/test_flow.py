@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, chi2, norm
 
 from mm_env import MarketParams, Tape, market_params
 from mm_env.flow import acceptance, expected_move, outcomes
@@ -41,29 +41,48 @@ def scenes(tape, law, params):
     return np.array([number[tuple(map(float, scene))] for scene in flat]).reshape(parts[0].shape)
 
 
+def agree(chi_squares, freedom):
+    """A sum of squares is what chance leads to: as likely as 4 standard errors, however many were summed."""
+    return freedom == 0 or chi2.sf(chi_squares, freedom) > FOUR_ERRORS
+
+
+def counts_agree(counts, probabilities):
+    """Counts of shape (rows, cells) against the probabilities of each row; cells that are rarely hit are left out."""
+    assert not counts[probabilities == 0.0].any()
+    total = counts.sum(axis=1, keepdims=True)
+    expected = total * probabilities
+    often = expected >= 10
+    rest = total[:, 0] - (expected * often).sum(axis=1)  # what the cells left out may hold
+    squares = ((counts - expected) ** 2 / np.maximum(expected, 1.0))[often].sum()
+    return agree(squares, int(often.sum() - (rest[often.any(axis=1)] < 1e-6).sum()))
+
+
 def assert_drawn_as_summed(params, seed, steps=40_000):
     law = outcomes(params)
     assert law.start.sum() == pytest.approx(1.0)
     np.testing.assert_allclose(law.probability.sum(axis=1), 1.0)
+    number = len(law.start)
     tape = Tape.draw(params, seed, max(2, steps // params.num_trades))
     seen = scenes(tape, law, params)
-    first = np.bincount(seen[0], minlength=len(law.start))
-    for count, probability in zip(first, law.start, strict=True):
-        assert share_close(count, seen.shape[1], probability)
+    assert counts_agree(np.bincount(seen[0], minlength=number)[None], law.start[None])
+    pairs = np.bincount((seen[:-1] * number + seen[1:]).ravel(), minlength=number**2)
+    assert counts_agree(pairs.reshape(number, number), law.probability)
+
+    means, takes, tried = [], [], []
     for scene in np.unique(seen):
-        after = np.bincount(seen[1:][seen[:-1] == scene], minlength=len(law.start))
-        if after.sum() > 0:
-            for count, probability in zip(after, law.probability[scene], strict=True):
-                assert share_close(count, after.sum(), probability), (scene, count / after.sum(), probability)
         here = seen == scene
-        if here.sum() > 50:
-            assert close(tape.channels.change[here], law.expected[scene])
-        if tape.channels.reservation is not None and here.sum() > 50:
+        moves = tape.channels.change[here]
+        if here.sum() > 50 and moves.std() > 1e-9:
+            means.append((moves.mean() - law.expected[scene]) / moves.std() * math.sqrt(moves.size))
+        if tape.channels.reservation is not None:
             side, wanted, tier = (part[scene] for part in law.request[:3])
-            request = Request(side, wanted, tier)
             for distance in (-0.1, params.spread, params.spread + 0.3):
-                takes = (tape.channels.reservation[here] >= distance).sum()
-                assert share_close(takes, here.sum(), float(acceptance(request, distance, params)))
+                rate = float(acceptance(Request(side, wanted, tier), distance, params))
+                takes.append((tape.channels.reservation[here] >= distance).sum())
+                tried.append((here.sum(), rate))
+    assert agree(np.square(means).sum(), len(means))
+    for count, (among, rate) in zip(takes, tried, strict=True):
+        assert binomtest(int(count), int(among), min(rate, 1.0)).pvalue > FOUR_ERRORS / len(takes)
     return tape, law, seen
 
 
