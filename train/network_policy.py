@@ -139,11 +139,11 @@ def _check_weights(name: str, values: Any, shape: tuple[int, ...]) -> None:
 
 def _interface(params: MarketParams) -> dict[str, Any]:
     return {
+        "observations": list(observation_names(params)),
         "hedge_action": params.hedge_action,
         "hedge levels": hedge_levels(params).astype(int).tolist(),
         "quote levels": quote_levels(params).tolist() if params.quote_levels > 1 else None,
         "continuous": params.continuous,
-        "observations": list(observation_names(params)),
     }
 
 
