@@ -116,16 +116,16 @@ class _Duel:
         self.params, self.game = params, Game(params.alone())
         self._levels, self._distances = hedge_levels(params), quote_levels(params)
         inventories = self.game.states
-        self._fixed = [_fixed_quote(self.game, rival, params) for rival in rivals]
-        stateless = all(quote is not None for quote in self._fixed)
+        quotes = [quote for rival in rivals if (quote := _fixed_quote(self.game, rival, params)) is not None]
+        stateless = len(quotes) == len(rivals)
         if not stateless and (len(rivals) > 1 or not params.transparent):
             raise ValueError(
                 f"num_dealers={params.num_dealers}, transparent={params.transparent}: the rivals' quotes depend on "
                 f"what is not seen; make it transparent=True with num_dealers=2, or have rivals quote always the same"
             )
-        self._policy = rivals[int(np.argmin(np.array(self._fixed)))] if stateless else rivals[0]  # to beat
+        self._policy = rivals[quotes.index(min(quotes))] if stateless else rivals[0]  # the one to beat
         self._rivals = 1 if stateless else inventories
-        self._ties = sum(quote == min(self._fixed) for quote in self._fixed) if stateless else 1  # type: ignore[type-var]
+        self._ties = quotes.count(min(quotes)) if stateless else 1
         self.shape = (inventories, self._rivals, len(self.game.row))
         if self.shape[0] * self.shape[1] > _MOST_STATES:
             raise ValueError(

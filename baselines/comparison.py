@@ -67,10 +67,10 @@ class Comparison:
             "market": self.params.to_dict(),
             "episodes": len(self.totals[first]),
             "policies": {
-                policy: {name: _figures(self.score(policy, name)) for name in self.names()} for policy in self.totals
+                policy: {name: self.score(policy, name).to_dict() for name in self.names()} for policy in self.totals
             },
             f"less {first}": {
-                policy: {name: _figures(self.difference(policy, first, name)) for name in self.names()}
+                policy: {name: self.difference(policy, first, name).to_dict() for name in self.names()}
                 for policy in self.totals
                 if policy != first
             },
@@ -148,8 +148,3 @@ def _counted(blocks: Iterable[Episodes], progress: Callable[[int], None]) -> Ite
     for block in blocks:
         yield block
         progress(len(block))
-
-
-def _figures(estimate: Estimate) -> dict[str, float]:
-    low, high = estimate.interval()
-    return {"value": estimate.value, "low": low, "high": high}

@@ -85,7 +85,7 @@ class League:
             "market": self.params.to_dict(),
             "episodes": len(self.totals[first]),
             "policies": {
-                policy: {name: _figures(self.score(policy, name)) for name in LEAGUE_SCORES} for policy in self.totals
+                policy: {name: self.score(policy, name).to_dict() for name in LEAGUE_SCORES} for policy in self.totals
             },
         }
 
@@ -122,8 +122,3 @@ def league(
             found[name].append(Totals.joined(parts[name]))
     totals = {name: Totals.average(of_seats) for name, of_seats in found.items()}
     return League(params, totals, Totals.summed(list(totals.values())))
-
-
-def _figures(estimate: Estimate) -> dict[str, float]:
-    low, high = estimate.interval()
-    return {"value": estimate.value, "low": low, "high": high}

@@ -119,6 +119,11 @@ class Estimate:
             return float("nan")
         return float(stdtrit(len(self.influence) - 1, 0.5 + level / 2)) * self.standard_error
 
+    def to_dict(self, level: float = 0.95) -> dict[str, float]:
+        """The figure and its confidence interval: what `--json` prints."""
+        low, high = self.interval(level)
+        return {"value": self.value, "low": low, "high": high}
+
     def __sub__(self, other: Estimate) -> Estimate:
         """The paired difference: both must come from the same tapes."""
         return Estimate(self.value - other.value, self.influence - other.influence)

@@ -99,8 +99,9 @@ class DealersVectorEnv(HedgingVectorEnv):
         for seat, rival in enumerate(self.rivals, start=1):
             if hasattr(rival, "reset"):
                 rival.reset(seat)
-        listed = isinstance(seed, list | tuple | np.ndarray) and len(seed) == self.num_envs
-        return super()._seeds(seed[: self._markets] if listed else seed)  # type: ignore[index]
+        if isinstance(seed, list | tuple | np.ndarray) and len(seed) == self.num_envs:
+            seed = list(seed)[: self._markets]
+        return super()._seeds(seed)
 
     def _over(self, lanes: Lanes) -> Flags | None:
         return None if lanes.ended() is None else self._all

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,13 @@ from mm_env import market
 from mm_env.action import PolicyFunction, decisions
 from mm_env.episodes import Episodes, Recorder
 from mm_env.market import Decision, Move, Number, Request, Step
+from mm_env.markets import MARKETS
 from mm_env.observation import Observations, observe
 from mm_env.params import DealersParams, MarketParams
 from mm_env.rollout import check_play
 from mm_env.tape import Tape
 
-DEFAULTS: Mapping[str, Any] = {
-    "tiers": ({"decay": 30.0},),
-    "spread": 0.02,
-    "tick": 0.01,
-    "quote_levels": 16,
-    "hedge_cost_per_unit": 0.03,
-}  # of mm_env/Dealers-v0, as of mm_env/DynamicSpread-v0: dealers who cannot quote cannot compete
+DEFAULTS = MARKETS["mm_env/DynamicSpread-v0"].changes  # of mm_env/Dealers-v0: who cannot quote cannot compete
 _BLOCK_STEPS = 200_000  # steps of all dealers played at once
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,12 +57,7 @@ def print_scores(comparison: Comparison, policy: str) -> None:
 
 def print_comparison(comparison: Comparison) -> None:
     """The main scores, a row for each policy."""
-    names = [name for name in COLUMNS if name in comparison.names()]
-    rows = []
-    for policy in comparison.totals:
-        estimates = (comparison.score(policy, name) for name in names)
-        rows.append([policy, *(plus_minus(figure.value, figure.half_width()) for figure in estimates)])
-    print_table(["policy", *(COLUMNS[name] for name in names)], rows)
+    _print_figures(comparison, {name: column for name, column in COLUMNS.items() if name in comparison.names()})
 
 
 def print_markouts(found: Sequence[Markout]) -> None:
@@ -81,9 +76,8 @@ def markout_rows(found: Sequence[Markout]) -> list[dict[str, Any]]:
     rows = []
     for markout in found:
         for horizon, estimate in markout.estimates.items():
-            low, high = estimate.interval()
             kind = {"tier": markout.tier, "informed": markout.informed, "fills": markout.fills, "horizon": horizon}
-            rows.append({**kind, "value": estimate.value, "low": low, "high": high})
+            rows.append({**kind, **estimate.to_dict()})
     return rows
 
 
@@ -125,11 +119,7 @@ def solution_figures(solution: Solution, benchmarks: Sequence[Benchmark]) -> dic
 
 def print_league(league: League) -> None:
     """A row for each dealer: the figures of `LEAGUE` with their 95 % intervals."""
-    rows = []
-    for policy in league.totals:
-        estimates = (league.score(policy, name) for name in LEAGUE)
-        rows.append([policy, *(plus_minus(figure.value, figure.half_width()) for figure in estimates)])
-    print_table(["policy", *LEAGUE.values()], rows)
+    _print_figures(league, LEAGUE)
 
 
 def print_market(name: str) -> None:
@@ -141,6 +131,15 @@ def print_market(name: str) -> None:
     if described:
         rows = [[field, written(getattr(params, field)), *rest] for field, *rest in described]
         print_table(["field", "value", "default", "unit", "allowed", "meaning"], rows)
+
+
+def _print_figures(found: Comparison | League, columns: Mapping[str, str]) -> None:
+    """A row for each policy, a column for each score, with 95 % intervals."""
+    rows = []
+    for policy in found.totals:
+        estimates = (found.score(policy, name) for name in columns)
+        rows.append([policy, *(plus_minus(figure.value, figure.half_width()) for figure in estimates)])
+    print_table(["policy", *columns.values()], rows)
 
 
 def _meaning(score: str) -> str:

@@ -41,6 +41,18 @@ def assert_masked_alike(a, b):
                 np.testing.assert_array_equal(a[name][lane], b[name][lane])
 
 
+def assert_play_alike(single, ours, steps):
+    """Two vector environments of one autoreset mode, seeded alike, under the same random actions."""
+    assert_same(single.reset(seed=9), ours.reset(seed=9))
+    ours.action_space.seed(0)
+    for _ in range(steps):
+        actions = ours.action_space.sample()
+        theirs, mine = single.step(actions), ours.step(actions)
+        if ours.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP and "final_obs" in theirs[-1]:
+            theirs[-1]["final_obs"] = np.stack(theirs[-1]["final_obs"])
+        assert_same(theirs, mine)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("market", IDS)
 def test_it_is_gymnasiums_own_vector_of_single_environments(market, mode):
@@ -51,14 +63,7 @@ def test_it_is_gymnasiums_own_vector_of_single_environments(market, mode):
     assert single.observation_space == ours.observation_space
     assert single.action_space == ours.action_space
     assert ours.metadata["autoreset_mode"] is mode
-    assert_same(single.reset(seed=9), ours.reset(seed=9))
-    ours.action_space.seed(0)
-    for _ in range(25):
-        actions = ours.action_space.sample()
-        theirs, mine = single.step(actions), ours.step(actions)
-        if mode is AutoresetMode.SAME_STEP and "final_obs" in theirs[-1]:
-            theirs[-1]["final_obs"] = np.stack(theirs[-1]["final_obs"])
-        assert_same(theirs, mine)
+    assert_play_alike(single, ours, 25)
 
 
 @given(params=market_parameters(max_trades=12), seed=st.integers(0, 2**40))

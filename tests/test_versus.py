@@ -1,7 +1,6 @@
 """One dealer among rivals with rules: an ordinary Gymnasium id; and what is best against them."""
 
 import gymnasium as gym
-import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -14,7 +13,7 @@ from mm_env import DealersParams, market_params, play_dealers
 from mm_env.action import encode
 from mm_env.floor import DEFAULTS
 from mm_env.observation import read
-from tests.test_vector_env import assert_same
+from tests.test_vector_env import assert_play_alike
 
 ID = "mm_env/DealerVsRules-v0"
 
@@ -33,14 +32,7 @@ class TestEnvironment:
         single = SyncVectorEnv([lambda: gym.make(ID, **short)] * 4, autoreset_mode=mode)
         ours = gym.make_vec(ID, num_envs=4, vectorization_mode="vector_entry_point", autoreset_mode=mode, **short)
         assert single.observation_space == ours.observation_space
-        assert_same(single.reset(seed=9), ours.reset(seed=9))
-        ours.action_space.seed(0)
-        for _ in range(20):
-            actions = ours.action_space.sample()
-            theirs, mine = single.step(actions), ours.step(actions)
-            if mode is AutoresetMode.SAME_STEP and "final_obs" in theirs[-1]:
-                theirs[-1]["final_obs"] = np.stack(theirs[-1]["final_obs"])
-            assert_same(theirs, mine)
+        assert_play_alike(single, ours, 20)
 
     def test_what_is_wrong_is_refused(self):
         with pytest.raises(ValueError, match="rivals must be a list"):
