@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env import market, scalar
+from mm_env import market
 from mm_env.action import Decider, action_space
 from mm_env.episodes import Episodes, Recorder, report
 from mm_env.market import REWARDS
-from mm_env.observation import NOBODY, Observations, observation_columns, observation_names, observation_space
+from mm_env.observation import NOBODY, Observations, observation_names, observation_space, shown
 from mm_env.params import MarketParams
 from mm_env.tape import Tape, Worlds, check_tape, largest_size
+from mm_env.traced import Elementary, Line
 
 
 class HedgingEnv(gym.Env[Any, Any]):
@@ -109,14 +111,15 @@ class HedgingEnv(gym.Env[Any, Any]):
         self.observation_space = observation_space(self.params, largest_size(tape))
         self.action_space = action_space(self.params)
         self._decide = Decider(self.params)
-        self._columns = observation_columns(self.params)
+        play = partial(market.rewarded_step, reward=self.reward_function, params=self.params, xp=Elementary)
+        self._play, self._look = Line(play), Line(partial(shown, params=self.params))
         self._tape = tape
         self._worlds = Worlds(self.params, [0], tape)
         self._seeded = tape is not None  # a recorded tape starts at its first episode
         self._episode = 0
         self._trade = self.params.num_trades  # nothing to answer before the first reset
         self._book = market.opening(self.params)
-        self._recorder = Recorder(self.params, 1) if render_mode else None
+        self._recorder: Recorder | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -144,18 +147,24 @@ class HedgingEnv(gym.Env[Any, Any]):
             raise gym.error.ResetNeeded("call reset() first: no episode is under way")
         decision = self._decide(action)
         request, move = self._requests[self._trade], self._moves[self._trade]
-        step = market.step(self._book, request, decision, move, self.params, scalar)
+        step, reward = self._play(self._book, request, decision, move)
         if self._recorder is not None:
             self._recorder.record(request, decision, step, move)
         self._book = step.book
         self._trade += 1
-        return self._observe(), self.reward_function(step, move, self.params), move.last, False, report(step)
+        return self._observe(), reward, move.last, False, report(step)
 
     def render(self) -> NDArray[np.uint8] | str | None:
-        """The episode so far: three charts as an RGB array, or one line of text."""
+        """The episode so far: three charts as an RGB array, or one line of text.
+
+        Raises:
+            gymnasium.error.ResetNeeded: No episode has begun.
+        """
         if self.render_mode is None:
             gym.logger.warn('render() needs gym.make(..., render_mode="rgb_array" or "ansi")')
             return None
+        if self._recorder is None:
+            raise gym.error.ResetNeeded("call reset() first: no episode has begun")
         if self.render_mode == "ansi":
             return self._line()
         from mm_env.plotting import episode_frame
@@ -166,10 +175,10 @@ class HedgingEnv(gym.Env[Any, Any]):
         """The steps of this episode so far as arrays of shape (1, steps).
 
         Raises:
-            ValueError: The environment was made without a `render_mode`, so that nothing was recorded.
+            ValueError: Nothing was recorded: no `render_mode`, or no episode has begun.
         """
         if self._recorder is None:
-            raise ValueError("nothing recorded: make the environment with a render_mode")
+            raise ValueError("nothing recorded: make the environment with a render_mode, and reset it")
         return self._recorder.episodes()
 
     def _np_seed(self) -> int:
@@ -185,9 +194,8 @@ class HedgingEnv(gym.Env[Any, Any]):
         self._episode += 1
 
     def _observe(self) -> Observations:
-        request, left = self._requests[self._trade], self.params.num_trades - self._trade
-        values = [column.value(self._book, request, left, self.params) for column in self._columns]
-        return np.array(values, np.float32)
+        left = self.params.num_trades - self._trade
+        return np.array(self._look(self._book, self._requests[self._trade], left), np.float32)
 
     def _line(self) -> str:
         book = self._book

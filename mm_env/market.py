@@ -104,6 +104,14 @@ def step(book: Book, request: Request, decision: Decision, move: Move, params: M
     return carry(book, deal(book, request, decision, params), decision, move, params, xp)
 
 
+def rewarded_step(
+    book: Book, request: Request, decision: Decision, move: Move, reward: Any, params: MarketParams, xp: Any = np
+) -> tuple[Step, Number]:
+    """Play one request; return the step and its reward, one of `REWARDS`."""
+    played = step(book, request, decision, move, params, xp)
+    return played, reward(played, move, params)
+
+
 def deal(book: Book, request: Request, decision: Decision, params: MarketParams) -> Deal:
     """The first half of a step: quote, and trade if the client accepts."""
     q, cash, m, _, _, _, in_flight = book

@@ -141,6 +141,7 @@ def register_markets() -> None:
             entry_point="mm_env.env:HedgingEnv",
             vector_entry_point="mm_env.vector_env:HedgingVectorEnv",
             kwargs=dict(market.changes),
+            order_enforce=False,  # the environment itself refuses a step out of turn
             disable_env_checker=True,  # it checks the environment, not its user, at every step: the tests do that once
         )
     if VERSUS not in gym.registry:

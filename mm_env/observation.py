@@ -197,9 +197,14 @@ def observation_space(params: MarketParams, largest_size: float | None = None) -
     return spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
 
 
+def shown(book: Book, request: Request, trades_left: Number, params: MarketParams) -> tuple[Number, ...]:
+    """The numbers of the observation, in order."""
+    return tuple(column.value(book, request, trades_left, params) for column in observation_columns(params))
+
+
 def observe(book: Book, request: Request, trades_left: Number, params: MarketParams) -> Observations:
     """The observations of many dealers, shape (..., observations)."""
-    values = [column.value(book, request, trades_left, params) for column in observation_columns(params)]
+    values = shown(book, request, trades_left, params)
     observations = np.empty((len(values), *np.broadcast(*values).shape), dtype=np.float32)
     for row, value in zip(observations, values, strict=True):
         row[...] = value
