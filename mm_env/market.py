@@ -14,7 +14,8 @@ A step, in this order (client side d = +1 buys, -1 sells, 0 nobody came; units, 
 
 The functions are pure: no randomness, no in-place writes, no branch on data. Their few elementary functions come
 from `xp`: with `xp = numpy` the same text serves one row per dealer, or a solver's whole grid of states by
-broadcasting; with `xp = mm_env.scalar` it serves one dealer in plain floats, bit for bit the same.
+broadcasting; with `xp = mm_env.scalar` it serves one dealer in plain floats, bit for bit the same. Called once with
+traced numbers (`mm_env.traced`), it becomes the straight code that the environments run.
 """
 
 from __future__ import annotations

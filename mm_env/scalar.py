@@ -1,4 +1,4 @@
-"""The law's elementary functions for one float: the `xp` of the single environment.
+"""The law's elementary functions for one float: the `xp` of one dealer, and what its traced code calls.
 
 Each agrees with NumPy's function of the same name to the last bit on finite floats, several times faster.
 """
