@@ -14,7 +14,7 @@ from mm_env.observation import NOBODY
 from mm_env.params import MarketParams
 from mm_env.tape import Tape, Worlds
 
-_LANES_PER_DRAW = 16  # drawn and transposed together: small enough for the processor's cache
+_LANES_PER_DRAW = 32  # drawn and transposed together: small enough for the processor's cache
 
 
 class Lanes:
