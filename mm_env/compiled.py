@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -16,13 +16,12 @@ _APART = 40, 512  # rows lie so many numbers apart, modulo so many: whole pages 
 
 
 class _Compiled(NamedTuple):
-    """The loop for one kind of arguments."""
+    """The loop for one kind of arguments. The numbers of each tuple that it returns lie together, a row each."""
 
-    kernel: Callable[..., None]  # of the number of lanes, the rows and flags to write, and the arguments that matter
+    kernel: Callable[..., None]  # of the number of lanes, the blocks of rows to write, and the arguments that matter
     used: list[int]  # which of the arguments' numbers matter
-    rows: int  # numbers returned
-    flags: int  # bools returned
-    tree: Callable[[NDArray[Any], NDArray[np.bool_]], Tree]  # of rows and flags
+    blocks: list[tuple[int, DTypeLike]]  # rows and dtype of each
+    tree: Callable[..., Tree]  # of the blocks
 
 
 class Loop:
@@ -53,38 +52,41 @@ class Loop:
 
     def __call__(self, *arguments: Tree) -> Tree:
         """What the function returns, each number an array of shape (lanes,)."""
-        compiled, rows, flags = self._run(arguments)
-        return compiled.tree(rows, flags)
+        compiled, blocks = self._run(arguments)
+        return compiled.tree(*blocks)
 
     def rows(self, *arguments: Tree) -> NDArray[Any]:
-        """The numbers that the function returns, one after the other: shape (numbers, lanes)."""
-        return self._run(arguments)[1]
+        """What a function that returns one tuple of numbers returns, as an array of shape (numbers, lanes)."""
+        return self._run(arguments)[1][0]
 
-    def _run(self, arguments: Tree) -> tuple[_Compiled, NDArray[Any], NDArray[np.bool_]]:
+    def _run(self, arguments: Tree) -> tuple[_Compiled, list[NDArray[Any]]]:
         if self._flat is None:
             self._flat = _flattener(arguments)
         numbers = self._flat(arguments)
         kinds = tuple(map(type, numbers))
-        if kinds not in self._compiled:
-            self._compiled[kinds] = self._compile(arguments)
-        compiled = self._compiled[kinds]
-        rows = np.empty((compiled.rows, self._stride), self._dtype)
-        flags = np.empty((compiled.flags, self._lanes), np.bool_)
-        compiled.kernel(self._lanes, rows, flags, *[numbers[place] for place in compiled.used])
-        return compiled, rows[:, : self._lanes], flags
+        compiled = self._compiled.get(kinds)
+        if compiled is None:
+            compiled = self._compiled[kinds] = self._compile(arguments)
+        blocks = [np.empty((rows, self._stride), dtype) for rows, dtype in compiled.blocks]
+        compiled.kernel(self._lanes, *blocks, *[numbers[place] for place in compiled.used])
+        return compiled, [block[:, : self._lanes] for block in blocks]
 
     def _compile(self, arguments: Tree) -> _Compiled:
         program = trace(self._function, arguments, _each_lane)
-        rows = [str(number) for number in leaves(program.result) if not _is_flag(number)]
-        flags = [str(number) for number in leaves(program.result) if _is_flag(number)]
-        body = [
-            *program.lines,
-            *(f"rows[{place}, i] = {text}" for place, text in enumerate(rows)),
-            *(f"flags[{place}, i] = {text}" for place, text in enumerate(flags)),
-        ]
-        inputs = ", ".join(f"x{place}" for place in program.used)
-        signature = f"loop(lanes, rows, flags, {inputs})"
-        return _Compiled(kernel(signature, tuple(body)), program.used, len(rows), len(flags), _filler(program.result))
+        groups = list(_groups(program.result))
+        names = [f"block{place}" for place in range(len(groups))]
+        writes = (
+            f"{name}[{row}, i] = {number}"
+            for name, group in zip(names, groups, strict=True)
+            for row, number in enumerate(group)
+        )
+        signature = f"loop({', '.join(['lanes', *names, *(f'x{place}' for place in program.used)])})"
+        return _Compiled(
+            kernel(signature, (*program.lines, *writes)),
+            program.used,
+            [(len(group), np.bool_ if _is_flag(group[0]) else self._dtype) for group in groups],
+            _filler(program.result, groups),
+        )
 
 
 def numba_installed() -> bool:
@@ -119,15 +121,27 @@ def _flattener(tree: Tree) -> Callable[[Tree], tuple[Any, ...]]:
     return defined("flat(tree)", [f"{pattern} = tree", f"return ({', '.join(names)},)"], {})
 
 
-def _filler(tree: Tree) -> Callable[[NDArray[Any], NDArray[np.bool_]], Tree]:
-    """A tree of this shape of the rows and flags that were computed."""
-    names = [f"{'flag' if _is_flag(number) else 'row'}{place}" for place, number in enumerate(leaves(tree))]
-    unpacked = [
-        f"({''.join(name + ', ' for name in names if name.startswith(kind))}) = {kind}s" for kind in ("row", "flag")
-    ]
+def _groups(tree: Tree) -> Iterator[list[Any]]:
+    """The numbers that stand side by side in a tuple, and then the flags, for every tuple of a tree that has any."""
+    numbers = [part for part in tree if not isinstance(part, tuple)]
+    for flag in (False, True):
+        group = [number for number in numbers if _is_flag(number) is flag]
+        if group:
+            yield group
+    for part in tree:
+        if isinstance(part, tuple):
+            yield from _groups(part)
+
+
+def _filler(tree: Tree, groups: list[list[Any]]) -> Callable[..., Tree]:
+    """The function from blocks, with a row for each number of a group, to the tree of those rows."""
+    rows = [[f"row{place}_{row}" for row, _ in enumerate(group)] for place, group in enumerate(groups)]
+    row_of = {id(number): row for pair in zip(groups, rows, strict=True) for number, row in zip(*pair, strict=True)}
+    unpacked = [f"({', '.join(names)},) = block{place}" for place, names in enumerate(rows)]
     types: dict[str, Any] = {}
-    returned = built(tree, iter(names), types)
-    return defined("tree(rows, flags)", [*unpacked, f"return {returned}"], types)
+    returned = built(tree, (row_of[id(number)] for number in leaves(tree)), types)
+    blocks = ", ".join(f"block{place}" for place, _ in enumerate(groups))
+    return defined(f"tree({blocks})", [*unpacked, f"return {returned}"], types)
 
 
 def _plain(tree: Tree) -> Tree:

@@ -26,6 +26,7 @@ from mm_env.traced import Elementary
 
 Flags = NDArray[np.bool_]
 
+_PLAIN = (float, bool)  # one value for all lanes
 _WORTH_COMPILING = 1024  # lanes: fewer do not repay the seconds
 
 _OF_THE_BOOK = frozenset(
@@ -190,7 +191,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         info, mask = {}, which.copy()
         mask.setflags(write=False)  # the same for every name
         for name, value in values.items():
-            if isinstance(value, float | bool):
+            if isinstance(value, _PLAIN):
                 value = np.full(self.num_envs, value)
             elif name in _OF_THE_BOOK:
                 value = value.view()
