@@ -207,7 +207,7 @@ def train(
     """
     from train.ppo import train_ppo
 
-    env_kwargs = _changes(changes) or None
+    env_kwargs = read_changes(changes) or None
     run = train_ppo(market, env_kwargs=env_kwargs, seed=seed, total_timesteps=steps, run_dir=run_dir, resume=resume)
     found = {
         "run": str(run_dir),
@@ -311,7 +311,7 @@ def compete(seats: str, episodes: int, changes: tuple[str, ...], seed: int, out:
     from mm_env.params import DealersParams
 
     names = [name.strip() for name in seats.split(",")]
-    asked = {"num_dealers": len(names), **_changes(changes)}
+    asked = {"num_dealers": len(names), **read_changes(changes)}
     if asked["num_dealers"] != len(names):
         raise ValueError(f"num_dealers={asked['num_dealers']}, but --seats names {len(names)}")
     params = DealersParams.from_mapping({**DEFAULTS, **asked})
@@ -368,10 +368,10 @@ def policies(as_json: bool) -> None:
 
 
 def _params(market: str, changes: tuple[str, ...]) -> MarketParams:
-    return market_params(market, **_changes(changes))
+    return market_params(market, **read_changes(changes))
 
 
-def _changes(texts: tuple[str, ...]) -> dict[str, object]:
+def read_changes(texts: tuple[str, ...]) -> dict[str, object]:
     """Read FIELD=VALUE texts; values as Python would: 3, 0.5, true, none, or a name; lists and mappings as JSON."""
     changes: dict[str, object] = {}
     for text in texts:

@@ -15,8 +15,9 @@ from mm_env.action import PolicyFunction
 from mm_env.dealers_vector_env import DealersVectorEnv
 from mm_env.params import DealersParams
 from train.network_policy import NetworkPolicy
-from train.ppo import derived_seed, one_thread
+from train.one_thread import one_thread
 from train.sb3_vec_env import SB3VecEnv
+from train.seeds import LANES, REST, derived_seed
 from train.settings import check_hyperparameters, ppo_arguments, read_hyperparameters
 
 ID = "mm_env/DealerVsRules-v0"  # its entry in hyperparameters/ppo.yml serves self-play as well
@@ -64,8 +65,8 @@ def train_dealer(
         reward_scale=plan.get("reward_scale", 1.0),
     )
     with one_thread(), tqdm(total=steps, unit="step", disable=None if progress else True) as bar:
-        set_random_seed(derived_seed(seed, 2, 0) % 2**32)
-        env.seed(derived_seed(seed, 1, 0))
+        set_random_seed(derived_seed(seed, REST, 0) % 2**32)
+        env.seed(derived_seed(seed, LANES, 0))
         model = PPO(env=env, device="cpu", **ppo_arguments(plan))
         model.learn(steps, callback=lambda found, _: bool(bar.update(model.num_timesteps - bar.n)) or True)
     env.close()

@@ -31,6 +31,11 @@ class Layer(NamedTuple):
     weight: Weights  # (outputs, inputs)
     bias: Weights  # (outputs,)
 
+    @classmethod
+    def of(cls, linear: Any) -> Layer:
+        """Those of a `torch.nn.Linear`."""
+        return cls(*(np.array(part.detach().cpu().numpy(), np.float32) for part in (linear.weight, linear.bias)))
+
 
 @dataclass(frozen=True, eq=False)
 class NetworkPolicy:
@@ -110,7 +115,7 @@ class NetworkPolicy:
         if network is None or model.policy.features_extractor.state_dict():
             raise ValueError(f"only an MlpPolicy can be shared, got {type(model.policy).__name__}")
         linear = [*(part for part in network if hasattr(part, "weight")), model.policy.action_net]
-        layers = tuple(Layer(_array(part.weight), _array(part.bias)) for part in linear)
+        layers = tuple(Layer.of(part) for part in linear)
         return cls(layers, model.policy.activation_fn.__name__.lower(), params, env, dict(training or {}))
 
 
@@ -145,7 +150,3 @@ def _interface(params: MarketParams) -> dict[str, Any]:
         "quote levels": quote_levels(params).tolist() if params.quote_levels > 1 else None,
         "continuous": params.continuous,
     }
-
-
-def _array(tensor: Any) -> Weights:
-    return np.array(tensor.detach().cpu().numpy(), dtype=np.float32)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger, configure
 from stable_baselines3.common.utils import set_random_seed
@@ -19,11 +16,11 @@ from train.checkpoint import checkpoints, restore_newest
 from train.evaluation import Curve
 from train.keeper import Keeper
 from train.network_policy import NetworkPolicy
+from train.one_thread import one_thread
 from train.plan import CONFIG, Plan, check_same, default_plan
 from train.sb3_vec_env import SB3VecEnv
+from train.seeds import LANES, REST, derived_seed
 from train.settings import ppo_arguments
-
-_LANES, _REST = 1, 2  # streams of a training seed: its episodes, and all else that is drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,15 +132,15 @@ def _begin(folder: Path | None, plan: Plan) -> None:
 def _train(plan: Plan, folder: Path | None, progress: bool) -> Training:
     lanes, scale = plan.hyperparameters["n_envs"], plan.hyperparameters.get("reward_scale", 1.0)
     env = SB3VecEnv(plan.learned_in, lanes, reward=plan.reward, reward_scale=scale)
-    set_random_seed(derived_seed(plan.seed, _REST, 0) % 2**32)
+    set_random_seed(derived_seed(plan.seed, REST, 0) % 2**32)
     model = PPO(env=env, device="cpu", **ppo_arguments(plan.hyperparameters))
     curve = Curve.empty(plan.eval_episodes)
     if folder is not None:
         restore_newest(model, folder)
         curve = Curve.read(folder, plan.eval_episodes)
     steps = model.num_timesteps
-    set_random_seed(derived_seed(plan.seed, _REST, steps) % 2**32)
-    env.seed(derived_seed(plan.seed, _LANES, steps))
+    set_random_seed(derived_seed(plan.seed, REST, steps) % 2**32)
+    env.seed(derived_seed(plan.seed, LANES, steps))
     keeper = Keeper(model, plan, folder, curve, progress)
     try:
         if steps < plan.total_timesteps:
@@ -160,21 +157,5 @@ def _train(plan: Plan, folder: Path | None, progress: bool) -> Training:
     return Training(keeper.best, model, plan, keeper.curve, folder)
 
 
-def derived_seed(seed: int, stream: int, steps: int) -> int:
-    """A 64-bit seed: far from those of other seeds, streams and steps, so that consecutive lanes never meet."""
-    return int(np.random.SeedSequence([seed, stream, steps]).generate_state(1, np.uint64)[0])
-
-
 def _logger(folder: Path | None) -> Logger:
     return Logger(None, []) if folder is None else configure(str(folder / "tensorboard"), ["tensorboard"])
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread of PyTorch: for small networks as fast as two, and a second run can use the other core."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
