@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow test-oldest format clean
+.PHONY: demo test test-slow test-oldest test-rllib format clean
 
 demo: $(VENV)/installed-all
 	$(BIN)/mm-env compare --ppo --out out/demo
@@ -24,12 +24,18 @@ test-oldest:
 	$(VENV)-oldest/bin/pip install -q "gymnasium==1.2.2" "numpy==2.0.2" -e ".[data,plot,multi]" pytest hypothesis
 	$(VENV)-oldest/bin/pytest -m "not slow" tests mm_env baselines --ignore-glob="*test_train*"
 
+# RLlib, which pins Gymnasium: a policy for each dealer, and the single environment as it is.
+test-rllib:
+	$(PYTHON) -m venv $(VENV)-rllib
+	$(VENV)-rllib/bin/pip install -q -c constraints-ray.txt -e ".[rllib]" pytest
+	$(VENV)-rllib/bin/pytest tests/test_rllib.py
+
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-rllib build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/installed-%: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
