@@ -22,7 +22,7 @@ test-slow: $(VENV)/installed-dev
 test-oldest:
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/pip install -q "gymnasium==1.2.2" "numpy==2.0.2" -e ".[data,plot,multi]" pytest hypothesis
-	$(VENV)-oldest/bin/pytest -m "not slow" tests mm_env baselines --ignore-glob="*test_train*"
+	$(VENV)-oldest/bin/pytest -m "not slow" tests mm_env baselines --ignore-glob="*test_train*" --ignore-glob="*test_rllib*"
 
 # RLlib, which pins Gymnasium: a policy for each dealer, and the single environment as it is.
 test-rllib:

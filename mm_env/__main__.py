@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from functools import reduce
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +13,17 @@ from mm_env.console import print_json, print_rows, print_table, progress_bar
 from mm_env.files import replacing
 from mm_env.flow import UnsolvableError
 from mm_env.markets import MARKETS, market_params
+from mm_env.options import (
+    DEFAULT_MARKET,
+    Commands,
+    json_option,
+    market_option,
+    out_option,
+    play_options,
+    read_changes,
+    seed_option,
+    set_option,
+)
 from mm_env.params import MarketParams
 from mm_env.report import (
     markout_rows,
@@ -35,24 +44,7 @@ if TYPE_CHECKING:
     from mm_env.action import PolicyFunction
     from mm_env.tape import Tape
 
-DEFAULT_MARKET = "mm_env/Hedging-v0"
 COMPARED = ("never", "threshold", "best-threshold", "optimal")
-
-
-class Commands(click.Group):
-    """Turns what the package refuses into a usage error (exit code 2), and Ctrl-C into exit code 130."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
-        try:
-            return super().invoke(ctx)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
-        except (ImportError, OSError) as error:
-            raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(130)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -64,43 +56,6 @@ def main() -> None:
 
     Exit codes: 0 done, 1 something is missing or failed, 2 bad usage, 130 interrupted.
     """
-
-
-Option = Callable[[Callable[..., None]], Callable[..., None]]
-
-market_option: Option = click.option("--market", default=DEFAULT_MARKET, help="A market of `mm-env markets`.")
-set_option: Option = click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="FIELD=VALUE",
-    help="Change a parameter of the market; repeatable. Lists and mappings as JSON: volatility_regimes=[0.1,0.6].",
-)
-seed_option: Option = click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the episodes.")
-json_option: Option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-out_option: Option = click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    callback=lambda _, __, folder: _made(folder),
-    help="Folder for charts and files.",
-)
-tape_option: Option = click.option(
-    "--tape", "recorded", type=click.Path(path_type=Path), help="Play a recorded tape: .csv or .parquet."
-)
-trust_option: Option = click.option(
-    "--trust-pickle", is_flag=True, help="Read policies from .zip files too. These can run code: only your own."
-)
-
-
-def play_options(episodes: int) -> Option:
-    """What the commands that play take: market, episodes (by default so many), seed, tape, output."""
-    number = click.option("--episodes", default=episodes, type=click.IntRange(1), help="Episodes to play.")
-    options = (market_option, set_option, number, seed_option, tape_option, out_option, json_option, trust_option)
-
-    def add(command: Callable[..., None]) -> Callable[..., None]:
-        return reduce(lambda decorated, option: option(decorated), reversed(options), command)
-
-    return add
 
 
 @main.command()
@@ -371,34 +326,6 @@ def _params(market: str, changes: tuple[str, ...]) -> MarketParams:
     return market_params(market, **read_changes(changes))
 
 
-def read_changes(texts: tuple[str, ...]) -> dict[str, object]:
-    """Read FIELD=VALUE texts; values as Python would: 3, 0.5, true, none, or a name; lists and mappings as JSON."""
-    changes: dict[str, object] = {}
-    for text in texts:
-        field, equals, value = text.partition("=")
-        if not equals:
-            raise ValueError(f"--set {text}: expected FIELD=VALUE")
-        try:
-            changes[field.strip()] = _value(value.strip())
-        except json.JSONDecodeError as error:
-            raise ValueError(f"--set {text}: not JSON: {error}") from error
-    return changes
-
-
-def _value(text: str) -> object:
-    if text.startswith(("[", "{")):
-        return json.loads(text)
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
 def _policies(
     names: Iterable[str], params: MarketParams, seed: int, trust_pickle: bool = False
 ) -> dict[str, PolicyFunction]:
@@ -465,13 +392,6 @@ def _trained(params: MarketParams, seed: int) -> PolicyFunction:
 
     click.echo("training PPO", err=True)
     return train_ppo(params, seed=seed).policy
-
-
-def _made(folder: Path | None) -> Path | None:
-    """The folder, made before anything is computed for it."""
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _save(path: Path, figure: Figure) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from baselines.league import league
-from mm_env.__main__ import json_option, out_option, read_changes, set_option
 from mm_env.console import print_json, progress_bar
 from mm_env.floor import DEFAULTS, dealer_name
+from mm_env.options import Command, json_option, out_option, read_changes, set_option
 from mm_env.params import DealersParams
 from mm_env.report import print_league
 from train.network_policy import Layer, NetworkPolicy
@@ -91,8 +91,14 @@ def train_dealers(
 
     Returns:
         The policies by dealer, as they are at the end.
+
+    Raises:
+        ImportError: Ray is not installed.
     """
-    import ray
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError(f"{error}: pip install 'mm_env[rllib]'") from error
 
     from train.one_thread import one_thread
 
@@ -113,7 +119,7 @@ def policy_of(module: RLModule, params: DealersParams) -> NetworkPolicy:
     return NetworkPolicy(tuple(Layer.of(part) for part in linear if hasattr(part, "weight")), "tanh", params)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--dealers", default=2, type=click.IntRange(2), help="Dealers in the market, each with his own policy.")
 @click.option("--iterations", default=20, type=click.IntRange(1), help="Iterations of PPO, 64 episodes each.")
 @click.option("--episodes", default=2000, type=click.IntRange(2), help="Episodes of the table, from every seat.")
@@ -131,20 +137,14 @@ def main(
 
     Example: python -m train.rllib_dealers --dealers 2 --iterations 20 --seed 0 --out runs/rllib
 
-    Exit codes: 0 done, 1 something is missing or failed, 2 bad usage.
+    Exit codes: 0 done, 1 something is missing or failed, 2 bad usage, 130 interrupted.
     """
-    try:
-        asked = read_changes(changes)
-        if "num_dealers" in asked:
-            raise ValueError("num_dealers is what --dealers gives")
-        params = DealersParams.from_mapping({**DEFAULTS, "num_dealers": dealers, **asked})
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    try:
-        with progress_bar("training", iterations) as advance:
-            policies = train_dealers(params, iterations, seed, advance)
-    except ImportError as error:
-        raise click.ClickException(f"{error}: pip install 'mm_env[rllib]'") from error
+    asked = read_changes(changes)
+    if "num_dealers" in asked:
+        raise ValueError("num_dealers is what --dealers gives")
+    params = DealersParams.from_mapping({**DEFAULTS, "num_dealers": dealers, **asked})
+    with progress_bar("training", iterations) as advance:
+        policies = train_dealers(params, iterations, seed, advance)
     with progress_bar("playing", episodes * dealers) as advance:
         result = league(policies, params, episodes, seed, advance)
     if out is not None:

@@ -1,0 +1,105 @@
+"""Options: what several commands take, how they read it, and how they end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import click
+
+DEFAULT_MARKET = "mm_env/Hedging-v0"
+
+
+class Command(click.Command):
+    """Turns what the package refuses into a usage error (exit code 2), and Ctrl-C into exit code 130."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        except (ImportError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+
+
+class Commands(Command, click.Group):
+    """Several commands that end like that."""
+
+
+Option = Callable[[Callable[..., None]], Callable[..., None]]
+
+market_option: Option = click.option("--market", default=DEFAULT_MARKET, help="A market of `mm-env markets`.")
+set_option: Option = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Change a parameter of the market; repeatable. Lists and mappings as JSON: volatility_regimes=[0.1,0.6].",
+)
+seed_option: Option = click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the episodes.")
+json_option: Option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+out_option: Option = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=lambda _, __, folder: _made(folder),
+    help="Folder for charts and files.",
+)
+tape_option: Option = click.option(
+    "--tape", "recorded", type=click.Path(path_type=Path), help="Play a recorded tape: .csv or .parquet."
+)
+trust_option: Option = click.option(
+    "--trust-pickle", is_flag=True, help="Read policies from .zip files too. These can run code: only your own."
+)
+
+
+def play_options(episodes: int) -> Option:
+    """What the commands that play take: market, episodes (by default so many), seed, tape, output."""
+    number = click.option("--episodes", default=episodes, type=click.IntRange(1), help="Episodes to play.")
+    options = (market_option, set_option, number, seed_option, tape_option, out_option, json_option, trust_option)
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        return reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+    return add
+
+
+def read_changes(texts: tuple[str, ...]) -> dict[str, object]:
+    """Read FIELD=VALUE texts; values as Python would: 3, 0.5, true, none, or a name; lists and mappings as JSON."""
+    changes: dict[str, object] = {}
+    for text in texts:
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--set {text}: expected FIELD=VALUE")
+        try:
+            changes[field.strip()] = _value(value.strip())
+        except json.JSONDecodeError as error:
+            raise ValueError(f"--set {text}: not JSON: {error}") from error
+    return changes
+
+
+def _value(text: str) -> object:
+    if text.startswith(("[", "{")):
+        return json.loads(text)
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _made(folder: Path | None) -> Path | None:
+    """The folder, made before anything is computed for it."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
