@@ -16,10 +16,12 @@ import gymnasium as gym
 import numpy as np
 
 import mm_env
+from mm_env.compiled import numba_works
 from mm_env.console import print_json, print_table
 from mm_env.markets import VERSUS
 
 OURS, PEER = "mm_env/Hedging-v0", "CartPole-v1"
+WITHOUT = "without Numba"
 LANES = (1, 64, 256, 1024, 4096, 16384)
 STEPS_A_ROUND = 4_000  # about two refills of our lanes' tapes: every round pays for drawing
 
@@ -34,6 +36,8 @@ Round = Callable[[], float]  # plays one round and returns the nanoseconds of on
 def main(rounds: int, every_market: bool, seed: int, as_json: bool) -> None:
     """Nanoseconds per environment step, single and vector, beside Gymnasium's CartPole and gym-anytrading.
 
+    Vectors of ours are made with compiled=True where Numba is installed, and shown without it too.
+
     Example: python -m benchmarks.throughput --rounds 7
     """
     pin_to_one_core()
@@ -42,7 +46,12 @@ def main(rounds: int, every_market: bool, seed: int, as_json: bool) -> None:
         return
     found = {"single": medians({name: single(name, seed) for name in singles()}, rounds)}
     for lanes in LANES:
-        found[f"vector of {lanes}"] = medians({name: vector(name, lanes, seed) for name in (OURS, PEER)}, rounds)
+        vectors = {
+            OURS: vector(OURS, lanes, seed, compiled=numba_works()),
+            WITHOUT: vector(OURS, lanes, seed, compiled=False),
+            PEER: vector(PEER, lanes, seed),
+        }
+        found[f"vector of {lanes}"] = medians(vectors, rounds)
     if as_json:
         print_json(found)
         return
@@ -58,7 +67,8 @@ def main(rounds: int, every_market: bool, seed: int, as_json: bool) -> None:
 
 def _compare_markets(rounds: int, seed: int, as_json: bool) -> None:
     """The vector environment of every market beside that of the seed's."""
-    found = medians({name: vector(name, 4096, seed) for name in (*mm_env.MARKETS, VERSUS)}, rounds)
+    markets = {name: vector(name, 4096, seed, compiled=numba_works()) for name in mm_env.MARKETS}
+    found = medians({**markets, VERSUS: vector(VERSUS, 4096, seed)}, rounds)
     if as_json:
         print_json(found)
         return
@@ -92,12 +102,13 @@ def single(name: str, seed: int) -> Round:
     return play
 
 
-def vector(name: str, lanes: int, seed: int) -> Round:
-    """A vector environment through `gym.make_vec`."""
-    env = gym.make_vec(name, num_envs=lanes, vectorization_mode="vector_entry_point")
+def vector(name: str, lanes: int, seed: int, **arguments: Any) -> Round:
+    """A vector environment through `gym.make_vec`; what it compiles is compiled before the first round."""
+    env = gym.make_vec(name, num_envs=lanes, vectorization_mode="vector_entry_point", **arguments)
     env.action_space.seed(seed)
     actions = [env.action_space.sample() for _ in range(50)]
     env.reset(seed=seed)
+    env.step(actions[0])
 
     def play() -> float:
         start = time.perf_counter()

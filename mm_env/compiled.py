@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from mm_env.traced import ELEMENTARY, Traced, Tree, built, defined, leaves, trace
 
@@ -30,50 +29,46 @@ class Loop:
     Args:
         function: Takes and returns trees of numbers; its elementary functions come from `Elementary`.
         lanes: The length of every array.
-        dtype: Of the numbers returned.
+        table: A dtype, to get what the function returns as the rows of one array of it, shape (numbers, lanes).
+            Default: a tree like the function's, of arrays of shape (lanes,).
 
     Raises:
-        ImportError: Numba is not installed.
+        ImportError: Numba cannot be imported.
     """
 
-    def __init__(self, function: Callable[..., Tree], lanes: int, dtype: DTypeLike = np.float64) -> None:
-        if not numba_installed():
+    def __init__(self, function: Callable[..., Tree], lanes: int, table: DTypeLike | None = None) -> None:
+        if not numba_works():
             raise ImportError("compiled=True needs Numba: pip install 'mm_env[fast]'")
-        self._arguments = function, lanes, dtype
         self._function = function
         self._lanes = lanes
-        self._dtype = np.dtype(dtype)
+        self._table = table
         self._stride = lanes + (_APART[0] - lanes) % _APART[1]
         self._flat: Callable[[Tree], tuple[Any, ...]] | None = None
         self._compiled: dict[tuple[type, ...], _Compiled] = {}
 
     def __reduce__(self) -> Any:
-        return Loop, self._arguments  # machine code cannot be copied, it is made again
+        return Loop, (self._function, self._lanes, self._table)  # machine code cannot be copied, it is made again
 
-    def __call__(self, *arguments: Tree) -> Tree:
-        """What the function returns, each number an array of shape (lanes,)."""
-        compiled, blocks = self._run(arguments)
-        return compiled.tree(*blocks)
-
-    def rows(self, *arguments: Tree) -> NDArray[Any]:
-        """What a function that returns one tuple of numbers returns, as an array of shape (numbers, lanes)."""
-        return self._run(arguments)[1][0]
-
-    def _run(self, arguments: Tree) -> tuple[_Compiled, list[NDArray[Any]]]:
+    def __call__(self, *arguments: Tree) -> Any:
+        """What the function returns."""
         if self._flat is None:
             self._flat = _flattener(arguments)
         numbers = self._flat(arguments)
         kinds = tuple(map(type, numbers))
         compiled = self._compiled.get(kinds)
         if compiled is None:
-            compiled = self._compiled[kinds] = self._compile(arguments)
+            compiled = self._compiled[kinds] = self._compile(arguments, numbers)
         blocks = [np.empty((rows, self._stride), dtype) for rows, dtype in compiled.blocks]
         compiled.kernel(self._lanes, *blocks, *[numbers[place] for place in compiled.used])
-        return compiled, [block[:, : self._lanes] for block in blocks]
+        return compiled.tree(*[block[:, : self._lanes] for block in blocks])
 
-    def _compile(self, arguments: Tree) -> _Compiled:
+    def _compile(self, arguments: Tree, numbers: tuple[Any, ...]) -> _Compiled:
         program = trace(self._function, arguments, _each_lane)
-        groups = list(_groups(program.result))
+        for place in program.used:
+            if np.shape(numbers[place]) not in ((), (self._lanes,)):
+                raise ValueError(f"argument {place} must have shape ({self._lanes},), got {np.shape(numbers[place])}")
+        groups = list(_groups(program.result)) if self._table is None else [list(leaves(program.result))]
+        dtypes = [np.bool_ if _is_flag(group[0]) else np.float64 for group in groups]
         names = [f"block{place}" for place in range(len(groups))]
         writes = (
             f"{name}[{row}, i] = {number}"
@@ -84,14 +79,19 @@ class Loop:
         return _Compiled(
             kernel(signature, (*program.lines, *writes)),
             program.used,
-            [(len(group), np.bool_ if _is_flag(group[0]) else self._dtype) for group in groups],
-            _filler(program.result, groups),
+            [(len(group), self._table or dtype) for group, dtype in zip(groups, dtypes, strict=True)],
+            _filler(program.result, groups) if self._table is None else lambda block: block,
         )
 
 
-def numba_installed() -> bool:
-    """Whether loops can be compiled."""
-    return find_spec("numba") is not None
+@lru_cache(maxsize=1)
+def numba_works() -> bool:
+    """Whether loops can be compiled: Numba is there, and goes with the NumPy that is."""
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)

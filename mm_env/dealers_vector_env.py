@@ -27,7 +27,7 @@ class DealersVectorEnv(HedgingVectorEnv):
     rivals have the other seats of every market. Market m seeded s is a `DealersEnv` seeded s + m.
 
     Observation, action, reward, info and autoreset modes are those of `DealersEnv` and `HedgingVectorEnv`; lanes
-    cannot be reset one by one, so `AutoresetMode.DISABLED` needs a reset of all of them.
+    cannot be reset one by one, so `AutoresetMode.DISABLED` needs a reset of all of them. It is never compiled.
 
     Args:
         num_envs: Lanes; without rivals a multiple of `num_dealers`.
@@ -74,7 +74,7 @@ class DealersVectorEnv(HedgingVectorEnv):
         move = lanes.move()
         whole = Decision._make(self._seated(part, number) for number, part in enumerate(decision))
         step = self._floor.step(self._request, lanes.preference(), whole, move)
-        return self._shown(step), self._shown(self.reward_function(step, move, self.params))
+        return self._shown(step), self._shown(self._reward(step, move, self.params))
 
     def _seated(self, part: Number, number: int) -> Number:
         """One part of the decisions of all dealers, shape (K, M): the lanes' and, below them, the rivals'."""

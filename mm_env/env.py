@@ -105,13 +105,13 @@ class HedgingEnv(gym.Env[Any, Any]):
         self.params = MarketParams.from_mapping(market_params)
         if tape is not None:
             check_tape(tape, self.params)
-        self.reward_function = reward_function(reward, tape)
+        earned = reward_function(reward, tape)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_names = observation_names(self.params)
         self.observation_space = observation_space(self.params, largest_size(tape))
         self.action_space = action_space(self.params)
         self._decide = Decider(self.params)
-        play = partial(market.rewarded_step, reward=self.reward_function, params=self.params, xp=Elementary)
+        play = partial(market.rewarded_step, reward=earned, params=self.params, xp=Elementary)
         self._play, self._look = Line(play), Line(partial(shown, params=self.params))
         self._tape = tape
         self._worlds = Worlds(self.params, [0], tape)

@@ -149,5 +149,6 @@ def register_markets() -> None:
             id=VERSUS,
             entry_point="baselines.versus:DealerVsRulesEnv",
             vector_entry_point="baselines.versus:DealerVsRulesVectorEnv",
+            order_enforce=False,
             disable_env_checker=True,
         )

@@ -59,7 +59,7 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
 
     def __init__(self, *, reward: str = "realised", render_mode: str | None = None, **market_params: Any) -> None:
         self.params = DealersParams.from_mapping({**DEFAULTS, **market_params})
-        self.reward_function = reward_function(reward, None)
+        self._reward = reward_function(reward, None)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_names = observation_names(self.params)
         self.possible_agents = [dealer_name(seat) for seat in range(self.params.num_dealers)]
@@ -103,7 +103,7 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
         decision = together(self._decisions(actions), 1)
         request, move = self._request, lanes.move()
         step = self._floor.step(request, lanes.preference(), decision, move)
-        rewards = np.broadcast_to(self.reward_function(step, move, self.params), (len(self.agents), 1))
+        rewards = np.broadcast_to(self._reward(step, move, self.params), (len(self.agents), 1))
         for seat, recorder in enumerate(self._recorders):
             recorder.record(*(of_seat(part, seat) for part in (request, decision, step, move)))
         lanes.advance()

@@ -1,17 +1,21 @@
 """The law traced: called once with numbers that are not there yet, it becomes a straight list of operations.
 
 The law is pure and branches on no data, so each `Traced` number can write down what is done with it. No equation stands
-here: a new one in `market.py`, or a new column of the observation, is traced like the others. One environment runs the
+here: a new one in `market.py`, or a new column of the observation, is traced like the others. They are made of
++ - * / & |, comparisons, `abs`, and `where`, `maximum`, `minimum` of the law's `xp`. One environment runs the
 list as plain Python, a `Line`; many lanes run it as machine code, a `Loop` of `compiled.py`. Both give the same
 numbers as the law itself, bit for bit, several times faster.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from mm_env import scalar
 
@@ -22,6 +26,8 @@ ELEMENTARY = {name: getattr(scalar, name) for name in ("where", "maximum", "mini
 
 class Traced:
     """A number that is not there yet: what is done with it becomes a line of a program."""
+
+    __array_ufunc__ = None  # NumPy's functions are not for it: a law or a column that calls one fails at once
 
     def __init__(self, text: str, lines: dict[str, str], is_flag: bool = False) -> None:
         self.text = text
@@ -46,21 +52,34 @@ def _operation(template: str, is_flag: bool = False) -> Callable[..., Traced]:
 
 
 _ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "truediv": "/"}
-_LOGIC = {"and": "&", "or": "|", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+_LOGIC = {"and": "&", "or": "|"}
+_COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+for _name, _sign in (_ARITHMETIC | _LOGIC | _COMPARISONS).items():
+    setattr(Traced, f"__{_name}__", _operation(f"{{0}} {_sign} {{1}}", _name not in _ARITHMETIC))
 for _name, _sign in (_ARITHMETIC | _LOGIC).items():
-    setattr(Traced, f"__{_name}__", _operation(f"{{0}} {_sign} {{1}}", _name in _LOGIC))
-for _name, _sign in _ARITHMETIC.items():
-    setattr(Traced, f"__r{_name}__", _operation(f"{{1}} {_sign} {{0}}"))
+    setattr(Traced, f"__r{_name}__", _operation(f"{{1}} {_sign} {{0}}", _name not in _ARITHMETIC))
 for _name, _template in {"neg": "-{0}", "abs": "abs({0})"}.items():
     setattr(Traced, f"__{_name}__", _operation(_template))
 
 
-class Elementary:
-    """The law's `xp` while it is traced: writes down calls of the functions of `scalar.py`."""
+def _call(name: str) -> Any:
+    """What calls a function of `scalar.py`, or writes the call down where a number is traced."""
+    function = ELEMENTARY[name]
+    places = ", ".join(f"{{{place}}}" for place in range(function.__code__.co_argcount))
+    write = _operation(f"{name}({places})")
 
-    where = staticmethod(_operation("where({0}, {1}, {2})"))
-    maximum = staticmethod(_operation("maximum({0}, {1})"))
-    minimum = staticmethod(_operation("minimum({0}, {1})"))
+    def call(*operands: Any) -> Any:
+        return (write if any(isinstance(operand, Traced) for operand in operands) else function)(*operands)
+
+    return staticmethod(call)
+
+
+class Elementary:
+    """The law's `xp` while it is traced."""
+
+    where = _call("where")
+    maximum = _call("maximum")
+    minimum = _call("minimum")
 
 
 class Program(NamedTuple):
@@ -86,7 +105,8 @@ def trace(function: Callable[..., Tree], arguments: Tree, text: Callable[[int, A
     """
     lines: dict[str, str] = {}
     numbers = (
-        None if number is None else Traced(text(place, number), lines) for place, number in enumerate(leaves(arguments))
+        None if number is None else Traced(text(place, number), lines, np.asarray(number).dtype == np.bool_)
+        for place, number in enumerate(leaves(arguments))
     )
     result = function(*like(arguments, numbers))
     return Program([f"{name} = {expression}" for expression, name in lines.items()], result)
@@ -152,7 +172,7 @@ def defined(signature: str, body: list[str], scope: dict[str, Any]) -> Callable[
     """The function of that signature and body, seeing what is in scope."""
     function = _compiled_text("\n    ".join([f"def {signature}:", *body]))
     made: dict[str, Any] = {}
-    exec(function, scope, made)
+    exec(function, {"inf": math.inf, "nan": math.nan, **scope}, made)
     (defined_function,) = made.values()
     return defined_function  # type: ignore[no-any-return]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mm_env import market
 from mm_env.action import Actions, action_space, decisions
-from mm_env.compiled import Loop, numba_installed
+from mm_env.compiled import Loop, numba_works
 from mm_env.env import check_render_mode, reward_function
 from mm_env.episodes import report
 from mm_env.lanes import Lanes
@@ -26,8 +26,8 @@ from mm_env.traced import Elementary
 
 Flags = NDArray[np.bool_]
 
-_PLAIN = (float, bool)  # one value for all lanes
-_WORTH_COMPILING = 1024  # lanes: fewer do not repay the seconds
+_PLAIN = (float, bool)  # types of what is one value for all lanes
+_WORTH_COMPILING = 10_000_000  # requests
 
 _OF_THE_BOOK = frozenset(
     {"inventory", "price", "equity", "unrealized_pnl", "cumulative_hedge", "order"}
@@ -44,8 +44,8 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
     * `autoreset_mode`: what happens after an episode's last step. `NEXT_STEP` (default): the next `step` ignores the
       lane's action and resets it. `SAME_STEP`: the lane is reset at once; `info["final_obs"]` and
       `info["final_info"]` hold how it ended. `DISABLED`: call `reset(options={"reset_mask": mask})`.
-    * `compiled`: run the law as machine code, which gives the same numbers bit for bit and takes seconds to compile.
-      Default: from 1,024 lanes on, where Numba is installed (`pip install 'mm_env[fast]'`).
+    * `compiled`: run the law as machine code: the same numbers bit for bit, and seconds to compile. Default: where
+      Numba is installed (`pip install 'mm_env[fast]'`), once it has answered ten million requests, to repay them.
     """
 
     metadata: dict[str, Any] = {
@@ -73,18 +73,19 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         self.params = self._checked_params(market_params)
         if tape is not None:
             check_tape(tape, self.params)
-        self.reward_function = reward_function(reward, tape)
+        self._reward = reward_function(reward, tape)
         self.observation_names = observation_names(self.params)
         self.single_observation_space = observation_space(self.params, largest_size(tape))
         self.single_action_space = action_space(self.params)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        if compiled is None:
-            compiled = self.num_envs >= _WORTH_COMPILING and numba_installed()
-        play = partial(market.rewarded_step, reward=self.reward_function, params=self.params)
-        look = partial(shown, params=self.params)
-        self._play = Loop(partial(play, xp=Elementary), self.num_envs) if compiled else play
-        self._look = Loop(look, self.num_envs, np.float32) if compiled else None
+        if compiled not in (None, True, False):
+            raise ValueError(f"compiled must be True, False or None, got {compiled!r}")
+        self._unanswered = None if compiled is False else _WORTH_COMPILING  # requests until it is compiled
+        self._play: Any = partial(market.rewarded_step, reward=self._reward, params=self.params)
+        self._look: Loop | None = None
+        if compiled:
+            self._compile()
         self._tape = tape
         self._markets = self.num_envs  # each with a seed of its own
         self._lanes: Lanes | None = None
@@ -171,6 +172,17 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         """Begin the next episode in the lanes of the mask."""
         lanes.next_episode(which)
         self._book = market.reopened(which, self._book, self.params)
+        if self._unanswered is not None:
+            self._unanswered -= int(which.sum()) * self.params.num_trades
+            if self._unanswered < 0 and numba_works():
+                self._compile()
+
+    def _compile(self) -> None:
+        """Run the law as machine code from now on."""
+        play = partial(market.rewarded_step, reward=self._reward, params=self.params, xp=Elementary)
+        self._play = Loop(play, self.num_envs)
+        self._look = Loop(partial(shown, params=self.params), self.num_envs, np.float32)
+        self._unanswered = None
 
     def _restart(self, lanes: Lanes, which: Flags, info: dict[str, Any]) -> dict[str, Any]:
         """Begin the next episode in the lanes of the mask; return `info` with nothing to report of them."""
@@ -184,7 +196,8 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         self._request = lanes.request()
         if self._look is None or self._request is NOBODY:
             return observe(self._book, self._request, left, self.params)
-        return self._look.rows(self._book, self._request, left).T
+        columns: Observations = self._look(self._book, self._request, left)
+        return columns.T
 
     def _info(self, values: dict[str, Any], which: Flags) -> dict[str, Any]:
         """`values` as arrays, each with its mask of lanes; what the next step needs again is read-only."""

@@ -1,15 +1,16 @@
 import gc
 import pickle
+import sys
 from copy import deepcopy
 from functools import partial
 
-import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, Tape, compiled, market
+from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, Tape, compiled, market, market_params, scalar, vector_env
 from mm_env.market import REWARDS, Book, Decision, Move
 from mm_env.observation import NOBODY, observe, shown
 from mm_env.traced import Elementary, Line, leaves, trace
@@ -34,13 +35,16 @@ def test_a_line_is_the_law(params, seed, reward, level, units):
     requests, moves = tape.episode(0, params)
     decision = Decision(params.spread, float(level), units)
     for left, (request, move) in enumerate(zip(requests, moves, strict=True)):
-        seen = np.array([look(book, request, left)], np.float32)
-        np.testing.assert_array_equal(seen, observe(book, request, np.array([left]), params))
-        step, earned = market.rewarded_step(book, request, decision, move, REWARDS[reward], params)
+        assert_same_bits(
+            np.array([look(book, request, left)], np.float32), observe(book, request, np.array([left]), params)
+        )
+        step, earned = market.rewarded_step(book, request, decision, move, REWARDS[reward], params, scalar)
         played, got = line(book, request, decision, move)
         assert type(played) is market.Step
         assert type(played.book) is Book
-        assert (played, got) == (step, earned)
+        for mine, its in zip(leaves((played, got)), leaves((step, earned)), strict=True):
+            assert type(mine) is type(its)
+            assert_same_bits(np.array(mine), np.array(its))
         book = played.book
 
 
@@ -49,6 +53,26 @@ def test_a_branch_on_data_is_refused():
         trace(lambda book: book.inventory if book.inventory else 0.0, (BOOK,))
     with pytest.raises(TypeError):
         trace(lambda book: (float(book.inventory),), (BOOK,))
+
+
+def test_what_a_trace_cannot_hold_is_refused():
+    with pytest.raises(TypeError):
+        trace(lambda book: (np.sign(book.inventory),), (BOOK,))
+    with pytest.raises(TypeError):
+        trace(lambda book: (book.inventory**2,), (BOOK,))
+
+
+def test_constants_are_kept():
+    line = Line(
+        lambda book: (
+            book.mid * float("inf"),
+            -(book.mid - -0.5),
+            Elementary.maximum(1.0, 2.0),
+            True & (book.mid > 0),
+            Elementary.where(book.cash > 5, np.float32(0.1), -np.inf),
+        )
+    )
+    assert line(BOOK) == (np.inf, -100.5, 2.0, True, -np.inf)
 
 
 def test_a_trace_reads_only_what_it_needs():
@@ -78,21 +102,30 @@ class TestLoop:
     @pytest.mark.parametrize(("name", "reward"), [*((name, "realised") for name in IDS), (IDS[-1], "expected")])
     def test_lanes_are_the_same_bit_for_bit(self, name, reward):
         """Together, and apart after a mask, over some episodes."""
-        arguments = {"num_trades": 5, "autoreset_mode": gym.vector.AutoresetMode.DISABLED, "reward": reward}
-        ours, theirs = (
-            gym.make_vec(name, 3, vectorization_mode="vector_entry_point", compiled=compiled, **arguments)
-            for compiled in (True, False)
-        )
-        ours.action_space.seed(1)
-        assert_alike(ours.reset(seed=4), theirs.reset(seed=4))
+        ours, theirs = twins(market_params(name, num_trades=5), AutoresetMode.DISABLED, reward=reward)
         for trade in range(12):
-            actions = ours.action_space.sample()
-            got = ours.step(actions)
-            assert_alike(got, theirs.step(actions))
+            got = assert_steps_alike(ours, theirs)
             ended = got[2] if trade != 2 else np.array([True, False, False])
             if ended.any():
                 options = {"reset_mask": ended}
                 assert_alike(ours.reset(options=options), theirs.reset(options=options))
+
+    @given(
+        params=market_parameters(max_trades=4),
+        mode=st.sampled_from([AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]),
+        changes=st.sampled_from([{}, {"hedge_action": "units"}, {"continuous": True}]),
+    )
+    @settings(max_examples=6, deadline=None)
+    def test_so_they_are_in_any_market(self, params, mode, changes):
+        ours, theirs = twins(params.replace(**changes), mode)
+        for _ in range(10):
+            assert_steps_alike(ours, theirs)
+
+    def test_so_they_are_on_a_recorded_tape(self):
+        tape = Tape.replay(sides=[[1, 0, -1]], price_moves=[[0.5, -0.0, 1.0]], sizes=[[1, 1, 2]])
+        ours, theirs = twins(MarketParams(num_trades=3), AutoresetMode.NEXT_STEP, tape=tape)
+        for _ in range(9):
+            assert_steps_alike(ours, theirs)
 
     def test_results_are_of_their_own_memory(self):
         """What a step returned stays as it was when others follow, and when it alone is kept."""
@@ -137,15 +170,67 @@ class TestLoop:
             for a, b in zip(leaves(loop(book, NOBODY, decision, move)), leaves(expected), strict=True):
                 np.testing.assert_array_equal(a, np.broadcast_to(b, 2))
 
+    def test_a_flag_is_a_column_of_a_table_and_a_flag_of_a_tree(self):
+        book = Book(*(np.full(2, number) for number in BOOK[:-1]))
+        is_long = partial(lambda book, request: (book.inventory > 0, book.mid, request.informed))
+        request = NOBODY._replace(informed=np.array([True, False]))
+        np.testing.assert_array_equal(
+            compiled.Loop(is_long, 2, np.float32)(book, request), [[1, 1], [100, 100], [1, 0]]
+        )
+        long, _, informed = compiled.Loop(is_long, 2)(book, request)
+        assert long.dtype == informed.dtype == np.bool_
 
-def test_few_lanes_are_not_compiled_and_numba_is_not_needed(monkeypatch):
-    assert not isinstance(HedgingVectorEnv(1023)._play, compiled.Loop)
-    monkeypatch.setattr(compiled, "find_spec", lambda name: None)
-    many = HedgingVectorEnv(1024)
-    assert not isinstance(many._play, compiled.Loop)
-    many.reset(seed=0)
+    def test_arrays_of_another_length_are_refused(self):
+        loop = compiled.Loop(partial(lambda book: (book.mid + 1.0,)), 5)
+        with pytest.raises(ValueError, match=r"must have shape \(5,\), got \(2,\)"):
+            loop(Book(*(np.full(2, number) for number in BOOK[:-1])))
+
+    def test_it_begins_when_it_pays(self, monkeypatch):
+        monkeypatch.setattr(vector_env, "_WORTH_COMPILING", 20)
+        env = HedgingVectorEnv(2, num_trades=5)
+        never = HedgingVectorEnv(2, num_trades=5, compiled=False)
+        assert_alike(env.reset(seed=0), never.reset(seed=0))
+        for trade in range(18):
+            assert isinstance(env._play, compiled.Loop) is (trade >= 12)  # the third episode
+            assert_steps_alike(env, never)
+        assert not isinstance(never._play, compiled.Loop)
+
+
+@pytest.mark.parametrize("value", ["no", 2, 0.5])
+def test_compiled_is_yes_or_no(value):
+    with pytest.raises(ValueError, match="compiled must be True, False or None"):
+        HedgingVectorEnv(2, compiled=value)
+
+
+def test_numba_is_not_needed(monkeypatch):
+    """Neither if it is missing, nor if it does not go with the NumPy that is installed."""
+    compiled.numba_works.cache_clear()
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr(vector_env, "_WORTH_COMPILING", 0)
+    env = HedgingVectorEnv(2)
+    env.reset(seed=0)
+    assert not isinstance(env._play, compiled.Loop)
     with pytest.raises(ImportError, match=r"compiled=True needs Numba: pip install 'mm_env\[fast\]'"):
         HedgingVectorEnv(2, compiled=True)
+    compiled.numba_works.cache_clear()
+
+
+def twins(params, mode, **arguments):
+    """A compiled vector environment and one that is not, reset alike."""
+    ours, theirs = (
+        HedgingVectorEnv(3, autoreset_mode=mode, compiled=compiled, **arguments, **params.to_dict())
+        for compiled in (True, False)
+    )
+    ours.action_space.seed(1)
+    assert_alike(ours.reset(seed=4), theirs.reset(seed=4))
+    return ours, theirs
+
+
+def assert_steps_alike(ours, theirs):
+    actions = ours.action_space.sample()
+    got = ours.step(actions)
+    assert_alike(got, theirs.step(actions))
+    return got
 
 
 def assert_alike(a, b):
@@ -155,5 +240,11 @@ def assert_alike(a, b):
             assert list(x) == list(y)
             assert_alike(x.values(), y.values())
         else:
-            assert x.dtype == y.dtype
-            np.testing.assert_array_equal(x, y)
+            assert_same_bits(x, y)
+
+
+def assert_same_bits(a, b):
+    """0 and -0 differ, and nan is nan."""
+    assert a.dtype == b.dtype
+    assert a.shape == b.shape
+    assert a.tobytes() == b.tobytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,8 @@ def train_dealers(
 
     from train.one_thread import one_thread
 
-    with ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR"), one_thread():
+    quiet = {"num_cpus": 1, "include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    with nullcontext() if ray.is_initialized() else ray.init(**quiet), one_thread():
         algorithm = dealers_config(params, iterations, seed).build_algo()
         for _ in range(iterations):
             algorithm.train()
