@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +65,7 @@ def shape(noise: Noise, params: MarketParams) -> Channels:
     channels = Channels(side, change, expected, size, tier, last_side, regime, deviation, reservation, stale, informed)
     if noise.preference is not None:
         channels = channels._replace(preference=noise.preference)
-    return channels.map(lambda channel: np.moveaxis(channel, 0, -1))
+    return channels.map(lambda channel: channel.transpose(*range(1, channel.ndim), 0))
 
 
 def outcomes(params: MarketParams) -> Outcomes:
@@ -126,14 +127,17 @@ def acceptance(request: Request, distance: Number, params: MarketParams) -> Valu
     return np.where(np.asarray(request.side) == 0, 0.0, picked)
 
 
+@lru_cache(maxsize=256)
 def kinds(params: MarketParams) -> tuple[Values, NDArray[np.uint8], Values]:
-    """Probability, tier and size of every kind of request; shape (kinds,)."""
+    """Probability, tier and size of every kind of request; shape (kinds,), read-only."""
     weights = np.array([tier.weight for tier in params.tiers])
     probability = np.concatenate(
         [share * tier.size_probabilities for share, tier in zip(weights / weights.sum(), params.tiers, strict=True)]
     )
     tiers = np.repeat(np.arange(len(params.tiers), dtype=np.uint8), [len(tier.sizes) for tier in params.tiers])
     sizes = np.concatenate([np.array(tier.sizes, dtype=np.float64) for tier in params.tiers])
+    for column in (probability, tiers, sizes):
+        column.setflags(write=False)
     return probability, tiers, sizes
 
 
@@ -247,9 +251,14 @@ def carry_forward(side: NDArray[Any], own: NDArray[np.bool_]) -> Sides:
     return np.where(latest < 0, 0, np.take_along_axis(side, np.maximum(latest, 0), axis=1)).astype(np.int8)
 
 
-def _kinds(uniform: NDArray[np.float32], params: MarketParams) -> NDArray[np.intp]:
+def _kinds(uniform: NDArray[np.float32], params: MarketParams) -> NDArray[np.unsignedinteger[Any]]:
+    """The kind of each request: how many cumulated probabilities its uniform number reaches."""
     probability, _, _ = kinds(params)
-    return np.minimum(np.searchsorted(probability.cumsum(), uniform, side="right"), len(probability) - 1)
+    kind = np.zeros(uniform.shape, np.min_scalar_type(len(probability)))
+    for reached in probability.cumsum()[:-1]:
+        least = np.float32(reached)  # rounded up, single numbers compare as double ones would, several times faster
+        kind += uniform >= (least if least >= reached else np.nextafter(least, np.float32(2)))
+    return kind
 
 
 def _reservations(
@@ -257,8 +266,9 @@ def _reservations(
 ) -> Any:
     if uniform is None:
         return None if came is None else np.where(came, np.inf, -np.inf)
-    accepted = [kind.reservation(1.0 - uniform, params.spread) for kind in params.tiers]
-    picked = np.choose(tier, accepted)
+    picked, *others = (kind.reservation(1.0 - uniform, params.spread) for kind in params.tiers)
+    for index, accepted in enumerate(others, start=1):
+        np.copyto(picked, accepted, where=tier == index)
     return picked if came is None else np.where(came, picked, -np.inf)
 
 

@@ -107,5 +107,5 @@ class Lanes:
         where: Any = slice(lanes[0], lanes[-1] + 1) if neighbours else lanes
         for channel, new in zip(self._channels, drawn.channels, strict=True):
             if isinstance(channel, np.ndarray):
-                columns = np.moveaxis(new, -1, 0).reshape(len(lanes), block, *new.shape[:-1])
-                channel[..., where] = np.moveaxis(columns, 0, -1)
+                rows = new.transpose(-1, *range(new.ndim - 1)).reshape(len(lanes), block, *new.shape[:-1])
+                channel[..., where] = rows.transpose(*range(1, rows.ndim), 0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mm_env.params import MarketParams
 
 _JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^128 / golden ratio, odd
+_EIGHT_BYTES = np.dtype("<u8")
 
 
 class Noise(NamedTuple):
@@ -75,9 +76,12 @@ class Stream:
         self._bits.state = self._origin
         self._bits.advance(block * _JUMP % 2**128)
         self._generator.standard_normal(out=noise.move[rows], dtype=np.float32)
-        sides = noise.side[rows]
-        words = self._bits.random_raw(-(-sides.size // 8)).astype("<u8", copy=False)
-        sides[...] = words.view(np.uint8)[: sides.size].reshape(sides.shape)
+        sides = noise.side[rows].reshape(-1)
+        words = self._bits.random_raw(-(-sides.size // 8))
+        if sides.size % 8:
+            sides[:] = words.astype(_EIGHT_BYTES, copy=False).view(np.uint8)[: sides.size]
+        else:
+            sides.view(_EIGHT_BYTES)[:] = words
         for uniform in noise.uniforms.values():
             self._generator.random(out=uniform[rows], dtype=np.float32)
         if noise.jump is not None:
