@@ -14,7 +14,7 @@ from mm_env.params import MarketParams
 class Channels(NamedTuple):
     """What happens at each step: arrays with any axes, one of them time, or one value where it is always that."""
 
-    side: Number  # +1 the client buys, -1 sells, 0 nobody came
+    side: Number  # +1 the client buys, -1 sells, 0 nobody came; a drawn one takes a byte
     change: Number  # price move, price units
     expected: Number = 0.0  # E[change | what the dealer can know], price units
     size: Number | None = None  # units of the request; None: one
@@ -36,14 +36,13 @@ class Channels(NamedTuple):
         return self.map(lambda channel: channel[index])
 
     def request(self) -> Request:
-        """The request that the channels make; sides as floats."""
-        side = as_float(self.side)
-        wanted = side if self.size is None else side * self.size
+        """The request that the channels make."""
+        wanted = self.side if self.size is None else self.side * self.size
         return Request(
-            side,
+            self.side,
             wanted,
             self.tier,
-            as_float(self.last_side),
+            self.last_side,
             self.regime,
             self.deviation,
             reservation=self.reservation,
@@ -63,8 +62,3 @@ class Channels(NamedTuple):
 def of_regime(values: tuple[float, ...], regime: Number) -> Number:
     """The value of each regime asked for."""
     return np.take(values, regime) if isinstance(regime, np.ndarray) else values[regime]
-
-
-def as_float(side: Number) -> Number:
-    """Sides are kept in a byte each; the law computes with floats."""
-    return side.astype(np.float64) if isinstance(side, np.ndarray) else side
