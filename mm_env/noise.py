@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from mm_env.params import MarketParams
 
 _JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^128 / golden ratio, odd
+_MULTIPLIER = 0xDA942042E4DD58B5  # of PCG64DXSM: a step takes its state to multiplier * state + inc, modulo the period
+_PERIOD = 2**128
 _EIGHT_BYTES = np.dtype("<u8")
 
 
@@ -59,22 +62,24 @@ def _uniforms(params: MarketParams) -> Iterator[str]:
     return (name for name, is_needed in needed.items() if is_needed)
 
 
-class Stream:
-    """The random numbers of one seed. Block b is drawn by `PCG64DXSM(seed).jumped(b)`."""
+class Streams:
+    """The random numbers of several seeds. Block b of a seed is drawn by `PCG64DXSM(seed).jumped(b)`.
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._bits = np.random.PCG64DXSM(seed)
-        self._origin = self._bits.state
+    One generator, that stays in the processor's cache, serves all seeds: it is set to where a block begins.
+    """
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self._seeds = list(seeds)
+        self._origins: list[Any] = [np.random.PCG64DXSM(seed).state["state"] for seed in self._seeds]
+        self._bits = np.random.PCG64DXSM(0)
         self._generator = np.random.Generator(self._bits)
 
     def __reduce__(self) -> Any:
-        return Stream, (self._seed,)  # a block is reached from its seed; copies of the two objects may part
+        return Streams, (self._seeds,)  # a block is reached from its seed; copies of the generator's parts may part
 
-    def fill(self, block: int, noise: Noise, rows: slice) -> None:
-        """Write block number `block` into `rows` of the noise."""
-        self._bits.state = self._origin
-        self._bits.advance(block * _JUMP % 2**128)
+    def fill(self, seed: int, block: int, noise: Noise, rows: slice) -> None:
+        """Write block number `block` of seed number `seed` into `rows` of the noise."""
+        self._bits.state = _jumped(self._origins[seed], block)
         self._generator.standard_normal(out=noise.move[rows], dtype=np.float32)
         sides = noise.side[rows].reshape(-1)
         words = self._bits.random_raw(-(-sides.size // 8))
@@ -90,3 +95,27 @@ class Stream:
             self._generator.random(out=noise.preference[rows], dtype=np.float32)
         if noise.view is not None:
             self._generator.standard_normal(out=noise.view[rows], dtype=np.float32)
+
+
+def _jumped(origin: Mapping[str, int], block: int) -> Any:
+    """The state of `PCG64DXSM.jumped(block)`, an order of magnitude faster."""
+    factor, summand = _leap(block * _JUMP % _PERIOD)
+    state = (factor * origin["state"] + summand * origin["inc"]) % _PERIOD
+    return {
+        "bit_generator": "PCG64DXSM",
+        "state": {"state": state, "inc": origin["inc"]},
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
+
+
+@lru_cache(maxsize=1024)
+def _leap(steps: int) -> tuple[int, int]:
+    """After so many steps of the generator its state is the first times what it was, plus the second times `inc`."""
+    factor, summand, step, shift = 1, 0, _MULTIPLIER, 1
+    while steps:
+        if steps % 2:
+            factor, summand = factor * step % _PERIOD, (summand * step + shift) % _PERIOD
+        step, shift = step * step % _PERIOD, (shift * step + shift) % _PERIOD
+        steps //= 2
+    return factor, summand

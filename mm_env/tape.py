@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from mm_env.channels import Channels
 from mm_env.flow import carry_forward, shape
 from mm_env.market import Move, Request
-from mm_env.noise import Noise, Stream
+from mm_env.noise import Noise, Streams
 from mm_env.params import MarketParams
 from mm_env.recording import read_table, recorded, require, split_episodes
 
@@ -204,7 +204,7 @@ class Worlds:
         self._replay = replay
         self._seeds = list(seeds)
         self.block = max(1, _BLOCK_TRADES // params.num_trades) if replay is None else 1
-        self._streams = [] if replay is not None else [Stream(seed) for seed in seeds]
+        self._streams = Streams([] if replay is not None else seeds)
         self._noise: Noise | None = None
 
     def draw(self, lanes: Sequence[int], numbers: Sequence[int]) -> Tape:
@@ -218,7 +218,7 @@ class Worlds:
             return self._replay.columns(rows.astype(np.int64))
         noise = self._noise = Noise.sized(self._params, self.block * len(lanes), self._noise)
         for i, (lane, number) in enumerate(zip(lanes, numbers, strict=True)):
-            self._streams[lane].fill(number, noise, slice(i * self.block, (i + 1) * self.block))
+            self._streams.fill(lane, number, noise, slice(i * self.block, (i + 1) * self.block))
         return Tape(shape(noise, self._params), drawn_in=self._params)
 
 
