@@ -104,9 +104,14 @@ def decisions(actions: Any, lanes: int, params: MarketParams) -> Decision:
     if params.continuous:
         return _decode_continuous(_check_box(actions, (lanes, len(sizes))), params)
     if len(sizes) == 1:
-        return decision(_hedge_levels(params).take(_check_indices(actions, (lanes,), sizes[0])), params.spread, params)
+        return decision(_units(_check_indices(actions, (lanes,), sizes[0]), params), params.spread, params)
     checked = _check_indices(actions, (lanes, 2), np.array(sizes))
-    return decision(_hedge_levels(params)[checked[:, 0]], _quote_levels(params)[checked[:, 1]], params)
+    return decision(_units(checked[:, 0], params), _quote_levels(params)[checked[:, 1]], params)
+
+
+def _units(index: NDArray[np.int64], params: MarketParams) -> NDArray[Any]:
+    """The hedge levels of these numbers: where every whole number is a level, they themselves."""
+    return index if params.hedge_levels is None else _hedge_levels(params).take(index)
 
 
 def decision(level: Number, distance: Number, params: MarketParams) -> Decision:
