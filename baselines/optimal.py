@@ -288,8 +288,7 @@ def best_rule(params: MarketParams) -> Rule:
     if params.hedge_action == "units" and not params.accepts_any:
         raise UnsolvableError(
             "hedge_action='units' with clients who may refuse: the units that are right after a trade are not "
-            "without it, "
-            "so that no fixed threshold can be kept to"
+            "without it, so that no fixed threshold can be kept to"
         )
     levels, distances = hedge_levels(params.replace(hedge_action="threshold")), quote_levels(params)
     Game(params).check_size(len(levels))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,7 +89,7 @@ class Loop:
 def numba_works() -> bool:
     """Whether loops can be compiled: Numba is there, and goes with the NumPy that is."""
     try:
-        import numba  # noqa: F401
+        import_module("numba")
     except ImportError:
         return False
     return True

@@ -82,11 +82,8 @@ class Streams:
         self._bits.state = _jumped(self._origins[seed], block)
         self._generator.standard_normal(out=noise.move[rows], dtype=np.float32)
         sides = noise.side[rows].reshape(-1)
-        words = self._bits.random_raw(-(-sides.size // 8))
-        if sides.size % 8:
-            sides[:] = words.astype(_EIGHT_BYTES, copy=False).view(np.uint8)[: sides.size]
-        else:
-            sides.view(_EIGHT_BYTES)[:] = words
+        words = self._bits.random_raw(-(-sides.size // 8)).astype(_EIGHT_BYTES, copy=False)
+        sides[:] = words.view(np.uint8)[: sides.size]
         for uniform in noise.uniforms.values():
             self._generator.random(out=uniform[rows], dtype=np.float32)
         if noise.jump is not None:

@@ -170,15 +170,14 @@ def built(tree: Tree, texts: Iterator[str], types: dict[str, type]) -> str:
 
 def defined(signature: str, body: list[str], scope: dict[str, Any]) -> Callable[..., Any]:
     """The function of that signature and body, seeing what is in scope."""
-    function = _compiled_text("\n    ".join([f"def {signature}:", *body]))
-    made: dict[str, Any] = {}
-    exec(function, {"inf": math.inf, "nan": math.nan, **scope}, made)
-    (defined_function,) = made.values()
-    return defined_function  # type: ignore[no-any-return]
+    made: dict[str, Callable[..., Any]] = {}
+    exec(_code("\n    ".join([f"def {signature}:", *body])), {"inf": math.inf, "nan": math.nan, **scope}, made)
+    (function,) = made.values()
+    return function
 
 
 @lru_cache(maxsize=256)
-def _compiled_text(source: str) -> Any:
+def _code(source: str) -> Any:
     return compile(source, "<traced>", "exec")
 
 
