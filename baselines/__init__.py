@@ -1,10 +1,10 @@
 """Rules that need no learning, the exact optimum, and the figures to compare them by."""
 
-from baselines.comparison import Comparison, compare, gap_ends
-from baselines.optimal import Solution, best_rule, policy_value, solve, threshold_values
-from baselines.policy import POLICIES, Policy, make_policy
-from baselines.scores import SCORES, Estimate, Totals, share_of_gap
-from baselines.threshold import ThresholdPolicy
+from baselines.evaluation.comparison import Comparison, compare, gap_ends
+from baselines.evaluation.scores import SCORES, Estimate, Totals, share_of_gap
+from baselines.policies.registry import POLICIES, Policy, make_policy
+from baselines.policies.threshold import ThresholdPolicy
+from baselines.solver.optimum import Solution, best_rule, policy_value, solve, threshold_values
 
 __all__ = [
     "POLICIES",

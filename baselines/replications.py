@@ -10,22 +10,22 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import expm
 
-from baselines.closed_form import end_values, generator
-from baselines.demand import exponential_demand
-from baselines.figure import HEADER, STANDARD_ERRORS, Figure
-from baselines.optimal import Solution, policy_value, solve
-from baselines.quoting import AvellanedaStoikov, CarteaJaimungal, QuotingPolicy
-from baselines.scores import Estimate, Totals, mean, objective, standard_deviation
-from baselines.threshold import ThresholdPolicy
-from mm_env.action import PolicyFunction
-from mm_env.channels import Channels
-from mm_env.client_tier import ClientTier
-from mm_env.market import Request, opening
-from mm_env.markets import market_params
-from mm_env.observation import View
-from mm_env.params import MarketParams
+from baselines.evaluation.scores import Estimate, Totals, mean, objective, standard_deviation
+from baselines.policies.closed_form import end_values, generator
+from baselines.policies.demand import exponential_demand
+from baselines.policies.quoting import AvellanedaStoikov, CarteaJaimungal, QuotingPolicy
+from baselines.policies.threshold import ThresholdPolicy
+from baselines.reference_check import HEADER, STANDARD_ERRORS, ReferenceCheck
+from baselines.solver.optimum import Solution, policy_value, solve
+from mm_env.envs.action import PolicyFunction
+from mm_env.envs.observation import DecodedObservation
+from mm_env.market.client_tier import ClientTier
+from mm_env.market.dynamics import Request, initial_book
+from mm_env.market.market_paths import MarketPaths
+from mm_env.market.params import MarketParams
+from mm_env.market.tape import Tape
+from mm_env.registration import market_params
 from mm_env.rollout import play_blocks, play_tape
-from mm_env.tape import Tape
 
 _AS_STEPS = 200
 _AS_SAMPLE = 1000  # simulations in the paper
@@ -37,7 +37,7 @@ _CJ_VALUE = 68.25583476
 _CJ_STEPS = 560
 _BLOCK = 500  # episodes played side by side
 
-Part = Callable[[int, int], list[Figure]]  # from episodes and seed
+Part = Callable[[int, int], list[ReferenceCheck]]  # from episodes and seed
 
 
 class Experiment(NamedTuple):
@@ -82,18 +82,20 @@ def avellaneda_stoikov_tape(params: MarketParams, episodes: int, seed: Sequence[
     change[1::2] = 2.0 * math.sqrt(dt) * generator.choice([-1.0, 1.0], (_AS_STEPS, episodes))
     side = np.empty(shape, np.int8)
     side[0::2], side[1::2] = 1, -1
-    return Tape(Channels(side, change, reservation=reservation))
+    return Tape(MarketPaths(side, change, reservation=reservation))
 
 
 def both_sides_spread(policy: QuotingPolicy) -> float:
     """The distance from bid to ask of a flat dealer, averaged over the episode; price units."""
     params = policy.params
     left = np.arange(1.0, params.num_trades + 1.0)
-    sides = (policy.distance(View(opening(params), left, Request(side, side))) for side in (1.0, -1.0))
+    sides = (
+        policy.distance(DecodedObservation(initial_book(params), left, Request(side, side))) for side in (1.0, -1.0)
+    )
     return float(sum(np.mean(distance) for distance in sides))
 
 
-def _avellaneda_stoikov(strategy: str, episodes: int, seed: int) -> list[Figure]:
+def _avellaneda_stoikov(strategy: str, episodes: int, seed: int) -> list[ReferenceCheck]:
     params = avellaneda_stoikov_params()
     rule = AvellanedaStoikov(params.inventory_limit, params)
     spread = both_sides_spread(rule)
@@ -113,16 +115,16 @@ def _avellaneda_stoikov(strategy: str, episodes: int, seed: int) -> list[Figure]
         "sd of the profit": standard_deviation(profit),
         "sd of the final inventory": standard_deviation(inventory),
     }
-    figures = [Figure(f"{strategy} strategy, average spread", published[0], spread, tolerance=0.005)]
+    figures = [ReferenceCheck(f"{strategy} strategy, average spread", published[0], spread, tolerance=0.005)]
     for (name, estimate), number in zip(estimates.items(), published[1:], strict=True):
         figures.append(_sampled(f"{strategy} strategy, {name}", number, estimate, _AS_SAMPLE))
     return figures
 
 
-def _sampled(name: str, reference: float, ours: Estimate, sample: int) -> Figure:
+def _sampled(name: str, reference: float, ours: Estimate, sample: int) -> ReferenceCheck:
     """A figure whose reference is that of a sample of so many: its standard error by the spread of ours."""
     error = ours.standard_error
-    return Figure(name, reference, ours.value, error, error * math.sqrt(len(ours.influence) / sample))
+    return ReferenceCheck(name, reference, ours.value, error, error * math.sqrt(len(ours.influence) / sample))
 
 
 def cartea_jaimungal_params(steps: int) -> MarketParams:
@@ -147,15 +149,15 @@ def cartea_jaimungal_params(steps: int) -> MarketParams:
     )
 
 
-def _closed_form(episodes: int, seed: int) -> list[Figure]:
+def _closed_form(episodes: int, seed: int) -> list[ReferenceCheck]:
     params = cartea_jaimungal_params(_CJ_STEPS)
     demand = exponential_demand(params)
     omega = expm(_CJ_STEPS * generator(params, demand)) @ np.exp(demand.decay * end_values(params))
     value = math.log(omega[params.inventory_limit]) / demand.decay
-    return [Figure("h(0, 0), closed form", _CJ_VALUE, value, tolerance=1e-6)]
+    return [ReferenceCheck("h(0, 0), closed form", _CJ_VALUE, value, tolerance=1e-6)]
 
 
-def _exact(episodes: int, seed: int) -> list[Figure]:
+def _exact(episodes: int, seed: int) -> list[ReferenceCheck]:
     """The exact value of the closed form's quotes in this law, extrapolated to a clock without steps.
 
     The error of a clock of n steps is a / n + O(1 / n^2): twice the value at 2 n less that at n is free of a.
@@ -165,17 +167,19 @@ def _exact(episodes: int, seed: int) -> list[Figure]:
         for params in map(cartea_jaimungal_params, (_CJ_STEPS // 2, _CJ_STEPS))
     )
     return [
-        Figure(f"exact value of its quotes, {_CJ_STEPS} steps", _CJ_VALUE, fine, tolerance=0.001),
-        Figure("exact value of its quotes, steps to 0", _CJ_VALUE, 2.0 * fine - coarse, tolerance=1e-5),
+        ReferenceCheck(f"exact value of its quotes, {_CJ_STEPS} steps", _CJ_VALUE, fine, tolerance=0.001),
+        ReferenceCheck("exact value of its quotes, steps to 0", _CJ_VALUE, 2.0 * fine - coarse, tolerance=1e-5),
     ]
 
 
-def _simulated(episodes: int, seed: int) -> list[Figure]:
+def _simulated(episodes: int, seed: int) -> list[ReferenceCheck]:
     params = cartea_jaimungal_params(_CJ_STEPS)
     policy = CarteaJaimungal(params.inventory_limit, params)
     estimate = objective(Totals.gather(play_blocks(policy, params, episodes, seed)))
     return [
-        Figure(f"value of its quotes played, {_CJ_STEPS} steps", _CJ_VALUE, estimate.value, estimate.standard_error)
+        ReferenceCheck(
+            f"value of its quotes played, {_CJ_STEPS} steps", _CJ_VALUE, estimate.value, estimate.standard_error
+        )
     ]
 
 
@@ -200,8 +204,8 @@ def desk_params(steps: int) -> MarketParams:
 
 def flat_spread(solution: Solution, tier: int) -> float:
     """Bid to ask for the smallest size at the start, flat: twice the best distance, price units."""
-    request = solution.game.scenes.request
-    scene = np.flatnonzero((request.wanted == 1.0) & (request.tier == tier))[0]
+    request = solution.mdp.law.request
+    scene = np.flatnonzero((request.signed_size == 1.0) & (request.tier == tier))[0]
     return 2.0 * float(solution.distances[0, solution.params.inventory_limit, scene])
 
 
@@ -219,16 +223,16 @@ def hedging_begins(solution: Solution) -> float:
     return float(np.interp(params.hedge_cost_per_unit, worth[pair], middle[pair]))
 
 
-def _desk(steps: int, half_width: Mapping[str, float], episodes: int, seed: int) -> list[Figure]:
+def _desk(steps: int, half_width: Mapping[str, float], episodes: int, seed: int) -> list[ReferenceCheck]:
     solution = solve(desk_params(steps))
     spreads = {"first": (0.55, flat_spread(solution, 0)), "second": (0.26, flat_spread(solution, 1))}
     figures = [
-        Figure(f"{steps:,} steps: spread for 1 M, {tier} tier, bp", *numbers, tolerance=0.02)
+        ReferenceCheck(f"{steps:,} steps: spread for 1 M, {tier} tier, bp", *numbers, tolerance=0.02)
         for tier, numbers in spreads.items()
     ]
     begins = hedging_begins(solution)
     for where, number in half_width.items():
-        figures.append(Figure(f"{steps:,} steps: no hedge below, M; {where}", number, begins, tolerance=0.5))
+        figures.append(ReferenceCheck(f"{steps:,} steps: no hedge below, M; {where}", number, begins, tolerance=0.5))
     return figures
 
 
@@ -275,7 +279,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 
 def replicate(
     names: Sequence[str], episodes: int, seed: int = 0, advance: Callable[[int], None] = lambda parts: None
-) -> dict[str, list[Figure]]:
+) -> dict[str, list[ReferenceCheck]]:
     """The figures of some experiments of `EXPERIMENTS`.
 
     Args:
@@ -296,7 +300,7 @@ def replicate(
     for name in names:
         if name not in EXPERIMENTS:
             raise ValueError(f"no experiment {name!r}; known: {', '.join(EXPERIMENTS)}")
-    found: dict[str, list[Figure]] = {name: [] for name in names}
+    found: dict[str, list[ReferenceCheck]] = {name: [] for name in names}
     for name in found:
         for part in EXPERIMENTS[name].parts:
             found[name] += part(episodes, seed)
@@ -304,7 +308,7 @@ def replicate(
     return found
 
 
-def page(found: Mapping[str, Sequence[Figure]], episodes: int, seed: int) -> str:
+def page(found: Mapping[str, Sequence[ReferenceCheck]], episodes: int, seed: int) -> str:
     """A page in Markdown of what `replicate` found."""
     lines = [
         "# Published experiments, replicated",

@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 
-from baselines import make_policy, scores
-from baselines.best_response import best_response, exploitability
-from baselines.league import league
-from baselines.scores import Estimate, Totals, objective, ratio
+from baselines import make_policy
+from baselines.evaluation import scores
+from baselines.evaluation.league import league
+from baselines.evaluation.scores import Estimate, Totals, objective, ratio
+from baselines.solver.best_response import best_response, exploitability
 from mm_env import DealersParams, Episodes, play_dealers
-from mm_env.console import plus_minus, print_json, print_table, progress_bar
-from mm_env.files import replacing
-from mm_env.floor import DEFAULTS
+from mm_env.atomic_write import replacing
+from mm_env.cli.console import plus_minus, print_json, print_table, progress_bar
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS
 
 RULES = ("threshold:3:0.03", "threshold:10:0.04")  # that a learner plays against: they quote always the same
 NUMBERS = (1, 2, 3, 5, 10)  # of dealers
@@ -37,7 +38,7 @@ class Question(NamedTuple):
 
 def market(number: int, **changes: Any) -> DealersParams:
     """The market of `mm_env/Dealers-v0` with so many dealers."""
-    return DealersParams.from_mapping({**DEFAULTS, "num_dealers": number, **changes})
+    return DealersParams.from_mapping({**DEALERS_DEFAULTS, "num_dealers": number, **changes})
 
 
 def learner(episodes: int, seeds: range, progress: Callable[[int], None]) -> list[list[str]]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import numpy as np
 
-from baselines import best_rule, make_policy, policy_value, scores, solve
+from baselines import best_rule, make_policy, policy_value, solve
+from baselines.evaluation import scores
 from mm_env import MARKETS, market_params
-from mm_env.console import plus_minus, print_json, print_table, progress_bar
+from mm_env.cli.console import plus_minus, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from train.ppo import Training

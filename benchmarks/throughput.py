@@ -17,9 +17,9 @@ import gymnasium as gym
 import numpy as np
 
 import mm_env
-from mm_env.compiled import numba_works
-from mm_env.console import print_json, print_table
-from mm_env.markets import VERSUS
+from mm_env.cli.console import print_json, print_table
+from mm_env.kernels.vector_kernel import numba_works
+from mm_env.registration import VERSUS
 
 OURS, PEER = "mm_env/Hedging-v0", "CartPole-v1"
 WITHOUT = "without Numba"

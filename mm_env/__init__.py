@@ -6,15 +6,15 @@ Importing it registers the markets with Gymnasium:
     >>> env = gym.make("mm_env/Hedging-v0", risk_aversion=0.02)
 """
 
-from mm_env.env import HedgingEnv
+from mm_env.envs.dealers_market import play_dealers
+from mm_env.envs.hedging_env import HedgingEnv
+from mm_env.envs.hedging_vector_env import HedgingVectorEnv
+from mm_env.envs.observation import observation_names
 from mm_env.episodes import Episodes
-from mm_env.floor import play_dealers
-from mm_env.markets import MARKETS, market_params, register_markets
-from mm_env.observation import observation_names
-from mm_env.params import DealersParams, MarketParams
+from mm_env.market.params import DealersParams, MarketParams
+from mm_env.market.tape import Tape
+from mm_env.registration import MARKETS, market_params, register_markets
 from mm_env.rollout import play, play_blocks
-from mm_env.tape import Tape
-from mm_env.vector_env import HedgingVectorEnv
 
 __all__ = [
     "MARKETS",

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env import market
-from mm_env.files import replacing
-from mm_env.market import Decision, Move, Request, Step
-from mm_env.params import MarketParams
+from mm_env.atomic_write import replacing
+from mm_env.market import dynamics
+from mm_env.market.dynamics import Decision, Move, Request, Step
+from mm_env.market.params import MarketParams
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ class Episodes:
     equity: Values
     unrealized_pnl: Values
     cumulative_hedge: Values
-    surprise: Values
+    unexpected_pnl: Values
 
     def __len__(self) -> int:
         """The number of episodes."""
@@ -140,53 +140,55 @@ def save_csv(blocks: Iterable[Episodes], path: str | Path) -> None:
             first += len(block)
 
 
-class Record(NamedTuple):
+class RecordedQuantity(NamedTuple):
     """One array of `Episodes`: what a step puts there; and, in markets where it does not vary, what it is."""
 
-    value: Callable[[Request, Decision, Step, Move, MarketParams], market.Number]
+    value: Callable[[Request, Decision, Step, Move, MarketParams], dynamics.Number]
     dtype: type = float
     varies: Callable[[MarketParams], bool] = lambda params: True
     constant: Callable[[MarketParams], float] = lambda params: 0
 
 
-RECORDED: Mapping[str, Record] = {
-    "request": Record(lambda request, decision, step, move, params: request.wanted),
-    "tier": Record(
+RECORDED: Mapping[str, RecordedQuantity] = {
+    "request": RecordedQuantity(lambda request, decision, step, move, params: request.signed_size),
+    "tier": RecordedQuantity(
         lambda request, decision, step, move, params: request.tier, int, lambda params: len(params.tiers) > 1
     ),
-    "informed": Record(
+    "informed": RecordedQuantity(
         lambda request, decision, step, move, params: request.informed,
         bool,
         lambda params: params.informed_fraction > 0,
     ),
-    "regime": Record(
+    "regime": RecordedQuantity(
         lambda request, decision, step, move, params: request.regime,
         int,
         lambda params: len(params.volatilities) > 1,
     ),
-    "distance": Record(
+    "distance": RecordedQuantity(
         lambda request, decision, step, move, params: decision.distance,
         float,
         lambda params: params.quote_levels > 1,
         lambda params: params.spread,
     ),
-    "inventory": Record(lambda request, decision, step, move, params: step.book.inventory),
-    "price": Record(lambda request, decision, step, move, params: step.book.mid),
-    "filled": Record(lambda request, decision, step, move, params: step.filled, bool),
-    "hedge": Record(lambda request, decision, step, move, params: step.hedge),
-    "order": Record(
+    "inventory": RecordedQuantity(lambda request, decision, step, move, params: step.book.inventory),
+    "price": RecordedQuantity(lambda request, decision, step, move, params: step.book.mid),
+    "filled": RecordedQuantity(lambda request, decision, step, move, params: step.filled, bool),
+    "hedge": RecordedQuantity(lambda request, decision, step, move, params: step.hedge),
+    "order": RecordedQuantity(
         lambda request, decision, step, move, params: step.order, varies=lambda params: params.hedge_latency > 0
     ),
-    "spread_pnl": Record(lambda request, decision, step, move, params: step.spread_pnl),
-    "hedge_cost": Record(lambda request, decision, step, move, params: step.hedge_cost),
-    "inventory_pnl": Record(lambda request, decision, step, move, params: step.inventory_pnl),
-    "risk_penalty": Record(lambda request, decision, step, move, params: step.risk_penalty),
-    "reward": Record(lambda request, decision, step, move, params: market.realised_reward(step, move, params)),
-    "equity": Record(lambda request, decision, step, move, params: step.book.equity),
-    "unrealized_pnl": Record(lambda request, decision, step, move, params: step.book.unrealized_pnl),
-    "cumulative_hedge": Record(lambda request, decision, step, move, params: step.book.cumulative_hedge),
-    "surprise": Record(
-        lambda request, decision, step, move, params: step.inventory_pnl - market.expected_pnl(step, move, params)
+    "spread_pnl": RecordedQuantity(lambda request, decision, step, move, params: step.spread_pnl),
+    "hedge_cost": RecordedQuantity(lambda request, decision, step, move, params: step.hedge_cost),
+    "inventory_pnl": RecordedQuantity(lambda request, decision, step, move, params: step.inventory_pnl),
+    "risk_penalty": RecordedQuantity(lambda request, decision, step, move, params: step.risk_penalty),
+    "reward": RecordedQuantity(
+        lambda request, decision, step, move, params: dynamics.realised_reward(step, move, params)
+    ),
+    "equity": RecordedQuantity(lambda request, decision, step, move, params: step.book.equity),
+    "unrealized_pnl": RecordedQuantity(lambda request, decision, step, move, params: step.book.unrealized_pnl),
+    "cumulative_hedge": RecordedQuantity(lambda request, decision, step, move, params: step.book.cumulative_hedge),
+    "unexpected_pnl": RecordedQuantity(
+        lambda request, decision, step, move, params: step.inventory_pnl - dynamics.expected_pnl(step, move, params)
     ),
 }
 
@@ -217,7 +219,7 @@ class Recorder:
         return Episodes(self._params, **{name: rows[name][: self._steps].T for name in RECORDED})
 
 
-def report(step: Step) -> dict[str, Any]:
+def step_info(step: Step) -> dict[str, Any]:
     """What `info` tells of a step: the named parts of the reward and the book at its end."""
     book, filled, hedge, order, spread_pnl, hedge_cost, inventory_pnl, risk_penalty = step
     inventory, _, price, equity, unrealized_pnl, cumulative_hedge, in_flight = book

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mm_env import market
-from mm_env.action import PolicyFunction, decisions
+from mm_env.envs.action import PolicyFunction, decode_actions
+from mm_env.envs.observation import observe
 from mm_env.episodes import Episodes, Recorder
-from mm_env.observation import observe
-from mm_env.params import MarketParams
-from mm_env.tape import Tape, check_tape
+from mm_env.market import dynamics
+from mm_env.market.params import MarketParams
+from mm_env.market.tape import Tape, check_tape
 
 _BLOCK_STEPS = 200_000  # steps played at once: about 25 MB of results, a few times the processor's cache
 
@@ -87,13 +87,13 @@ def _blocks(
 def play_tape(policy: PolicyFunction, params: MarketParams, tape: Tape) -> Episodes:
     """Play every episode of one tape side by side."""
     everyone = np.ones(tape.num_episodes, dtype=np.bool_)
-    book = market.reopened(everyone, market.opening(params), params)
+    book = dynamics.reset_where(everyone, dynamics.initial_book(params), params)
     recorder = Recorder(params, tape.num_episodes)
     for trade in range(params.num_trades):
         request, move = tape.request(trade), tape.move(trade, params)
         observations = observe(book, request, params.num_trades - trade, params)
-        decision = decisions(policy(observations), tape.num_episodes, params)
-        step = market.step(book, request, decision, move, params)
+        decision = decode_actions(policy(observations), tape.num_episodes, params)
+        step = dynamics.step(book, request, decision, move, params)
         recorder.record(request, decision, step, move)
         book = step.book
     return recorder.episodes()

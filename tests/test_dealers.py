@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselines import make_policy
-from baselines.simple import RandomPolicy
-from baselines.threshold import ThresholdPolicy
-from mm_env import DealersParams, MarketParams, market, play, play_dealers
-from mm_env.dealers_vector_env import DealersVectorEnv
-from mm_env.floor import DEFAULTS
-from mm_env.market import Decision, Request
+from baselines.policies.random_policy import RandomPolicy
+from baselines.policies.threshold import ThresholdPolicy
+from mm_env import DealersParams, MarketParams, play, play_dealers
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS
+from mm_env.envs.dealers_vector_env import DealersVectorEnv
+from mm_env.market import dynamics
+from mm_env.market.dynamics import Decision, Request
 from tests.markets import market_parameters
 
 pytest.importorskip("pettingzoo")
@@ -23,7 +24,7 @@ from pettingzoo.test import parallel_api_test, parallel_seed_test
 from pettingzoo.test.state_test import test_parallel_env as check_state
 from pettingzoo.test.state_test import test_state_space as check_state_space
 
-from mm_env.parallel_env import DealersEnv, parallel_env
+from mm_env.envs.dealers_env import DealersEnv, parallel_env
 
 HARD = {"view_noise": 0.02, "transparent": True, "hedge_latency": 1, "arrival_probability": 0.8}
 
@@ -139,13 +140,13 @@ def test_seats_do_not_matter():
     rng = np.random.default_rng(0)
     held, quotes, liking = rng.integers(-4, 5, (3, 500)), rng.integers(1, 3, (3, 500)) / 10, rng.random((3, 500))
     side = rng.choice([-1.0, 1.0], 500)
-    request = Request(side, side, stale=rng.normal(size=(3, 500)), reservation=rng.normal(1, 1, 500))
+    request = Request(side, side, mid_error=rng.normal(size=(3, 500)), reservation=rng.normal(1, 1, 500))
 
     def awarded(order):
-        book = market.opening(params)._replace(inventory=held[order].astype(float))
+        book = dynamics.initial_book(params)._replace(inventory=held[order].astype(float))
         decision = Decision(quotes[order], np.full((3, 500), 2.0), None)
-        asked = request._replace(stale=request.stale[order])
-        return market.award(book, asked, decision, liking[order], params).reservation > 0
+        asked = request._replace(mid_error=request.mid_error[order])
+        return dynamics.route_to_best_quote(book, asked, decision, liking[order], params).reservation > 0
 
     order = np.array([2, 0, 1])
     np.testing.assert_array_equal(awarded(order), awarded(np.arange(3))[order])
@@ -162,7 +163,7 @@ def test_equal_quotes_share_the_clients(number):
 
 
 def test_the_better_quote_wins_and_the_cap_passes_the_client_on():
-    params = DealersParams.from_mapping({**DEFAULTS, "num_dealers": 2, "inventory_limit": 1, "tiers": [{}]})
+    params = DealersParams.from_mapping({**DEALERS_DEFAULTS, "num_dealers": 2, "inventory_limit": 1, "tiers": [{}]})
     tight, wide = play_dealers([ThresholdPolicy(1, params, 0.02), ThresholdPolicy(0, params, 0.03)], params, 200)
     capped = np.abs(np.concatenate([np.zeros((200, 1)), tight.inventory[:, :-1]], axis=1) - tight.request) > 1
     np.testing.assert_array_equal(tight.filled, ~capped)
@@ -181,8 +182,8 @@ def test_the_winners_curse(noise):
 
 def test_equal_preferences_have_one_winner_all_the_same():
     params = DealersParams(num_dealers=3)
-    book = market.opening(params)._replace(inventory=np.zeros((3, 4)))
-    asked = market.award(book, Request(np.ones(4), np.ones(4)), Decision(0.05, 20.0, None), 0.0, params)
+    book = dynamics.initial_book(params)._replace(inventory=np.zeros((3, 4)))
+    asked = dynamics.route_to_best_quote(book, Request(np.ones(4), np.ones(4)), Decision(0.05, 20.0, None), 0.0, params)
     assert (asked.reservation > 0).sum(axis=0).tolist() == [1, 1, 1, 1]
 
 
@@ -247,7 +248,7 @@ def test_the_batch_is_the_parallel_environment(changes):
 
 
 def test_rivals_play_their_seats():
-    params = DealersParams.from_mapping({**DEFAULTS, "num_dealers": 3})
+    params = DealersParams.from_mapping({**DEALERS_DEFAULTS, "num_dealers": 3})
     rules = [make_policy(f"threshold:{k}", params) for k in (2, 5)]
     lanes = DealersVectorEnv(6, rivals=rules, num_dealers=3)
     mine = ThresholdPolicy(3, params, 0.03)

@@ -10,7 +10,7 @@ from gymnasium.utils.env_match import check_environments_match
 
 from baselines import POLICIES, make_policy
 from mm_env import HedgingEnv, MarketParams, Tape, market_params, play
-from mm_env.observation import OBSERVATIONS
+from mm_env.envs.observation import OBSERVATIONS
 from tests.markets import IDS
 
 pytestmark = pytest.mark.filterwarnings("error::UserWarning")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, chi2, norm
 
 from mm_env import MarketParams, Tape, market_params
-from mm_env.flow import acceptance, expected_move, outcomes
-from mm_env.market import Request
+from mm_env.market.dynamics import Request
+from mm_env.market.flow import acceptance, expected_move, transition_law
 from tests.markets import IDS, NOT_FINITE, market_parameters
 
 ROOT = math.sqrt(2 / math.pi)
@@ -58,7 +58,7 @@ def counts_agree(counts, probabilities):
 
 
 def assert_drawn_as_summed(params, seed, steps=40_000):
-    law = outcomes(params)
+    law = transition_law(params)
     assert law.start.sum() == pytest.approx(1.0)
     np.testing.assert_allclose(law.probability.sum(axis=1), 1.0)
     number = len(law.start)
@@ -102,7 +102,7 @@ def test_what_is_summed_is_what_is_drawn(params, seed):
 @pytest.mark.parametrize("name", NOT_FINITE)
 def test_what_is_not_finite_is_refused_by_name(name):
     with pytest.raises(ValueError, match=name):
-        outcomes(MarketParams.from_mapping({name: 1}))
+        transition_law(MarketParams.from_mapping({name: 1}))
 
 
 def draw(steps=200_000, seed=1, **changes):
@@ -126,9 +126,9 @@ def test_an_informed_side_moves_the_expected_price(fraction):
 def test_what_is_expected_is_what_comes_on_average(changes):
     """The price move less its expectation averages to zero, whatever is known: by side, the side before, the mid."""
     _, tape = draw(informed_fraction=0.2, jump_probability=0.1, **changes)
-    surprise = tape.change - tape.expected
+    unexpected_pnl = tape.change - tape.expected
     for known in (tape.side, tape.side * tape.last_side, tape.side * np.sign(tape.deviation), 1.0):
-        assert close(surprise * known, 0.0)
+        assert close(unexpected_pnl * known, 0.0)
 
 
 @pytest.mark.parametrize("persistence", [0.3, 0.9])
@@ -177,7 +177,7 @@ def test_regimes_are_a_markov_chain():
 def test_who_knows_that_the_price_stands_still_takes_either_side():
     params, tape = draw(price_volatility=0.0, jump_probability=0.1, informed_fraction=1.0)
     assert share_close((tape.side == 1).sum(), tape.side.size, 0.5)
-    assert close(tape.change[tape.side == 1], outcomes(params).expected[0])
+    assert close(tape.change[tape.side == 1], transition_law(params).expected[0])
 
 
 def test_jumps_add_variance():
@@ -198,7 +198,7 @@ def test_stale_quotes_lag_the_mid(latency):
     _, tape = draw(quote_latency=latency)
     mid = np.vstack([np.zeros(tape.change.shape[1]), tape.change.cumsum(axis=0)])[:-1]
     lagged = np.vstack([np.zeros((latency, mid.shape[1])), mid[:-latency]])
-    np.testing.assert_allclose(tape.stale, mid - lagged, atol=1e-9)
+    np.testing.assert_allclose(tape.mid_error, mid - lagged, atol=1e-9)
 
 
 def test_information_with_jumps_and_drift_by_quadrature():

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from baselines.simple import RandomPolicy
+from baselines.policies.random_policy import RandomPolicy
 from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, Tape, play
 
 HOSTILE = [

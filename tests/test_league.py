@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from baselines import make_policy
-from baselines.league import LEAGUE_SCORES, league
-from baselines.threshold import ThresholdPolicy
+from baselines.evaluation.league import LEAGUE_SCORES, league
+from baselines.policies.threshold import ThresholdPolicy
 from mm_env import DealersParams, play_dealers
-from mm_env.floor import DEFAULTS
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS
 
-PARAMS = DealersParams.from_mapping({**DEFAULTS, "num_dealers": 3, "num_trades": 50})
+PARAMS = DealersParams.from_mapping({**DEALERS_DEFAULTS, "num_dealers": 3, "num_trades": 50})
 
 
 def rules(*numbers):

@@ -4,9 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselines import make_policy
-from baselines.simple import RandomPolicy
-from mm_env import MarketParams, Tape, market, play, scalar
-from mm_env.market import Decision, Move, Request, step
+from baselines.policies.random_policy import RandomPolicy
+from mm_env import MarketParams, Tape, play
+from mm_env.kernels import scalar_ops
+from mm_env.market import dynamics
+from mm_env.market.dynamics import Decision, Move, Request, step
 from tests.markets import market_parameters
 
 
@@ -85,11 +87,11 @@ number = st.floats(-1e6, 1e6)
 )
 @settings(max_examples=300, deadline=None)
 def test_floats_and_arrays_obey_one_law(book, in_flight, request, decision, move, params):
-    side, wanted, reservation, stale = request
-    request = Request(side, wanted, reservation=reservation, stale=stale)
-    one = step(market.Book(*book, tuple(in_flight)), request, Decision(*decision), Move(*move), params, scalar)
+    side, wanted, reservation, mid_error = request
+    request = Request(side, wanted, reservation=reservation, mid_error=mid_error)
+    one = step(dynamics.Book(*book, tuple(in_flight)), request, Decision(*decision), Move(*move), params, scalar_ops)
     rows, orders = ([np.full(3, value) for value in values] for values in (book, in_flight))
-    many = step(market.Book(*rows, tuple(orders)), request, Decision(*decision), Move(*move), params)
+    many = step(dynamics.Book(*rows, tuple(orders)), request, Decision(*decision), Move(*move), params)
     ones, manies = ((*result.book[:-1], *result.book.in_flight, *result[1:]) for result in (one, many))
     for a, b in zip(ones, manies, strict=True):
         assert np.array_equal(np.full(3, a), np.broadcast_to(b, 3), equal_nan=True)
@@ -97,7 +99,7 @@ def test_floats_and_arrays_obey_one_law(book, in_flight, request, decision, move
 
 def test_the_law_writes_nothing_in_place():
     params = MarketParams()
-    book = market.Book(*(np.full(4, float(i)) for i in range(6)))
+    book = dynamics.Book(*(np.full(4, float(i)) for i in range(6)))
     before = [part.copy() for part in book[:-1]]
     arguments = (
         Request(np.array([1.0, -1, 1, 0]), np.array([1.0, -1, 3, 0]), reservation=np.full(4, np.inf)),
@@ -143,8 +145,8 @@ class TestLimits:
     def test_expected_rewards_average_to_the_realised_ones(self):
         params = MarketParams(num_trades=10)
         played = play(make_policy("threshold", params), params, 4000)
-        surprise = played.surprise.sum(axis=1)
-        assert abs(surprise.mean()) < 4 * surprise.std() / np.sqrt(4000)
+        unexpected_pnl = played.unexpected_pnl.sum(axis=1)
+        assert abs(unexpected_pnl.mean()) < 4 * unexpected_pnl.std() / np.sqrt(4000)
 
 
 def test_units_and_thresholds_reach_the_same_inventory():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from baselines import make_policy
-from baselines.markout import HORIZONS, markouts
+from baselines.evaluation.markouts import HORIZONS, markouts
 from mm_env import MarketParams, market_params, play, play_blocks
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from baselines import best_rule, make_policy
-from baselines.threshold import ThresholdPolicy
-from mm_env import MarketParams, Tape, market, play
-from mm_env.action import encode, quote_levels
-from mm_env.market import Decision, Move, Request
+from baselines.policies.threshold import ThresholdPolicy
+from mm_env import MarketParams, Tape, play
+from mm_env.envs.action import encode_action, quote_levels
+from mm_env.market import dynamics
+from mm_env.market.dynamics import Decision, Move, Request
 
 NEUTRAL = {
     "arrival_probability": {"arrival_probability": 1 - 1e-12},
@@ -35,7 +36,7 @@ def test_a_mechanism_without_effect_leaves_the_base_market_bit_for_bit(name):
     for threshold in (2, 10):
         a = play(ThresholdPolicy(threshold, base), base, 30, seed=6).arrays()
         b = play(ThresholdPolicy(threshold, other), other, 30, seed=6).arrays()
-        for array in set(a) - {"tier", "regime", "informed", "surprise"}:
+        for array in set(a) - {"tier", "regime", "informed", "unexpected_pnl"}:
             np.testing.assert_array_equal(a[array], b[array], err_msg=array)
 
 
@@ -63,10 +64,12 @@ def test_latency_worked_out_by_hand():
 def test_the_cap_counts_the_orders_in_flight():
     """Long 2 with a sale of 2 on its way: two more units sold would be -2 once it is there, so a third is refused."""
     params = MarketParams(inventory_limit=2, hedge_latency=1)
-    book = market.opening(params)._replace(inventory=2.0, in_flight=(-2.0,))
+    book = dynamics.initial_book(params)._replace(inventory=2.0, in_flight=(-2.0,))
     for wanted, filled in ((2.0, True), (3.0, False), (-1.0, False)):
-        dealt = market.deal(book, Request(math.copysign(1, wanted), wanted), Decision(0.05, 2.0, None), params)
-        assert dealt.filled is filled
+        traded = dynamics.quote_and_trade(
+            book, Request(math.copysign(1, wanted), wanted), Decision(0.05, 2.0, None), params
+        )
+        assert traded.filled is filled
 
 
 @pytest.mark.parametrize("latency", [1, 2])
@@ -97,7 +100,7 @@ def test_permanent_impact_worked_out_by_hand():
     np.testing.assert_allclose(played.price[0], [100.3, 100.3])
     np.testing.assert_allclose(played.inventory_pnl[0], [-0.3, 0.0])
     np.testing.assert_allclose(played.hedge_cost[0], [0.48, 0.06])
-    assert played.surprise[0].tolist() == [0.0, 0.0]
+    assert played.unexpected_pnl[0].tolist() == [0.0, 0.0]
     assert played.equity[0, -1] == pytest.approx(4 * 0.05 - 0.48 - 0.3 - 0.06)
 
 
@@ -106,11 +109,11 @@ def test_impact_does_not_mind_how_a_hedge_is_split():
     params = MarketParams(permanent_impact=0.3, liquidate_at_end=True, hedge_cost_per_unit=0.0, inventory_limit=9)
 
     def equity_after(slices):
-        book = market.opening(params)._replace(inventory=8.0, cash=-800.0)
+        book = dynamics.initial_book(params)._replace(inventory=8.0, cash=-800.0)
         for units in slices:
-            nobody = market.Deal(book.inventory, book.cash, False, book.mid, 0.0)
+            nobody = dynamics.TradeResult(book.inventory, book.cash, False, book.mid, 0.0)
             move = Move(0.0, 0.0, False, 0.0, 0.0)
-            book = market.carry(book, nobody, Decision(0.0, 0.0, units), move, params).book
+            book = dynamics.hedge_and_mark(book, nobody, Decision(0.0, 0.0, units), move, params).book
         assert book.inventory == 0.0
         return book.equity
 
@@ -122,12 +125,12 @@ def test_stale_quotes_are_picked_off():
     """The client judges the quote from the true mid, and the dealer earns what it is worth there."""
     params = MarketParams(quote_latency=1)
     decision = Decision(0.05, 20.0, None)
-    for stale, side, edge in ((0.2, 1.0, -0.15), (0.2, -1.0, 0.25), (-0.2, 1.0, 0.25), (-0.2, -1.0, -0.15)):
-        request = Request(side, side, reservation=0.1, stale=stale)
-        dealt = market.deal(market.opening(params), request, decision, params)
-        assert dealt.filled is (edge <= 0.1)
-        assert dealt.price == pytest.approx(100.0 - stale + side * 0.05)
-        assert dealt.spread_pnl == pytest.approx(edge if edge <= 0.1 else 0.0)
+    for mid_error, side, edge in ((0.2, 1.0, -0.15), (0.2, -1.0, 0.25), (-0.2, 1.0, 0.25), (-0.2, -1.0, -0.15)):
+        request = Request(side, side, reservation=0.1, mid_error=mid_error)
+        traded = dynamics.quote_and_trade(dynamics.initial_book(params), request, decision, params)
+        assert traded.filled is (edge <= 0.1)
+        assert traded.price == pytest.approx(100.0 - mid_error + side * 0.05)
+        assert traded.spread_pnl == pytest.approx(edge if edge <= 0.1 else 0.0)
 
 
 def test_staleness_costs_money_where_clients_choose():
@@ -137,9 +140,9 @@ def test_staleness_costs_money_where_clients_choose():
         spread = played.spread_pnl.mean(axis=1)
         return spread.mean(), spread.std() / math.sqrt(2000)
 
-    (fresh, _), (stale, error) = earned(0), earned(1)
+    (fresh, _), (mid_error, error) = earned(0), earned(1)
     assert fresh == pytest.approx(0.05)
-    assert stale < fresh - 20 * error
+    assert mid_error < fresh - 20 * error
 
 
 def test_a_storm_weighs_risk_and_cost_of_its_own():
@@ -168,7 +171,7 @@ class TestQuoting:
     def test_the_nearest_quote_of_the_grid_is_taken(self):
         seen = np.zeros((4, 3), dtype=np.float32)
         wanted = [-5.0, 0.029, 0.031, 5.0]
-        taken = quote_levels(self.params)[encode(3, seen, self.params, wanted)[:, 1]]
+        taken = quote_levels(self.params)[encode_action(3, seen, self.params, wanted)[:, 1]]
         np.testing.assert_allclose(taken, [-0.02, 0.02, 0.04, 0.18])
 
     def test_continuous_quotes_are_exact(self):

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselines import POLICIES, best_rule, make_policy, policy_value, solve, threshold_values
-from baselines.scores import Totals, mean, objective, ratio
-from baselines.threshold import ThresholdPolicy
+from baselines.evaluation.scores import Totals, mean, objective, ratio
+from baselines.policies.threshold import ThresholdPolicy
 from mm_env import MarketParams, market_params, play_blocks
-from mm_env.market import Decision, Move, Request, opening, realised_reward, step
+from mm_env.market.dynamics import Decision, Move, Request, initial_book, realised_reward, step
 from tests.markets import IDS, market_parameters
 
 
@@ -71,7 +71,7 @@ def brute_force(params):
             return 0.0
         total = 0.0
         for side in sides:
-            book = opening(params)._replace(inventory=float(inventory))
+            book = initial_book(params)._replace(inventory=float(inventory))
             decision = Decision(params.spread, float(policy[trade, inventory, side]), None)
             move = Move(0.0, 0.0, trade == params.num_trades - 1, params.hedge_cost_per_unit, params.risk_weights[0])
             result = step(book, Request(side, side), decision, move, params)

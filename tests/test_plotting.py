@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from baselines import make_policy, solve
 from mm_env import MARKETS, MarketParams, market_params, play
+from mm_env.envs.observation import decode_observation
 from mm_env.episodes import Episodes
-from mm_env.observation import read
 from mm_env.plotting import (
     SERIES_STYLES,
     episode_frame,
@@ -34,12 +34,12 @@ def always(action):
 
 def later_is_lower(observations):
     """Threshold 6 at the start, 0 at the last request."""
-    return (read(observations, PARAMS).trades_left - 1).astype(int) // 10
+    return (decode_observation(observations, PARAMS).trades_left - 1).astype(int) // 10
 
 
 def by_side(observations):
     """Threshold 1 for a client who buys, 5 for one who sells."""
-    return np.where(read(observations, PARAMS).request.side > 0, 1, 5)
+    return np.where(decode_observation(observations, PARAMS).request.side > 0, 1, 5)
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +262,9 @@ class TestPolicies:
         np.testing.assert_array_equal(falling, np.tile((59 - np.arange(60)) // 10, (13, 1)))
 
     def test_a_threshold_that_depends_on_inventory_runs_from_bottom_to_top(self):
-        (image,) = maps(plot_policies({"own": lambda o: np.maximum(read(o, PARAMS).inventory, 0).astype(int)}, PARAMS))
+        (image,) = maps(
+            plot_policies({"own": lambda o: np.maximum(decode_observation(o, PARAMS).inventory, 0).astype(int)}, PARAMS)
+        )
         np.testing.assert_array_equal(image[:, 0], np.maximum(np.arange(-6, 7), 0))
 
     def test_each_cell_stands_at_its_trade_and_inventory(self):
@@ -315,8 +317,8 @@ class TestPolicies:
         params = MarketParams(inventory_limit=9, num_trades=5, tiers=[{"sizes": [1, 2, 3, 4, 5]}, {"sizes": [1, 8]}])
 
         def by_size(observations):
-            request = read(observations, params).request
-            return (np.abs(request.wanted) + request.tier).astype(int)
+            request = decode_observation(observations, params).request
+            return (np.abs(request.signed_size) + request.tier).astype(int)
 
         figure = plot_policies({"a": always(3), "by size": by_size}, params)
         assert [axes.get_ylabel().split("\n")[0] for axes in figure.axes if axes.get_ylabel()][:5] == [
@@ -348,7 +350,7 @@ class TestPolicies:
 
     def test_large_markets_are_thinned_out_evenly_and_keep_the_last_trade(self):
         big = MarketParams(num_trades=1439, inventory_limit=503)
-        figure = plot_policies({"last": lambda o: np.where(read(o, big).trades_left == 1, 0, 503)}, big)
+        figure = plot_policies({"last": lambda o: np.where(decode_observation(o, big).trades_left == 1, 0, 503)}, big)
         (image,) = maps(figure)
         assert image.shape[0] <= 201
         assert image.shape[1] <= 200
@@ -439,7 +441,7 @@ class TestFrontier:
         points, _, (bars,) = container
         pnl = [hedged.pnl, unhedged.pnl]
         np.testing.assert_allclose(points.get_xdata(), np.std(pnl, axis=1, ddof=1))
-        foreseen = [episodes.pnl - episodes.surprise.sum(axis=1) for episodes in (hedged, unhedged)]
+        foreseen = [episodes.pnl - episodes.unexpected_pnl.sum(axis=1) for episodes in (hedged, unhedged)]
         np.testing.assert_allclose(points.get_ydata(), np.mean(foreseen, axis=1))
         half = 1.96 * np.std(foreseen, axis=1, ddof=1) / 2  # four episodes: sqrt(4) = 2
         lengths = [segment[1, 1] - segment[0, 1] for segment in bars.get_segments()]

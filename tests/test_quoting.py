@@ -8,14 +8,14 @@ from scipy.linalg import expm
 from scipy.optimize import minimize_scalar
 
 from baselines import make_policy, policy_value, solve
-from baselines.closed_form import exponential, generator, inventory_values
-from baselines.demand import Demand, best_distance, exponential_demand
-from baselines.quoting import AvellanedaStoikov, CarteaJaimungal, GueantLehalleFernandezTapia, LinearSkew
+from baselines.policies.closed_form import exponential, generator, inventory_values
+from baselines.policies.demand import Demand, best_distance, exponential_demand
+from baselines.policies.quoting import AvellanedaStoikov, CarteaJaimungal, GueantLehalleFernandezTapia, LinearSkew
 from mm_env import MarketParams, market_params, play
-from mm_env.action import decisions
-from mm_env.client_tier import ClientTier
-from mm_env.market import Request, opening
-from mm_env.observation import observe, read
+from mm_env.envs.action import decode_actions
+from mm_env.envs.observation import decode_observation, observe
+from mm_env.market.client_tier import ClientTier
+from mm_env.market.dynamics import Request, initial_book
 
 NAMES = ["linear-skew", "avellaneda-stoikov", "glft", "cartea-jaimungal"]
 FORMULAS = [AvellanedaStoikov, GueantLehalleFernandezTapia, CarteaJaimungal]
@@ -24,12 +24,12 @@ QUOTING = {"tiers": ({"decay": 20.0},), "spread": 0.0, "tick": 0.01, "quote_leve
 
 def seen(params, inventory, side, left, **fields):
     wanted = fields.pop("wanted", side)
-    book = opening(params)._replace(inventory=np.atleast_1d(inventory).astype(float), **fields.pop("book", {}))
+    book = initial_book(params)._replace(inventory=np.atleast_1d(inventory).astype(float), **fields.pop("book", {}))
     return observe(book, Request(side, wanted, **fields), left, params)
 
 
 def quoted(policy, inventory, side, left=50, **fields):
-    return policy.distance(read(seen(policy.params, inventory, side, left, **fields), policy.params))
+    return policy.distance(decode_observation(seen(policy.params, inventory, side, left, **fields), policy.params))
 
 
 class TestHandWorked:
@@ -62,7 +62,7 @@ class TestHandWorked:
             price_volatility=0.2,
         )
         expected = 0.5 * 0.5 * 0.04 * 10 * (9 - 4) / 5 + math.log(1 + 2.5 / 20) / 2.5
-        assert quoted(AvellanedaStoikov(10, params), 2, 1.0, 10, wanted=5.0) == pytest.approx(expected)
+        assert quoted(AvellanedaStoikov(10, params), 2, 1.0, 10, signed_size=5.0) == pytest.approx(expected)
 
     def test_gueant_lehalle_and_fernandez_tapia(self):
         """gamma 0.5, k 20, sigma 0.3, A 1/2 a side: s = sqrt(0.045 / 20 * 1.025^41)."""
@@ -120,13 +120,13 @@ def test_levels_and_numbers_say_the_same(name, changes):
     params = MarketParams(**QUOTING, **changes)
     rows = seen(params, np.arange(-20.0, 21.0), 1.0, 60, book={"in_flight": (0.0,) * params.hedge_latency})
     level, number = (
-        decisions(make_policy(name, market)(rows), len(rows), market)
+        decode_actions(make_policy(name, market)(rows), len(rows), market)
         for market in (params, params.replace(continuous=True))
     )
     assert np.abs(level.distance - number.distance).max() <= 0.005 + 1e-6  # the nearest of the grid
     assert np.asarray(level.threshold == number.threshold).all()
     assert np.all(level.max_units == number.max_units)
-    wanted = make_policy(name, params).distance(read(rows, params))
+    wanted = make_policy(name, params).distance(decode_observation(rows, params))
     np.testing.assert_allclose(number.distance, np.clip(wanted, 0.0, 0.1), atol=1e-6)
 
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import mm_env
-from mm_env.__main__ import main
+from mm_env.cli.main import main
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.S)

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from baselines import policy_value, replications, solve
-from baselines.figure import Figure
-from baselines.quoting import AvellanedaStoikov, CarteaJaimungal
+from baselines.policies.quoting import AvellanedaStoikov, CarteaJaimungal
+from baselines.reference_check import ReferenceCheck
 from baselines.replications import (
     EXPERIMENTS,
     Experiment,
@@ -24,7 +24,7 @@ from baselines.replications import (
     page,
     replicate,
 )
-from mm_env.__main__ import main
+from mm_env.cli.main import main
 from mm_env.rollout import play_tape
 
 
@@ -107,12 +107,12 @@ class TestDesk:
 
 
 def test_figures_agree_within_their_errors():
-    assert Figure("sampled", 1.0, 1.5, error=0.1, reference_error=0.1).agrees
-    assert not Figure("sampled", 1.0, 1.6, error=0.1, reference_error=0.1).agrees
-    assert Figure("exact", 1.0, 1.01, tolerance=0.02).agrees
-    assert not Figure("exact", 1.0, 1.03, tolerance=0.02).agrees
-    assert not Figure("exact", 1.0, math.nan, tolerance=0.02).agrees
-    assert Figure("sampled", 1.0, 1.5, error=0.3, reference_error=0.4).standard_errors == pytest.approx(1.0)
+    assert ReferenceCheck("sampled", 1.0, 1.5, error=0.1, reference_error=0.1).agrees
+    assert not ReferenceCheck("sampled", 1.0, 1.6, error=0.1, reference_error=0.1).agrees
+    assert ReferenceCheck("exact", 1.0, 1.01, tolerance=0.02).agrees
+    assert not ReferenceCheck("exact", 1.0, 1.03, tolerance=0.02).agrees
+    assert not ReferenceCheck("exact", 1.0, math.nan, tolerance=0.02).agrees
+    assert ReferenceCheck("sampled", 1.0, 1.5, error=0.3, reference_error=0.4).standard_errors == pytest.approx(1.0)
 
 
 class TestCommand:
@@ -132,7 +132,7 @@ class TestCommand:
         assert list(tmp_path.iterdir()) == [tmp_path / "replications.md"]
 
     def test_what_disagrees_is_exit_code_1(self, monkeypatch):
-        wrong = Experiment("title", "source", "setting", [lambda episodes, seed: [Figure("a number", 1.0, 2.0)]])
+        wrong = Experiment("title", "source", "setting", [lambda episodes, seed: [ReferenceCheck("a number", 1.0, 2.0)]])
         monkeypatch.setattr(replications, "EXPERIMENTS", {"wrong": wrong})
         result = run()
         assert result.exit_code == 1

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from mm_env import DealersParams, play_dealers
-from mm_env.floor import DEFAULTS
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS
 from train.rllib_dealers import dealers_config, main, policy_of
 from train.saved_policy import load_policy
 
-PARAMS = DealersParams.from_mapping({**DEFAULTS, "num_dealers": 2, "num_trades": 10})
+PARAMS = DealersParams.from_mapping({**DEALERS_DEFAULTS, "num_dealers": 2, "num_trades": 10})
 DEALERS = ("dealer_0", "dealer_1")
 
 
@@ -36,7 +36,7 @@ def started(ray):
 
 def played(policies, params, seed, markets):
     """What each dealer makes of the first episode of each market, in our own environment."""
-    from mm_env.parallel_env import DealersEnv
+    from mm_env.envs.dealers_env import DealersEnv
 
     env, returns = DealersEnv(reward="expected", **params.to_dict()), {dealer: [] for dealer in DEALERS}
     for market in range(markets):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from baselines import ThresholdPolicy, policy_value, solve
-from baselines.schedule import bands, benchmarks, gap, thinned
+from baselines.solver.summary import benchmarks, evenly_spaced, gap, no_hedge_bands
 from mm_env import market_params, play
-from mm_env.observation import read
+from mm_env.envs.observation import decode_observation
 from tests.markets import IDS
 
 
@@ -14,17 +14,17 @@ from tests.markets import IDS
 def test_within_its_bands_the_optimum_hedges_nothing_and_beyond_it_hedges(market):
     params = market_params(market, num_trades=30, inventory_limit=10, hedge_levels=None)
     solution = solve(params)
-    lowest, highest = bands(solution)
-    assert lowest.shape == highest.shape == (30, len(solution.game.scenes.start))
+    lowest, highest = no_hedge_bands(solution)
+    assert lowest.shape == highest.shape == (30, len(solution.mdp.law.start))
     seen = []
     run = play(lambda observations: solution.policy(seen.append(observations) or observations), params, 200, seed=4)
     checked = 0
     for trade, observations in enumerate(seen):
-        view = read(observations, params)
-        _, scene = solution.game.cases(view)
+        view = decode_observation(observations, params)
+        _, scene = solution.mdp.cases(view)
         calm = np.all([order == 0 for order in view.book.in_flight] or [np.full(200, True)], axis=0)
         traded = calm & (run.filled[:, trade] | (view.request.side == 0))
-        after = view.inventory - view.request.wanted
+        after = view.inventory - view.request.signed_size
         inside = (lowest[trade, scene] <= after) & (after <= highest[trade, scene])
         assert not run.order[traded & inside, trade].any()
         if not params.hedge_impact:  # impact makes lots of the excess: the band is not the whole story
@@ -53,4 +53,4 @@ def test_the_gap_of_a_loss_and_of_nothing():
 
 @pytest.mark.parametrize(("trades", "most", "found"), [(1, 3, [0]), (3, 3, [0, 1, 2]), (101, 3, [0, 50, 100])])
 def test_thinning_keeps_both_ends(trades, most, found):
-    assert thinned(trades, most).tolist() == found
+    assert evenly_spaced(trades, most).tolist() == found

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from baselines import SCORES, compare, make_policy, scores, share_of_gap
-from baselines.scores import Totals
+from baselines import SCORES, compare, make_policy, share_of_gap
+from baselines.evaluation import scores
+from baselines.evaluation.scores import Totals
 from mm_env import MarketParams, Tape, play, play_blocks, rollout
 from mm_env.episodes import Episodes
 

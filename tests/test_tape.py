@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_env import MarketParams, Tape
-from mm_env.noise import _JUMP
-from mm_env.tape import Worlds
+from mm_env.market.random_streams import _JUMP
+from mm_env.market.tape import EpisodeSource
 from tests.markets import market_parameters
 
 
@@ -22,7 +22,7 @@ def test_any_episode_can_be_reached_at_once(params, seed, start, number):
 
 def test_a_block_is_numpys_own_jump():
     params = MarketParams(num_trades=64)
-    block = Worlds(params, [7]).draw([0], [3])
+    block = EpisodeSource(params, [7]).draw([0], [3])
     reference = np.random.Generator(np.random.PCG64DXSM(7).jumped(3))
     normal = reference.standard_normal(block.channels.change.size, dtype=np.float32)
     np.testing.assert_array_equal(block.channels.change.T.ravel(), 0.3 * normal.astype(np.float64))

@@ -10,10 +10,13 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, Tape, compiled, market, market_params, scalar, vector_env
-from mm_env.market import REWARDS, Book, Decision, Move
-from mm_env.observation import NOBODY, observe, shown
-from mm_env.traced import Elementary, Line, leaves, trace
+from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, Tape, market_params
+from mm_env.envs import hedging_vector_env
+from mm_env.envs.observation import NO_REQUEST, observation_values, observe
+from mm_env.kernels import scalar_ops, vector_kernel
+from mm_env.kernels.tracing import ScalarKernel, TraceOps, leaves, trace
+from mm_env.market import dynamics
+from mm_env.market.dynamics import REWARDS, Book, Decision, Move
 from tests.markets import IDS, market_parameters
 
 BOOK = Book(3.0, 1.0, 100.0, 0.0, 0.0, 0.0)
@@ -29,18 +32,18 @@ BOOK = Book(3.0, 1.0, 100.0, 0.0, 0.0, 0.0)
 @settings(max_examples=100, deadline=None)
 def test_a_line_is_the_law(params, seed, reward, level, units):
     """Every number of every step of an episode, bit for bit, and every observation."""
-    line = Line(partial(market.rewarded_step, reward=REWARDS[reward], params=params, xp=Elementary))
-    look = Line(partial(shown, params=params))
-    tape, book = Tape.draw(params, seed, 1), market.opening(params)
+    line = ScalarKernel(partial(dynamics.rewarded_step, reward=REWARDS[reward], params=params, xp=TraceOps))
+    look = ScalarKernel(partial(observation_values, params=params))
+    tape, book = Tape.draw(params, seed, 1), dynamics.initial_book(params)
     requests, moves = tape.episode(0, params)
     decision = Decision(params.spread, float(level), units)
     for left, (request, move) in enumerate(zip(requests, moves, strict=True)):
         assert_same_bits(
             np.array([look(book, request, left)], np.float32), observe(book, request, np.array([left]), params)
         )
-        step, earned = market.rewarded_step(book, request, decision, move, REWARDS[reward], params, scalar)
+        step, earned = dynamics.rewarded_step(book, request, decision, move, REWARDS[reward], params, scalar_ops)
         played, got = line(book, request, decision, move)
-        assert type(played) is market.Step
+        assert type(played) is dynamics.Step
         assert type(played.book) is Book
         for mine, its in zip(leaves((played, got)), leaves((step, earned)), strict=True):
             assert type(mine) is type(its)
@@ -63,13 +66,13 @@ def test_what_a_trace_cannot_hold_is_refused():
 
 
 def test_constants_are_kept():
-    line = Line(
+    line = ScalarKernel(
         lambda book: (
             book.mid * float("inf"),
             -(book.mid - -0.5),
-            Elementary.maximum(1.0, 2.0),
+            TraceOps.maximum(1.0, 2.0),
             True & (book.mid > 0),
-            Elementary.where(book.cash > 5, np.float32(0.1), -np.inf),
+            TraceOps.where(book.cash > 5, np.float32(0.1), -np.inf),
         )
     )
     assert line(BOOK) == (np.inf, -100.5, 2.0, True, -np.inf)
@@ -152,48 +155,48 @@ class TestLoop:
             assert_alike(twin.step(np.array([5, 0])), expected)
 
     def test_markets_that_read_alike_share_machine_code(self):
-        compiled.kernel.cache_clear()
+        vector_kernel.kernel.cache_clear()
         for spread in (0.05, 0.07):
             env = HedgingVectorEnv(2, compiled=True, spread=spread, num_trades=3)
             env.reset(seed=0)
             env.step(np.array([0, 1]))
-        assert compiled.kernel.cache_info().currsize == 2  # the step, and what is observed
+        assert vector_kernel.kernel.cache_info().currsize == 2  # the step, and what is observed
 
     def test_what_is_none_may_come_to_be(self):
         """A loop knows its arguments' kinds: a market's hedges may be bounded in one call and not in the next."""
-        loop = compiled.Loop(partial(market.step, params=MarketParams(), xp=Elementary), 2)
+        loop = vector_kernel.VectorKernel(partial(dynamics.step, params=MarketParams(), xp=TraceOps), 2)
         book = Book(*(np.full(2, number) for number in BOOK[:-1]))
         move = Move(0.1, 0.0, False, 0.01, 0.0)
         for units in (None, 1.0, None):
             decision = Decision(0.05, 0.0, units)
-            expected = market.step(book, NOBODY, decision, move, MarketParams())
-            for a, b in zip(leaves(loop(book, NOBODY, decision, move)), leaves(expected), strict=True):
+            expected = dynamics.step(book, NO_REQUEST, decision, move, MarketParams())
+            for a, b in zip(leaves(loop(book, NO_REQUEST, decision, move)), leaves(expected), strict=True):
                 np.testing.assert_array_equal(a, np.broadcast_to(b, 2))
 
     def test_a_flag_is_a_column_of_a_table_and_a_flag_of_a_tree(self):
         book = Book(*(np.full(2, number) for number in BOOK[:-1]))
         is_long = partial(lambda book, request: (book.inventory > 0, book.mid, request.informed))
-        request = NOBODY._replace(informed=np.array([True, False]))
+        request = NO_REQUEST._replace(informed=np.array([True, False]))
         np.testing.assert_array_equal(
-            compiled.Loop(is_long, 2, np.float32)(book, request), [[1, 1], [100, 100], [1, 0]]
+            vector_kernel.VectorKernel(is_long, 2, np.float32)(book, request), [[1, 1], [100, 100], [1, 0]]
         )
-        long, _, informed = compiled.Loop(is_long, 2)(book, request)
+        long, _, informed = vector_kernel.VectorKernel(is_long, 2)(book, request)
         assert long.dtype == informed.dtype == np.bool_
 
     def test_arrays_of_another_length_are_refused(self):
-        loop = compiled.Loop(partial(lambda book: (book.mid + 1.0,)), 5)
+        loop = vector_kernel.VectorKernel(partial(lambda book: (book.mid + 1.0,)), 5)
         with pytest.raises(ValueError, match=r"must have shape \(5,\), got \(2,\)"):
             loop(Book(*(np.full(2, number) for number in BOOK[:-1])))
 
     def test_it_begins_when_it_pays(self, monkeypatch):
-        monkeypatch.setattr(vector_env, "_WORTH_COMPILING", 20)
+        monkeypatch.setattr(hedging_vector_env, "_WORTH_COMPILING", 20)
         env = HedgingVectorEnv(2, num_trades=5)
         never = HedgingVectorEnv(2, num_trades=5, compiled=False)
         assert_alike(env.reset(seed=0), never.reset(seed=0))
         for trade in range(18):
-            assert isinstance(env._play, compiled.Loop) is (trade >= 12)  # the third episode
+            assert isinstance(env._play, vector_kernel.VectorKernel) is (trade >= 12)  # the third episode
             assert_steps_alike(env, never)
-        assert not isinstance(never._play, compiled.Loop)
+        assert not isinstance(never._play, vector_kernel.VectorKernel)
 
 
 @pytest.mark.parametrize("value", ["no", 2, 0.5])
@@ -204,15 +207,15 @@ def test_compiled_is_yes_or_no(value):
 
 def test_numba_is_not_needed(monkeypatch):
     """Neither if it is missing, nor if it does not go with the NumPy that is installed."""
-    compiled.numba_works.cache_clear()
+    vector_kernel.numba_works.cache_clear()
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.setattr(vector_env, "_WORTH_COMPILING", 0)
+    monkeypatch.setattr(hedging_vector_env, "_WORTH_COMPILING", 0)
     env = HedgingVectorEnv(2)
     env.reset(seed=0)
-    assert not isinstance(env._play, compiled.Loop)
+    assert not isinstance(env._play, vector_kernel.VectorKernel)
     with pytest.raises(ImportError, match=r"compiled=True needs Numba: pip install 'mm_env\[fast\]'"):
         HedgingVectorEnv(2, compiled=True)
-    compiled.numba_works.cache_clear()
+    vector_kernel.numba_works.cache_clear()
 
 
 def twins(params, mode, **arguments):

@@ -4,13 +4,13 @@ import pytest
 pytest.importorskip("stable_baselines3")
 from baselines import make_policy
 from mm_env import DealersParams, play_dealers
-from mm_env.dealers_vector_env import DealersVectorEnv
-from mm_env.floor import DEFAULTS
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS
+from mm_env.envs.dealers_vector_env import DealersVectorEnv
 from train import SB3VecEnv, load_policy
 from train.dealer import train_dealer
 from train.saved_policy import save_policy
 
-PARAMS = DealersParams.from_mapping({**DEFAULTS, "num_dealers": 2, "num_trades": 20})
+PARAMS = DealersParams.from_mapping({**DEALERS_DEFAULTS, "num_dealers": 2, "num_trades": 20})
 SMALL = {"n_envs": 8, "n_steps": 20, "batch_size": 80}
 
 
@@ -46,10 +46,10 @@ def test_lanes_that_rest_after_an_episode_are_refused():
 @pytest.mark.slow
 def test_a_learner_beats_two_fixed_rules():
     """More than each of them, over three seeds; the benchmark does it over five, with the exact best response."""
-    params = DealersParams.from_mapping(DEFAULTS)
+    params = DealersParams.from_mapping(DEALERS_DEFAULTS)
     rules = ("threshold:3:0.03", "threshold:10:0.04")
     for seed in range(3):
         policy = train_dealer(params, rules, seed=seed, total_timesteps=600_000, progress=False)
         seats = play_dealers([policy, *(make_policy(rule, params) for rule in rules)], params, 1000)
-        earned = [(seat.reward - seat.surprise).sum(axis=1).mean() for seat in seats]
+        earned = [(seat.reward - seat.unexpected_pnl).sum(axis=1).mean() for seat in seats]
         assert earned[0] > max(earned[1:]) + 0.3

@@ -9,8 +9,8 @@ import pytest
 
 from baselines import policy_value
 from mm_env import MarketParams, play
-from mm_env.action import action_sizes
-from mm_env.observation import observation_space
+from mm_env.envs.action import action_sizes
+from mm_env.envs.observation import observation_space
 
 pytest.importorskip("stable_baselines3")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from baselines import make_policy, policy_value, solve
-from baselines.comparison import compare
+from baselines.evaluation.comparison import compare
 from mm_env import MarketParams, market_params
 
 pytest.importorskip("stable_baselines3")
@@ -16,8 +16,8 @@ pytest.importorskip("stable_baselines3")
 import torch
 
 from train import SB3VecEnv, load_policy, train_ppo
-from train.checkpoint import checkpoints
-from train.evaluation import CURVE, Curve, Evaluator
+from train.checkpoints import checkpoints
+from train.held_out import CURVE, Curve, Evaluator
 
 TINY = {"n_envs": 8, "n_steps": 10, "batch_size": 40, "n_epochs": 2, "policy_kwargs": {"net_arch": [8]}}
 ROLLOUT, TOTAL = 80, 800
@@ -138,7 +138,7 @@ def test_evaluation_meets_the_exact_value():
 
 
 def test_the_share_is_unknown_where_the_market_cannot_be_solved(monkeypatch):
-    monkeypatch.setattr("baselines.game._LARGEST", 1)
+    monkeypatch.setattr("baselines.solver.market_mdp._LARGEST", 1)
     assert np.isnan(tiny().share)
 
 

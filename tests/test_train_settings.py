@@ -4,8 +4,8 @@ from mm_env import MARKETS, MarketParams, market_params
 
 pytest.importorskip("yaml")
 
-from train.plan import Plan, check_same, default_plan
-from train.settings import RULES, check_hyperparameters, ppo_arguments, read_hyperparameters, read_yaml
+from train.hyperparams import RULES, check_hyperparameters, ppo_arguments, read_hyperparameters, read_yaml
+from train.train_config import TrainConfig, check_same, default_config
 
 
 @pytest.mark.parametrize("market", MARKETS)
@@ -85,36 +85,36 @@ def test_a_network_is_read_as_rl_zoo3_writes_it():
 
 
 def test_levels_are_learned_as_numbers_where_the_file_says_so(tmp_path):
-    plan = default_plan("mm_env/DynamicSpread-v0")
+    plan = default_config("mm_env/DynamicSpread-v0")
     assert plan.learned_in == plan.params.replace(continuous=True)
     assert not plan.params.continuous
     plan.write(tmp_path)
-    assert Plan.read(tmp_path).learned_in == plan.learned_in
+    assert TrainConfig.read(tmp_path).learned_in == plan.learned_in
 
 
 def test_exploring_by_state_needs_numbers():
     with pytest.raises(ValueError, match="use_sde explores in continuous actions only"):
-        default_plan("mm_env/Hedging-v0").changed(hyperparameters={"use_sde": True})
+        default_config("mm_env/Hedging-v0").changed(hyperparameters={"use_sde": True})
 
 
 def test_a_market_is_known_by_its_parameters():
     market = "mm_env/Imbalance-v0"
-    assert default_plan(market_params(market)) == default_plan(market)
+    assert default_config(market_params(market)) == default_config(market)
 
 
 def test_a_plan_is_read_back(tmp_path):
-    plan = default_plan("mm_env/Hedging-v0").changed(env_kwargs={"spread": 0.07, "reward": "realised"}, seed=4)
+    plan = default_config("mm_env/Hedging-v0").changed(env_kwargs={"spread": 0.07, "reward": "realised"}, seed=4)
     plan.write(tmp_path)
-    assert Plan.read(tmp_path) == plan
+    assert TrainConfig.read(tmp_path) == plan
     assert plan.env == "mm_env/Hedging-v0"
     assert (plan.params.spread, plan.reward, plan.seed) == (0.07, "realised", 4)
 
 
 def test_another_market_takes_the_default_hyperparameters():
-    plan = default_plan(MarketParams(num_trades=10))
+    plan = default_config(MarketParams(num_trades=10))
     assert plan.env is None
-    assert plan.hyperparameters == default_plan(None).hyperparameters
-    assert default_plan("mm_env/Hedging-v0").params == MarketParams()
+    assert plan.hyperparameters == default_config(None).hyperparameters
+    assert default_config("mm_env/Hedging-v0").params == MarketParams()
 
 
 @pytest.mark.parametrize(
@@ -132,11 +132,11 @@ def test_another_market_takes_the_default_hyperparameters():
 )
 def test_a_bad_plan_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        default_plan(None).changed(**changes)
+        default_config(None).changed(**changes)
 
 
 def test_what_differs_is_listed():
-    stored = default_plan(None).changed(env_kwargs={"risk_aversion": 0.02}, hyperparameters={"n_envs": 64})
+    stored = default_config(None).changed(env_kwargs={"risk_aversion": 0.02}, hyperparameters={"n_envs": 64})
     check_same(stored.changed(), stored)
     check_same(stored.changed(MarketParams(risk_aversion=0.02)), stored)
     asked = stored.changed("mm_env/Hedging-v0", hyperparameters={"n_envs": 32}, seed=1)
@@ -160,10 +160,10 @@ def test_what_differs_is_listed():
 )
 def test_a_spoiled_run_folder_is_refused(tmp_path, monkeypatch, name, content, message):
     monkeypatch.chdir(tmp_path)
-    default_plan(None).write(tmp_path)
+    default_config(None).write(tmp_path)
     (tmp_path / name).unlink() if content is None else (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=message) as caught:
-        Plan.read(tmp_path)
+        TrainConfig.read(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert not (tmp_path / "ran").exists()
 
@@ -178,11 +178,11 @@ def test_a_spoiled_run_folder_is_refused(tmp_path, monkeypatch, name, content, m
     ],
 )
 def test_a_changed_config_is_refused(tmp_path, old, new, message):
-    default_plan(None).write(tmp_path)
+    default_config(None).write(tmp_path)
     config = tmp_path / "config.yml"
     config.write_text(config.read_text().replace(old, new))
     with pytest.raises(ValueError, match=message):
-        Plan.read(tmp_path)
+        TrainConfig.read(tmp_path)
 
 
 def test_yaml_is_read_as_plain_values(tmp_path):

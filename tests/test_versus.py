@@ -6,13 +6,13 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from baselines import make_policy, solve
-from baselines.best_response import best_response, exploitability, response_value
-from baselines.scores import Totals, objective
-from baselines.threshold import ThresholdPolicy
+from baselines.evaluation.scores import Totals, objective
+from baselines.policies.threshold import ThresholdPolicy
+from baselines.solver.best_response import best_response, exploitability, response_value
 from mm_env import DealersParams, market_params, play_dealers
-from mm_env.action import encode
-from mm_env.floor import DEFAULTS
-from mm_env.observation import read
+from mm_env.envs.action import encode_action
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS
+from mm_env.envs.observation import decode_observation
 from tests.test_vector_env import assert_play_alike
 
 ID = "mm_env/DealerVsRules-v0"
@@ -72,12 +72,14 @@ class Skew:
         self.params = params
 
     def __call__(self, observations):
-        view = read(observations, self.params)
-        return encode(4, observations, self.params, 0.02 - view.request.side * view.inventory * 0.01)
+        view = decode_observation(observations, self.params)
+        return encode_action(4, observations, self.params, 0.02 - view.request.side * view.inventory * 0.01)
 
 
 def two(**changes):
-    return DealersParams.from_mapping({**DEFAULTS, "num_dealers": 2, "inventory_limit": 6, "num_trades": 30, **changes})
+    return DealersParams.from_mapping(
+        {**DEALERS_DEFAULTS, "num_dealers": 2, "inventory_limit": 6, "num_trades": 30, **changes}
+    )
 
 
 CASES = {

@@ -10,15 +10,15 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.utils import set_random_seed
 from tqdm import tqdm
 
-from baselines.versus import DealerVsRulesVectorEnv
-from mm_env.action import PolicyFunction
-from mm_env.dealers_vector_env import DealersVectorEnv
-from mm_env.params import DealersParams
+from baselines.dealer_vs_rules import DealerVsRulesVectorEnv
+from mm_env.envs.action import PolicyFunction
+from mm_env.envs.dealers_vector_env import DealersVectorEnv
+from mm_env.market.params import DealersParams
+from train.hyperparams import check_hyperparameters, ppo_arguments, read_hyperparameters
 from train.network_policy import NetworkPolicy
-from train.one_thread import one_thread
 from train.sb3_vec_env import SB3VecEnv
 from train.seeds import LANES, REST, derived_seed
-from train.settings import check_hyperparameters, ppo_arguments, read_hyperparameters
+from train.single_thread import one_thread
 
 ID = "mm_env/DealerVsRules-v0"  # its entry in hyperparameters/ppo.yml serves self-play as well
 

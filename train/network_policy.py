@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env.action import Actions, action_sizes, hedge_levels, nearest_levels, quote_levels
-from mm_env.observation import Observations, observation_names
-from mm_env.params import MarketParams
+from mm_env.envs.action import Actions, action_sizes, hedge_levels, nearest_levels, quote_levels
+from mm_env.envs.observation import Observations, observation_names
+from mm_env.market.params import MarketParams
 
 if TYPE_CHECKING:
     from stable_baselines3 import PPO
@@ -39,7 +39,7 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class NetworkPolicy:
-    """The action that a network scores highest: a `Policy` as of `baselines.policy`.
+    """The action that a network scores highest: a `Policy` as of `baselines.policies.registry`.
 
     The last layer either scores every hedge level, then every quote level where the agent quotes; or it gives a number
     from -1 to 1 for each of the two, the lowest level to the highest. Where actions are levels, such a number stands

@@ -11,16 +11,16 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger, configure
 from stable_baselines3.common.utils import set_random_seed
 
-from mm_env.params import MarketParams
-from train.checkpoint import checkpoints, restore_newest
-from train.evaluation import Curve
-from train.keeper import Keeper
+from mm_env.market.params import MarketParams
+from train.checkpoints import checkpoints, restore_newest
+from train.eval_checkpoint_callback import EvalCheckpointCallback
+from train.held_out import Curve
+from train.hyperparams import ppo_arguments
 from train.network_policy import NetworkPolicy
-from train.one_thread import one_thread
-from train.plan import CONFIG, Plan, check_same, default_plan
 from train.sb3_vec_env import SB3VecEnv
 from train.seeds import LANES, REST, derived_seed
-from train.settings import ppo_arguments
+from train.single_thread import one_thread
+from train.train_config import CONFIG, TrainConfig, check_same, default_config
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Training:
 
     policy: NetworkPolicy
     model: PPO
-    plan: Plan
+    plan: TrainConfig
     curve: Curve
     run_dir: Path | None
 
@@ -106,22 +106,22 @@ def train_ppo(
         given["n_timesteps"] = total_timesteps
     asked = {"seed": seed, "eval_episodes": eval_episodes, "eval_freq": eval_freq}
     if resume:
-        plan = _stored_plan(folder)
+        plan = _stored_config(folder)
         check_same(plan.changed(market, env_kwargs, given, **asked), plan)
     else:
-        plan = default_plan(market).changed(None, env_kwargs, given, **asked)
+        plan = default_config(market).changed(None, env_kwargs, given, **asked)
         _begin(folder, plan)
     with one_thread():
         return _train(plan, folder, progress)
 
 
-def _stored_plan(folder: Path | None) -> Plan:
+def _stored_config(folder: Path | None) -> TrainConfig:
     if folder is None:
         raise ValueError("resume needs the run_dir of the run to go on with")
-    return Plan.read(folder)
+    return TrainConfig.read(folder)
 
 
-def _begin(folder: Path | None, plan: Plan) -> None:
+def _begin(folder: Path | None, plan: TrainConfig) -> None:
     if folder is None:
         return
     if folder.exists() and (not folder.is_dir() or (folder / CONFIG).exists() or checkpoints(folder)):
@@ -129,7 +129,7 @@ def _begin(folder: Path | None, plan: Plan) -> None:
     plan.write(folder)
 
 
-def _train(plan: Plan, folder: Path | None, progress: bool) -> Training:
+def _train(plan: TrainConfig, folder: Path | None, progress: bool) -> Training:
     lanes, scale = plan.hyperparameters["n_envs"], plan.hyperparameters.get("reward_scale", 1.0)
     env = SB3VecEnv(plan.learned_in, lanes, reward=plan.reward, reward_scale=scale)
     set_random_seed(derived_seed(plan.seed, REST, 0) % 2**32)
@@ -141,7 +141,7 @@ def _train(plan: Plan, folder: Path | None, progress: bool) -> Training:
     steps = model.num_timesteps
     set_random_seed(derived_seed(plan.seed, REST, steps) % 2**32)
     env.seed(derived_seed(plan.seed, LANES, steps))
-    keeper = Keeper(model, plan, folder, curve, progress)
+    keeper = EvalCheckpointCallback(model, plan, folder, curve, progress)
     try:
         if steps < plan.total_timesteps:
             model.set_logger(_logger(folder))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from baselines.league import league
-from mm_env.console import print_json, progress_bar
-from mm_env.floor import DEFAULTS, dealer_name
-from mm_env.options import Command, json_option, out_option, read_changes, set_option
-from mm_env.params import DealersParams
-from mm_env.report import print_league
+from baselines.evaluation.league import league
+from mm_env.cli.console import print_json, progress_bar
+from mm_env.cli.options import Command, json_option, out_option, read_changes, set_option
+from mm_env.cli.tables import print_league
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS, dealer_name
+from mm_env.market.params import DealersParams
 from train.network_policy import Layer, NetworkPolicy
 from train.saved_policy import save_policy
 from train.seeds import LANES, derived_seed
@@ -44,7 +44,7 @@ def dealers_config(params: DealersParams, iterations: int = 20, seed: int = 0) -
     from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
     from ray.tune.registry import register_env
 
-    from mm_env.parallel_env import ID, DealersEnv
+    from mm_env.envs.dealers_env import ID, DealersEnv
 
     register_env(ID, lambda config: ParallelPettingZooEnv(DealersEnv(**config)))
     dealers = [dealer_name(seat) for seat in range(params.num_dealers)]
@@ -101,7 +101,7 @@ def train_dealers(
     except ImportError as error:
         raise ImportError(f"{error}: pip install 'mm_env[rllib]'") from error
 
-    from train.one_thread import one_thread
+    from train.single_thread import one_thread
 
     quiet = {"num_cpus": 1, "include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     with nullcontext() if ray.is_initialized() else ray.init(**quiet), one_thread():
@@ -144,7 +144,7 @@ def main(
     asked = read_changes(changes)
     if "num_dealers" in asked:
         raise ValueError("num_dealers is what --dealers gives")
-    params = DealersParams.from_mapping({**DEFAULTS, "num_dealers": dealers, **asked})
+    params = DealersParams.from_mapping({**DEALERS_DEFAULTS, "num_dealers": dealers, **asked})
     with progress_bar("training", iterations) as advance:
         policies = train_dealers(params, iterations, seed, advance)
     with progress_bar("playing", episodes * dealers) as advance:

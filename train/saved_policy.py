@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mm_env.files import replacing
-from mm_env.observation import observation_names
-from mm_env.params import MarketParams, params_of
+from mm_env.atomic_write import replacing
+from mm_env.envs.observation import observation_names
+from mm_env.market.params import MarketParams, params_of
 from train.network_policy import Layer, NetworkPolicy, layer_shapes, network_sizes
 
 NAME = "policy"

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from mm_env.markets import market_params
-from mm_env.observation import Observations
-from mm_env.params import MarketParams
-from mm_env.vector_env import HedgingVectorEnv
+from mm_env.envs.hedging_vector_env import HedgingVectorEnv
+from mm_env.envs.observation import Observations
+from mm_env.market.params import MarketParams
+from mm_env.registration import market_params
 
 Indices = int | Iterable[int] | None
 

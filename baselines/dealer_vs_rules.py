@@ -1,0 +1,94 @@
+"""DealerVsRulesEnv: one dealer who learns, against rivals with fixed policies; an ordinary Gymnasium environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from baselines.policies.registry import make_policy
+from mm_env.envs.action import ActionDecoder, PolicyFunction
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS
+from mm_env.envs.dealers_vector_env import DealersVectorEnv
+from mm_env.envs.observation import Observations
+from mm_env.market.params import DealersParams
+
+RIVALS = ("threshold:3", "threshold:10")  # quoting the market's spread, and hedging early and late
+
+
+class DealerVsRulesVectorEnv(DealersVectorEnv):
+    """`DealersVectorEnv` in which every lane is `dealer_0` of a market of its own, against the same rivals.
+
+    Args:
+        num_envs: Lanes, each a market.
+        rivals: Names of `baselines.POLICIES`, or policies: from observations of shape (N, observations) to actions.
+        arguments: As of `DealersVectorEnv`; `num_dealers` follows from the rivals.
+
+    Raises:
+        ValueError: A bad argument; the message names it.
+    """
+
+    def __init__(self, num_envs: int = 1, *, rivals: Sequence[str | PolicyFunction] = RIVALS, **arguments: Any) -> None:
+        if not isinstance(rivals, list | tuple) or not rivals:
+            raise ValueError(f"rivals must be a list of one policy or more, got {rivals!r}")
+        arguments.setdefault("num_dealers", len(rivals) + 1)
+        others = ("autoreset_mode", "reward", "render_mode")
+        numbers = {name: value for name, value in arguments.items() if name not in others}
+        params = DealersParams.from_mapping({**DEALERS_DEFAULTS, **numbers})
+        made = [make_policy(rival, params) if isinstance(rival, str) else rival for rival in rivals]
+        super().__init__(num_envs, rivals=made, **arguments)
+
+
+class DealerVsRulesEnv(gym.Env[Any, Any]):
+    """`dealer_0` of a `DealersEnv`, with fixed policies in the other seats.
+
+    ## Observation, action, reward, info, episode end
+    Those of `mm_env.envs.dealers_env.DealersEnv` for one dealer. Reset with seed s, it is lane i of a
+    `DealerVsRulesVectorEnv` reset with seed s - i.
+
+    ## Arguments
+    * `rivals`: names of `baselines.POLICIES`, or policies; default `("threshold:3", "threshold:10")`.
+    * Every field of `DealersParams`; `num_dealers` follows from the rivals.
+    * `reward`: `"realised"` (default) or `"expected"`.
+
+    ## Version history
+    * v0: initial version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}
+
+    def __init__(self, **arguments: Any) -> None:
+        self._lane = DealerVsRulesVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **arguments)
+        self.params, self.rivals = self._lane.params, self._lane.rivals
+        self.render_mode = self._lane.render_mode
+        self.observation_names = self._lane.observation_names
+        self.observation_space = self._lane.single_observation_space
+        self.action_space = self._lane.single_action_space
+        self._decide = ActionDecoder(self.params)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Start the next episode: of `seed` if given, else of the seed before, else of a random one."""
+        super().reset(seed=seed)
+        observations, info = self._lane.reset(seed=seed)
+        return observations[0], _first(info)
+
+    def step(self, action: Any) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
+        """Quote beside the rivals, hedge, and let the price move.
+
+        Raises:
+            ValueError: The action is not in the action space.
+            gymnasium.error.ResetNeeded: The episode has ended or has not begun.
+        """
+        self._decide(action)  # a clear error where the action is wrong
+        observations, rewards, terminated, _, info = self._lane.step(np.asarray(action)[None])
+        return observations[0], float(rewards[0]), bool(terminated[0]), False, _first(info)
+
+
+def _first(info: dict[str, Any]) -> dict[str, Any]:
+    """What info tells of the only lane, in plain numbers."""
+    return {name: value[0].item() for name, value in info.items() if not name.startswith("_")}

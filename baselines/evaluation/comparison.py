@@ -1,0 +1,150 @@
+"""Compare policies on the same tapes: one row of scores each, with intervals and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from baselines.evaluation.scores import SCORES, Estimate, Totals, objective, share_of_gap
+from baselines.policies.threshold import ThresholdPolicy
+from baselines.solver.optimum import OptimalPolicy, UnsolvableError, solve
+from mm_env.envs.action import PolicyFunction, hedge_levels
+from mm_env.episodes import Episodes
+from mm_env.market.params import MarketParams
+from mm_env.market.tape import Tape
+from mm_env.rollout import play_blocks
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Policies that played the same tapes.
+
+    Attributes:
+        params: The market.
+        totals: Per policy, what it made of each episode.
+        ends: The totals of the threshold rule and of the exact optimum; None on a recorded tape or where the
+            market cannot be solved.
+    """
+
+    params: MarketParams
+    totals: Mapping[str, Totals]
+    ends: tuple[Totals, Totals] | None
+
+    def score(self, policy: str, score: str) -> Estimate:
+        """One figure of one policy; `score` is a name of `SCORES` or "share".
+
+        Raises:
+            ValueError: No such policy or score.
+        """
+        if policy not in self.totals or score not in self.names():
+            raise ValueError(
+                f"no {score!r} of {policy!r}; known: {', '.join(self.names())} of {', '.join(self.totals)}"
+            )
+        if score == "share":
+            return self.share(policy)
+        return SCORES[score].estimate(self.totals[policy])
+
+    def share(self, policy: str) -> Estimate:
+        """The share of the gap between the threshold rule and the optimum that the policy closes."""
+        if self.ends is None:
+            raise ValueError("the share of the gap needs the exact optimum of the market")
+        rule, optimum = (objective(totals) for totals in self.ends)
+        return share_of_gap(objective(self.totals[policy]), rule, optimum)
+
+    def difference(self, policy: str, other: str, score: str = "objective") -> Estimate:
+        """The paired difference of two policies."""
+        return self.score(policy, score) - self.score(other, score)
+
+    def names(self) -> tuple[str, ...]:
+        """The scores that this comparison can tell."""
+        return (*(("share",) if self.ends is not None else ()), *SCORES)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every figure, and its paired difference to the first policy, with 95 % interval: what `--json` prints."""
+        first = next(iter(self.totals))
+        return {
+            "market": self.params.to_dict(),
+            "episodes": len(self.totals[first]),
+            "policies": {
+                policy: {name: self.score(policy, name).to_dict() for name in self.names()} for policy in self.totals
+            },
+            f"less {first}": {
+                policy: {name: self.difference(policy, first, name).to_dict() for name in self.names()}
+                for policy in self.totals
+                if policy != first
+            },
+        }
+
+
+def compare(
+    policies: Mapping[str, PolicyFunction],
+    params: MarketParams,
+    episodes: int | None = None,
+    seed: int = 0,
+    tape: Tape | None = None,
+    progress: Callable[[int], None] = lambda episodes: None,
+) -> Comparison:
+    """Play every policy on the same tapes.
+
+    Args:
+        policies: By name.
+        params: The market.
+        episodes: How many; default 1,000, or all of a recorded tape.
+        seed: Of the episodes.
+        tape: A recorded tape instead of drawn episodes.
+        progress: Called with the number of episodes just played.
+
+    Raises:
+        ValueError: No policy, or what `mm_env.play` refuses.
+
+    Example:
+        >>> market = MarketParams()
+        >>> result = compare({"never": ThresholdPolicy(20, market)}, market, episodes=2000)
+        >>> result.share("never").value < 0  # at these parameters, worse than hedging at 10
+        True
+    """
+    if not policies:
+        raise ValueError("compare needs at least one policy")
+
+    played = {
+        name: Totals.gather(_counted(play_blocks(policy, params, episodes, seed, tape), progress))
+        for name, policy in policies.items()
+    }
+    if tape is not None:
+        return Comparison(params, played, None)
+    known = [(policy, played[name]) for name, policy in policies.items()]
+    return Comparison(params, played, gap_ends(params, episodes, seed, known))
+
+
+def gap_ends(
+    params: MarketParams,
+    episodes: int | None = None,
+    seed: int = 0,
+    known: Iterable[tuple[PolicyFunction, Totals]] = (),
+) -> tuple[Totals, Totals] | None:
+    """What the market's threshold rule and the exact optimum make of the episodes: the two ends of the gap.
+
+    None where the market cannot be solved, or its hedge levels leave the rule out. What is `known` of these
+    policies on these episodes is not played again.
+    """
+    rule = ThresholdPolicy(min(params.hedge_threshold, params.inventory_limit), params)
+    if rule.threshold not in hedge_levels(params):
+        return None
+    optima = [policy for policy, _ in known if isinstance(policy, OptimalPolicy) and policy.params == params]
+    try:
+        optimum = optima[0] if optima else solve(params).policy
+    except UnsolvableError:
+        return None
+
+    def totals(end: PolicyFunction) -> Totals:
+        found = [totals for policy, totals in known if policy is end or policy == rule == end]
+        return found[0] if found else Totals.gather(play_blocks(end, params, episodes, seed))
+
+    return totals(rule), totals(optimum)
+
+
+def _counted(blocks: Iterable[Episodes], progress: Callable[[int], None]) -> Iterator[Episodes]:
+    for block in blocks:
+        yield block
+        progress(len(block))

@@ -1,0 +1,124 @@
+"""League: dealers with different policies in one market, each from every seat, on the same tapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from baselines.evaluation.scores import SCORES, Estimate, Totals, mean, ratio
+from mm_env.envs.action import PolicyFunction
+from mm_env.envs.dealers_market import play_dealers_blocks
+from mm_env.market.params import DealersParams
+
+
+class LeagueScore(NamedTuple):
+    """One figure of a dealer, of his totals and those of all dealers."""
+
+    unit: str
+    summary: str
+    estimate: Callable[[Totals, Totals], Estimate]
+
+
+def _own(name: str) -> LeagueScore:
+    score = SCORES[name]
+    return LeagueScore(score.unit, score.summary, lambda own, every: score.estimate(own))
+
+
+LEAGUE_SCORES: Mapping[str, LeagueScore] = {
+    "objective": _own("objective"),
+    "pnl": _own("pnl"),
+    "sd": _own("sd"),
+    "spread_pnl": _own("spread_pnl"),
+    "hedge_cost": _own("hedge_cost"),
+    "mean_inventory": _own("mean_inventory"),
+    "win_rate": LeagueScore(
+        "share", "trades won / trades of all dealers", lambda own, every: ratio(own.fills, every.fills)
+    ),
+    "market_share": LeagueScore(
+        "share",
+        "units traded with clients / those of all dealers",
+        lambda own, every: ratio(own.client_volume, every.client_volume),
+    ),
+    "lost": LeagueScore(
+        "trades",
+        "trades that another dealer won, per episode",
+        lambda own, every: mean(every.fills - own.fills),
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class League:
+    """Policies that played each other.
+
+    Attributes:
+        params: The market.
+        totals: Per policy, what it made of each episode, averaged over the seats it had.
+        market: What all dealers made together.
+    """
+
+    params: DealersParams
+    totals: Mapping[str, Totals]
+    market: Totals
+
+    def score(self, policy: str, score: str) -> Estimate:
+        """One figure of one policy; `score` is a name of `LEAGUE_SCORES`.
+
+        Raises:
+            ValueError: No such policy or score.
+        """
+        if policy not in self.totals or score not in LEAGUE_SCORES:
+            raise ValueError(
+                f"no {score!r} of {policy!r}; known: {', '.join(LEAGUE_SCORES)} of {', '.join(self.totals)}"
+            )
+        return LEAGUE_SCORES[score].estimate(self.totals[policy], self.market)
+
+    def difference(self, policy: str, other: str, score: str = "objective") -> Estimate:
+        """The paired difference of two policies."""
+        return self.score(policy, score) - self.score(other, score)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every figure with its 95 % interval: what `--json` prints."""
+        first = next(iter(self.totals))
+        return {
+            "market": self.params.to_dict(),
+            "episodes": len(self.totals[first]),
+            "policies": {
+                policy: {name: self.score(policy, name).to_dict() for name in LEAGUE_SCORES} for policy in self.totals
+            },
+        }
+
+
+def league(
+    policies: Mapping[str, PolicyFunction],
+    params: DealersParams,
+    episodes: int = 1000,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda episodes: None,
+) -> League:
+    """Let policies compete: every episode is played once for each rotation of the seats.
+
+    Args:
+        policies: By name, one for each of `params.num_dealers`.
+        params: The market of K dealers.
+        episodes: How many; each is played K times.
+        seed: Of the episodes.
+        progress: Called with the number of episodes just played.
+
+    Raises:
+        ValueError: Not K policies, or what `play_dealers` refuses.
+    """
+    names = list(policies)
+    found: dict[str, list[Totals]] = {name: [] for name in names}
+    for turn in range(len(names)):
+        seats = names[turn:] + names[:turn]
+        parts: dict[str, list[Totals]] = {name: [] for name in names}
+        for block in play_dealers_blocks([policies[name] for name in seats], params, episodes, seed):
+            for name, played in zip(seats, block, strict=True):
+                parts[name].append(Totals.of(played))
+            progress(len(block[0]))
+        for name in names:
+            found[name].append(Totals.joined(parts[name]))
+    totals = {name: Totals.average(of_seats) for name, of_seats in found.items()}
+    return League(params, totals, Totals.summed(list(totals.values())))

@@ -1,0 +1,230 @@
+"""Scores: pure functions from what was played to a figure with its 95 % interval.
+
+Every score is a statistic T of per-episode totals, given with its influence function psi: T is about its true value
+plus the mean of psi(episode), so its standard error is sd(psi) / sqrt(n), and that of the difference of two policies on
+the same tapes is the sd of psi_a - psi_b over sqrt(n). Source: Hampel (1974), "The influence curve and its role in
+robust estimation", JASA 69; the tests hold each against a bootstrap.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from mm_env.episodes import Episodes
+
+Values = NDArray[np.float64]
+_CVAR_TAIL = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """What the scores need of each episode: arrays of shape (episodes,). A million episodes take 100 MB."""
+
+    pnl: Values  # price units
+    reward: Values  # sum of rewards
+    unexpected_pnl: Values  # the part of pnl that nobody could foresee
+    spread_pnl: Values  # price units
+    drawdown: Values  # largest fall of equity from a peak, price units
+    mean_inventory: Values  # mean |inventory|, units
+    max_inventory: Values  # max |inventory|, units
+    hedge_volume: Values  # units
+    hedge_cost: Values  # price units
+    requests: Values  # clients that came
+    fills: Values  # clients that traded
+    client_volume: Values  # units traded with clients
+
+    def __len__(self) -> int:
+        """The number of episodes."""
+        return len(self.pnl)
+
+    @classmethod
+    def of(cls, episodes: Episodes) -> Totals:
+        """Sum played episodes up."""
+        exposure = np.abs(episodes.inventory)
+        peak = np.maximum.accumulate(np.maximum(episodes.equity, 0.0), axis=1)
+        return cls(
+            pnl=np.array(episodes.pnl),
+            reward=episodes.reward.sum(axis=1),
+            unexpected_pnl=episodes.unexpected_pnl.sum(axis=1),
+            spread_pnl=episodes.spread_pnl.sum(axis=1),
+            drawdown=(peak - episodes.equity).max(axis=1),
+            mean_inventory=exposure.mean(axis=1),
+            max_inventory=exposure.max(axis=1),
+            hedge_volume=np.array(episodes.cumulative_hedge[:, -1]),
+            hedge_cost=episodes.hedge_cost.sum(axis=1),
+            requests=(episodes.request != 0).sum(axis=1, dtype=np.float64),
+            fills=episodes.filled.sum(axis=1, dtype=np.float64),
+            client_volume=(np.abs(episodes.request) * episodes.filled).sum(axis=1),
+        )
+
+    @classmethod
+    def gather(cls, blocks: Iterable[Episodes]) -> Totals:
+        """Sum up block after block, so that any number of episodes stays in bounded memory."""
+        return cls.joined([cls.of(block) for block in blocks])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Totals]) -> Totals:
+        """Episodes after episodes."""
+        return cls._combined(np.concatenate, parts)
+
+    @classmethod
+    def average(cls, several: Sequence[Totals]) -> Totals:
+        """Of the same episodes played in several ways, such as from different seats."""
+        return cls._combined(lambda values: np.mean(values, axis=0), several)
+
+    @classmethod
+    def summed(cls, several: Sequence[Totals]) -> Totals:
+        """Of all dealers of the same episodes together."""
+        return cls._combined(lambda values: np.sum(values, axis=0), several)
+
+    @classmethod
+    def _combined(cls, function: Callable[[Sequence[Values]], Values], several: Sequence[Totals]) -> Totals:
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: function([getattr(totals, name) for totals in several]) for name in names})
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A figure and how each episode moved it.
+
+    Attributes:
+        value: The statistic.
+        influence: psi of each episode, zero on average; shape (episodes,).
+    """
+
+    value: float
+    influence: Values
+
+    @property
+    def standard_error(self) -> float:
+        """sd(psi) / sqrt(n); NaN for one episode."""
+        number = len(self.influence)
+        return float(np.sqrt(np.sum(self.influence**2) / (number - 1) / number)) if number > 1 else float("nan")
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The confidence interval, by Student's t."""
+        half = self.half_width(level)
+        return self.value - half, self.value + half
+
+    def half_width(self, level: float = 0.95) -> float:
+        """Half the width of the confidence interval."""
+        if len(self.influence) < 2:
+            return float("nan")
+        return float(stdtrit(len(self.influence) - 1, 0.5 + level / 2)) * self.standard_error
+
+    def to_dict(self, level: float = 0.95) -> dict[str, float]:
+        """The figure and its confidence interval: what `--json` prints."""
+        low, high = self.interval(level)
+        return {"value": self.value, "low": low, "high": high}
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        """The paired difference: both must come from the same tapes."""
+        return Estimate(self.value - other.value, self.influence - other.influence)
+
+
+def mean(values: Values) -> Estimate:
+    """The mean: psi = x - mean."""
+    average = float(values.mean())
+    return Estimate(average, values - average)
+
+
+def standard_deviation(values: Values) -> Estimate:
+    """sd: psi = ((x - mean)^2 - sd^2) / (2 sd)."""
+    centred = values - values.mean()
+    deviation = float(np.sqrt(np.mean(centred**2)))
+    if deviation <= 1e-12 * np.abs(values).max():  # rounding of what is constant
+        return Estimate(0.0, np.zeros_like(values))
+    return Estimate(deviation, (centred**2 - deviation**2) / (2 * deviation))
+
+
+def sharpe(values: Values) -> Estimate:
+    """Mean over sd: psi = (x - mean) / sd - mean ((x - mean)^2 - sd^2) / (2 sd^3).
+
+    Source: Mertens (2002), "Comments on variance of the IID estimator in Lo (2002)".
+    """
+    average, spread = mean(values), standard_deviation(values)
+    ratio = float(_ratio(average.value, spread.value))
+    return Estimate(ratio, _ratio(average.influence - ratio * spread.influence, spread.value))
+
+
+def expected_shortfall(values: Values, tail: float = _CVAR_TAIL) -> Estimate:
+    """CVaR: the mean of the worst `tail` of the values. psi = min(x - VaR, 0) / tail + VaR - CVaR.
+
+    The interval is asymptotic: NaN where fewer than 20 values are in the tail.
+
+    Source: Rockafellar and Uryasev (2000), "Optimization of conditional value-at-risk".
+    """
+    var = np.quantile(values, tail, method="inverted_cdf")
+    shortfall = np.minimum(values - var, 0.0) / tail
+    influence = shortfall - shortfall.mean()
+    if len(values) * tail < 20:
+        influence = np.full_like(values, np.nan)
+    return Estimate(float(var + shortfall.mean()), influence)
+
+
+def ratio(numerator: Values, denominator: Values) -> Estimate:
+    """Sum over sum: psi = (x - ratio y) / mean(y)."""
+    value = float(_ratio(numerator.sum(), denominator.sum()))
+    return Estimate(value, _ratio(numerator - value * denominator, denominator.mean()))
+
+
+def objective(totals: Totals) -> Estimate:
+    """J, the mean total reward, with the unforeseeable part of the PnL (mean zero) as a control variate."""
+    return mean(totals.reward - totals.unexpected_pnl)
+
+
+def _internalisation(totals: Totals) -> Estimate:
+    hedged = ratio(totals.hedge_volume, totals.client_volume)
+    return Estimate(1.0 - hedged.value, -hedged.influence)
+
+
+class Score(NamedTuple):
+    """One figure: its unit, what it says, and how it is estimated."""
+
+    unit: str
+    summary: str
+    estimate: Callable[[Totals], Estimate]
+
+
+SCORES: Mapping[str, Score] = {
+    "objective": Score("price units", "J: mean total reward of an episode (variance reduced)", objective),
+    "pnl": Score("price units", "mean PnL of an episode", lambda t: mean(t.pnl)),
+    "spread_pnl": Score("price units", "earned from the spread", lambda t: mean(t.spread_pnl)),
+    "sd": Score("price units", "standard deviation of the PnL", lambda t: standard_deviation(t.pnl)),
+    "sharpe": Score("per episode", "mean PnL over its standard deviation", lambda t: sharpe(t.pnl)),
+    "cvar": Score("price units", "mean PnL of the worst 5 % of episodes", lambda t: expected_shortfall(t.pnl)),
+    "drawdown": Score("price units", "mean largest fall of equity from a peak", lambda t: mean(t.drawdown)),
+    "mean_inventory": Score("units", "mean size of the inventory", lambda t: mean(t.mean_inventory)),
+    "max_inventory": Score("units", "mean over episodes of its largest size", lambda t: mean(t.max_inventory)),
+    "hedge_volume": Score("units", "units hedged, final liquidation apart", lambda t: mean(t.hedge_volume)),
+    "hedge_cost": Score("price units", "cost of hedging, final liquidation included", lambda t: mean(t.hedge_cost)),
+    "fill_rate": Score("share", "share of clients that traded", lambda t: ratio(t.fills, t.requests)),
+    "rejection_rate": Score("share", "share that did not", lambda t: ratio(t.requests - t.fills, t.requests)),
+    "internalisation": Score("share", "1 - hedged / client volume", _internalisation),
+}
+
+
+def share_of_gap(policy: Estimate, rule: Estimate, optimum: Estimate) -> Estimate:
+    """(J - J_rule) / (J* - J_rule): 0 is the threshold rule, 1 the exact optimum. All on the same tapes.
+
+    NaN where the rule is as good as the optimum. psi = (psi_J - psi_rule - share (psi_* - psi_rule)) / (J* - J_rule).
+    """
+    gained, gap = policy - rule, optimum - rule
+    if gap.value <= 1e-9 * abs(optimum.value):
+        return Estimate(float("nan"), np.full_like(gap.influence, np.nan))
+    share = gained.value / gap.value
+    return Estimate(share, (gained.influence - share * gap.influence) / gap.value)
+
+
+def _ratio(numerator: Values | float, denominator: float) -> Values:
+    """The quotient; NaN where that is 0 / 0 or x / 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quotient = np.asarray(numerator) / denominator
+    return np.where(np.isfinite(quotient), quotient, np.nan)

@@ -1,0 +1,46 @@
+"""The fixed threshold rule: hedge what exceeds K units, always."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mm_env.envs.action import Actions, encode_action
+from mm_env.envs.observation import Observations
+from mm_env.market.params import MarketParams
+
+
+@dataclass(frozen=True)
+class ThresholdPolicy:
+    """x = -sign(q) * max(|q| - K, 0): the rule of the seed with K = 10. K at or above the cap never hedges.
+
+    q counts the orders in flight, as the law does. Where the agent quotes, it quotes a fixed distance.
+
+    Raises:
+        ValueError: K is negative, or `hedge_levels` leaves it out.
+
+    Example:
+        >>> rule = ThresholdPolicy(10, MarketParams())
+        >>> rule(np.zeros((3, 3), dtype=np.float32)).tolist()
+        [10, 10, 10]
+    """
+
+    threshold: int  # K, units
+    params: MarketParams
+    distance: float | None = None  # of its quotes, price units; None: the market's spread
+
+    def __post_init__(self) -> None:
+        check_threshold(self.threshold)
+
+    def __call__(self, observations: Observations) -> Actions:
+        """Observations of shape (..., observations) to actions of shape (...)."""
+        return encode_action(self.threshold, observations, self.params, self.distance)
+
+
+def check_threshold(threshold: Any) -> None:
+    """Raise `ValueError` unless it is a hedge threshold."""
+    whole = isinstance(threshold, int | np.integer) and not isinstance(threshold, bool)
+    if not whole or threshold < 0:
+        raise ValueError(f"threshold must be a whole number >= 0, got {threshold!r}")

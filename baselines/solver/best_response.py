@@ -1,0 +1,274 @@
+"""The exact best response to a rival dealer, by dynamic programming on the law's own functions.
+
+Two dealers: the state is the inventory of both, which `transparent=True` shows. A client with P(rho >= delta) trades
+with the dealer who quotes less, if that dealer's cap allows it, else with the other; equal quotes share him:
+
+    U_t(q, r, o) = max over k, delta of  p_own (v delta + G(q - v, r', k)) + p_rival G(q, r'', k) + p_none G(q, r', k)
+
+with r' and r'' what the rival keeps after hedging, without and with the trade, and G the second half of the law's
+step plus the value to come. Rivals who always quote the same and never reach their cap have no state: then any number
+of them can be answered, and nothing of theirs needs to be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.solver.market_mdp import MarketMDP, Values, Whole
+from mm_env.envs.action import (
+    Actions,
+    PolicyFunction,
+    decode_actions,
+    hedge_levels,
+    levels_to_action,
+    make_decision,
+    quote_levels,
+)
+from mm_env.envs.observation import Observations, decode_observation, observe
+from mm_env.market import dynamics
+from mm_env.market.dynamics import Decision
+from mm_env.market.flow import acceptance
+from mm_env.market.params import DealersParams, MarketParams
+
+_MOST_STATES = 20_000  # inventories of both dealers; times scenes and actions
+
+
+@dataclass(frozen=True, eq=False)
+class BestResponse:
+    """The best that `dealer_0` can do against given rivals.
+
+    Attributes:
+        params: The market.
+        value: The largest mean total reward of an episode, price units.
+        hedge_index: The best hedge level; shape (num_trades, inventories, inventories of the rival or 1, scenes).
+        quote_index: The best quote level; same shape.
+        game: What one dealer can see and do.
+    """
+
+    params: DealersParams
+    value: float
+    hedge_index: NDArray[np.int16]
+    quote_index: NDArray[np.int16]
+    mdp: MarketMDP
+
+    def __call__(self, observations: Observations) -> Actions:
+        """The best response as a policy: observations of shape (..., observations) to actions."""
+        view = decode_observation(observations, self.params)
+        over = view.trades_left == 0
+        trade = np.where(over, 0, self.params.num_trades - view.trades_left).astype(np.int64)
+        own, scene = self.mdp.cases(view)
+        rival = np.asarray(view.request.rivals[0] if self.hedge_index.shape[2] > 1 else -self.params.inventory_limit)
+        other = np.round(rival).astype(np.int64) + self.params.inventory_limit
+        at = (trade, own, other, scene)
+        return levels_to_action(self.hedge_index[at], quote_levels(self.params)[self.quote_index[at]], self.params)
+
+
+def best_response(params: DealersParams, rivals: Sequence[PolicyFunction]) -> BestResponse:
+    """The exact best response of `dealer_0` to fixed rivals.
+
+    Args:
+        params: The market; finite, without hedge latency or view noise.
+        rivals: Policies of the other seats. Either all always quote the same and never reach their cap, or there is
+            one, whose inventory `transparent` shows and whose decisions depend on inventories, request and time.
+
+    Raises:
+        ValueError: The best response is not a finite programme of what is seen; the message names the field.
+    """
+    duel = _Duel(params, rivals)
+    shape = (params.num_trades, *duel.shape)
+    hedges, quotes = np.empty(shape, np.int16), np.empty(shape, np.int16)
+    worth = np.zeros(duel.shape)
+    for trade in reversed(range(params.num_trades)):
+        worth, hedges[trade], quotes[trade] = duel.best(worth, trade)
+    return BestResponse(params, duel.opening(worth), hedges, quotes, duel.mdp)
+
+
+def response_value(policy: PolicyFunction, params: DealersParams, rivals: Sequence[PolicyFunction]) -> float:
+    """The exact J of a policy in the seat of `dealer_0` against fixed rivals, without simulation.
+
+    Raises:
+        ValueError: As of `best_response`.
+    """
+    duel = _Duel(params, rivals)
+    worth = np.zeros(duel.shape)
+    for trade in reversed(range(params.num_trades)):
+        worth = duel.value(duel.decisions(policy, trade, swapped=False), worth, trade)
+    return duel.opening(worth)
+
+
+def exploitability(policy: PolicyFunction, params: DealersParams) -> float:
+    """What the best response gains against a policy over the policy itself, both against that policy; price units.
+
+    0 means that two dealers with this policy are in equilibrium.
+    """
+    return best_response(params, [policy]).value - response_value(policy, params, [policy])
+
+
+class _Trade(NamedTuple):
+    """Who trades in one scene: probabilities, which broadcast with (own inventories, rival's inventories)."""
+
+    own: Values
+    rival: Values
+
+
+class _Duel:
+    """The inventories of a dealer and of his rival (or 1), and the scenes: arrays of shape (own, rival, scenes)."""
+
+    def __init__(self, params: DealersParams, rivals: Sequence[PolicyFunction]) -> None:
+        _check(params, rivals)
+        self.params, self.mdp = params, MarketMDP(params.alone())
+        self._levels, self._distances = hedge_levels(params), quote_levels(params)
+        inventories = self.mdp.states
+        quotes = [quote for rival in rivals if (quote := _fixed_quote(self.mdp, rival, params)) is not None]
+        stateless = len(quotes) == len(rivals)
+        if not stateless and (len(rivals) > 1 or not params.transparent):
+            raise ValueError(
+                f"num_dealers={params.num_dealers}, transparent={params.transparent}: the rivals' quotes depend on "
+                f"what is not seen; make it transparent=True with num_dealers=2, or have rivals quote always the same"
+            )
+        self._policy = rivals[quotes.index(min(quotes))] if stateless else rivals[0]  # the one to beat
+        self._rivals = 1 if stateless else inventories
+        self._ties = quotes.count(min(quotes)) if stateless else 1
+        self.shape = (inventories, self._rivals, len(self.mdp.row))
+        if self.shape[0] * self.shape[1] > _MOST_STATES:
+            raise ValueError(
+                f"inventory_limit={params.inventory_limit} is too large for the inventories of two dealers"
+            )
+        level = make_decision(self._levels, 0.0, params)
+        self._halves = {
+            last: self.mdp.hedge_and_mark(self.mdp.no_trade_result(), level, self.mdp.move(last))
+            for last in (False, True)
+        }
+
+    def opening(self, worth: Values) -> float:
+        """The value of an episode: nobody holds anything."""
+        middle = self.mdp.start if self._rivals > 1 else 0
+        return float(worth[self.mdp.start, middle] @ self.mdp.law.start)
+
+    def decisions(self, policy: PolicyFunction, trade: int, swapped: bool) -> Decision:
+        """What a policy does in every case; `swapped`: in the rival's seat."""
+        own, other = self.mdp.book.inventory, self.mdp.book.inventory[:, :, 0].T[..., None]
+        if self._rivals == 1:
+            other = np.zeros((1, 1, 1))
+        held, seen = (other, own) if swapped else (own, other)
+        request = self.mdp.law.request._replace(rivals=(seen,) * (self.params.num_dealers - 1))
+        book = self.mdp.book._replace(inventory=np.broadcast_to(held, self.shape))
+        views = observe(book, request, self.params.num_trades - trade, self.params)
+        chosen = decode_actions(policy(views.reshape(-1, views.shape[-1])), int(np.prod(self.shape)), self.params)
+        return Decision(*(p.reshape(self.shape) if isinstance(p, np.ndarray) else p for p in chosen))
+
+    def best(self, worth: Values, trade: int) -> tuple[Values, Whole, Whole]:
+        """Value, hedge level and quote level in every case; `worth` is the value one trade later."""
+        rival = self.decisions(self._policy, trade, swapped=True)
+        found = [self._best_of_scene(scene, rival, worth, trade) for scene in range(self.shape[2])]
+        value, hedge, quote = (np.stack(parts, axis=-1) for parts in zip(*found, strict=True))
+        return value, hedge, quote
+
+    def value(self, own: Decision, worth: Values, trade: int) -> Values:
+        """The value of given decisions in every case."""
+        rival = self.decisions(self._policy, trade, swapped=True)
+        return np.stack([self._value_of_scene(s, own, rival, worth, trade) for s in range(self.shape[2])], axis=-1)
+
+    def _best_of_scene(self, scene: int, rival: Decision, worth: Values, trade: int) -> tuple[Values, Whole, Whole]:
+        no_trade, own_trade, rival_trade = self._kept(scene, rival, worth, trade)
+        best, hedge, quote = np.full(self.shape[:2], -np.inf), np.zeros(self.shape[:2]), np.zeros(self.shape[:2])
+        for number, distance in enumerate(self._distances):
+            gains = self._mixed(scene, np.full(self.shape[:2], distance), rival, no_trade, own_trade, rival_trade)
+            level = gains.argmax(axis=-1)
+            value = np.take_along_axis(gains, level[..., None], axis=-1)[..., 0]
+            better = value > best
+            best = np.where(better, value, best)
+            hedge, quote = np.where(better, level, hedge), np.where(better, number, quote)
+        return best, hedge.astype(np.int64), quote.astype(np.int64)
+
+    def _value_of_scene(self, scene: int, own: Decision, rival: Decision, worth: Values, trade: int) -> Values:
+        kept = self._kept(scene, rival, worth, trade)
+        distance = np.broadcast_to(own.distance, self.shape)[..., scene]
+        gains = self._mixed(scene, distance, rival, *kept)
+        level = np.searchsorted(self._levels, np.broadcast_to(own.threshold, self.shape)[..., scene])
+        return np.asarray(np.take_along_axis(gains, level[..., None], axis=-1)[..., 0])
+
+    def _mixed(
+        self, scene: int, distance: Values, rival: Decision, no_trade: Values, own_trade: Values, rival_trade: Values
+    ) -> Values:
+        """Value of quoting at `distance`, for every hedge level; shape (own, rival, levels)."""
+        chance = self._trade(scene, distance, rival)
+        earned = abs(self._wanted(scene)) * distance
+        own = chance.own[..., None] * (earned[..., None] + own_trade - no_trade)
+        return no_trade + own + chance.rival[..., None] * (rival_trade - no_trade)
+
+    def _trade(self, scene: int, distance: Values, rival: Decision) -> _Trade:
+        theirs = np.broadcast_to(rival.distance, self.shape)[..., scene]
+        request = self.mdp.law.request
+        asked = request._replace(side=request.side[scene], tier=np.asarray(request.tier)[..., scene])
+        mine, others = (acceptance(asked, quoted, self.params) for quoted in (distance, theirs))
+        can, cannot = self._fills(scene)
+        first = np.where(distance < theirs, 1.0, np.where(distance == theirs, 1.0 / (1 + self._ties), 0.0))
+        first = np.where(cannot, first, 1.0)  # who is at his cap does not quote
+        own = can * mine * first
+        return _Trade(own, cannot * others * np.where(can, 1.0 - first, 1.0))
+
+    def _fills(self, scene: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Whether the caps of the dealer and of his rival allow the trade."""
+        held, limit = self.mdp.book.inventory[:, 0, 0], self.params.inventory_limit
+        own = np.abs(held - self._wanted(scene)) <= limit
+        other = own if self._rivals > 1 else np.ones(1, dtype=np.bool_)
+        return own[:, None], other[None, :]
+
+    def _kept(self, scene: int, rival: Decision, worth: Values, trade: int) -> tuple[Values, Values, Values]:
+        """The second half of the step for every hedge level if nobody, the dealer or his rival trades."""
+        half = self._halves[trade == self.params.num_trades - 1]
+        row = self.mdp.law.probability[scene]
+        continuation = np.einsum("qro,o->qr", worth, row)
+        own = np.arange(self.shape[0])[:, None]
+        number = min(scene, half.reward.shape[1] - 1)
+        traded = np.clip(own - int(self._wanted(scene)), 0, self.shape[0] - 1)
+        if self._rivals == 1:
+            still = moved = np.zeros((1, 1), dtype=np.int64)
+        else:
+            held = self.mdp.book.inventory[:, 0, 0][None, :]
+            still = self._rival_keeps(held, rival, scene)
+            moved = self._rival_keeps(held - self._wanted(scene), rival, scene)
+
+        def kept(mine: Whole, others: Whole) -> Values:
+            after = half.after[:, 0][mine]
+            return np.asarray(half.reward[:, number][mine] + continuation[after, others[..., None]])
+
+        return kept(own, still), kept(traded, still), kept(own, moved)
+
+    def _rival_keeps(self, held: Values, rival: Decision, scene: int) -> Whole:
+        limit = self.params.inventory_limit
+        theirs = Decision(0.0, np.broadcast_to(rival.threshold, self.shape)[..., scene], None)
+        kept = dynamics.hedge_excess(np.clip(held, -limit, limit), theirs, np)
+        return np.asarray(np.round(kept).astype(np.int64) + limit)
+
+    def _wanted(self, scene: int) -> float:
+        return float(np.asarray(self.mdp.law.request.signed_size)[scene])
+
+
+def _fixed_quote(mdp: MarketMDP, policy: PolicyFunction, params: DealersParams) -> float | None:
+    """The distance that a policy always quotes, if it does and never reaches its cap."""
+    request = mdp.requests._replace(rivals=(0.0,) * (params.num_dealers - 1))
+    views = [observe(mdp.book, request, left, params) for left in (params.num_trades, 1)]
+    seen = np.concatenate([view.reshape(-1, view.shape[-1]) for view in views])
+    chosen = decode_actions(policy(seen), len(seen), params)
+    distances = np.unique(np.broadcast_to(chosen.distance, len(seen)))
+    room = np.max(chosen.threshold) + params.largest_size <= params.inventory_limit and chosen.max_units is None
+    return float(distances[0]) if len(distances) == 1 and room else None
+
+
+def _check(params: MarketParams, rivals: Sequence[PolicyFunction]) -> None:
+    if not isinstance(params, DealersParams) or len(rivals) != params.num_dealers - 1 or not rivals:
+        raise ValueError(f"rivals must be num_dealers - 1 = {params.num_dealers - 1} of them, got {len(rivals)}")
+    for name in ("view_noise", "hedge_latency"):
+        if getattr(params, name):
+            raise ValueError(f"{name}={getattr(params, name)}: the best response is not solved with it")
+    if params.continuous:
+        raise ValueError("continuous=True: the best response is solved for levels")
+    if params.hedge_action != "threshold":
+        raise ValueError(f"hedge_action={params.hedge_action!r}: the best response is solved for thresholds")

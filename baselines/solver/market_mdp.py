@@ -1,0 +1,197 @@
+"""Game: a market as a finite decision problem, laid out by the law itself.
+
+Prices are translation-invariant and the risk penalty is a function of inventory, so the state is the inventory now and
+after each order in flight; what is seen beside it is one of finitely many scenes (`mm_env.market.flow.outcomes`). The law
+plays every state, scene and option at once, by broadcasting, with the price move at its conditional mean: the reward is
+linear in the move, so that gives its expectation exactly.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+
+from mm_env.envs.observation import DecodedObservation, Observations, observe
+from mm_env.market import dynamics
+from mm_env.market.dynamics import Book, Decision, Move, Number, Request, TradeResult
+from mm_env.market.flow import UnsolvableError, acceptance, transition_law
+from mm_env.market.market_paths import of_regime
+from mm_env.market.params import MarketParams
+
+Values = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+_LARGEST = 40_000_000  # states times scenes times options: a few seconds a step of the horizon
+
+
+class HalfStep(NamedTuple):
+    """What the second half of a step makes of every case; arrays that broadcast to (states, scenes, options)."""
+
+    reward: Values  # expected
+    after: Whole  # number of the state at the end of the step
+
+
+class StepOutcomes(NamedTuple):
+    """What a step makes of every case: with probability `chance` the client trades."""
+
+    chance: Values
+    yes: HalfStep
+    no: HalfStep
+
+
+class MarketMDP:
+    """States, scenes, and what the law makes of them. Arrays have the axes (state, scene, option).
+
+    Attributes:
+        params: The market.
+        scenes: What a step can show.
+        shape: Of the grid of states: an axis for the inventory now and after each order in flight.
+        states: Their number.
+        start: The number of the state without inventory or orders.
+        book: Each state's book; parts of shape (states, 1, 1).
+        requests: Each scene's request; parts of shape (scenes, 1).
+        row: For each scene, which row of `onward` holds what follows it; shape (scenes,).
+        rows: Their number: scenes after which the same is to come share one.
+
+    Raises:
+        UnsolvableError: The market is not finite or too large; the message names the field.
+    """
+
+    def __init__(self, params: MarketParams) -> None:
+        if params.num_dealers > 1:
+            raise UnsolvableError(
+                f"num_dealers={params.num_dealers}: what is best depends on the rivals, see baselines.solver.best_response"
+            )
+        self.params = params
+        self.law = transition_law(params)
+        self.shape = (2 * params.inventory_limit + 1,) * (1 + params.hedge_latency)
+        self.states = int(np.prod(np.array(self.shape, dtype=object)))
+        self.check_size(1)
+        positions = np.indices(self.shape).reshape(len(self.shape), -1, 1, 1) - float(params.inventory_limit)
+        opening = dynamics.initial_book(params)
+        self.book: Book = opening._replace(inventory=positions[0], mid=0.0, in_flight=tuple(np.diff(positions, axis=0)))
+        self.start = self.number(opening).item()
+        self.requests = Request(*(_column(part) for part in self.law.request))
+        self._rows, self.row = np.unique(self.law.probability, axis=0, return_inverse=True)
+        self.rows = len(self._rows)
+
+    def check_size(self, options: int) -> None:
+        """Raise `UnsolvableError` where so many options in every state and scene would take too long."""
+        size = self.states * len(self.law.start) * options
+        if size > _LARGEST:
+            fields = ["inventory_limit", *(["hedge_latency"] if self.params.hedge_latency else [])]
+            said = " and ".join(f"{name}={getattr(self.params, name)}" for name in fields)
+            raise UnsolvableError(
+                f"{said} with {options} hedge levels is too large to solve exactly: {size:.2g} cases, at most "
+                f"{_LARGEST:.2g}; set hedge_levels or a smaller {fields[-1]}"
+            )
+
+    def number(self, book: Book) -> Whole:
+        """The number of the state of a book: parts of any shape."""
+        positions = [np.asarray(book.inventory)]
+        for order in book.in_flight:
+            positions.append(positions[-1] + order)
+        index = tuple(
+            np.round(p).astype(np.int64) + self.params.inventory_limit for p in np.broadcast_arrays(*positions)
+        )
+        return np.asarray(np.ravel_multi_index(index, self.shape))
+
+    def move(self, last: bool, scenes: Any = slice(None)) -> Move:
+        """The price move to expect after each scene; parts of shape (scenes, 1)."""
+        mean, regime = self.law.expected[scenes, None], np.asarray(self.requests.regime)[scenes]
+        params = self.params
+        return Move(mean, mean, last, of_regime(params.hedge_costs, regime), of_regime(params.risk_weights, regime))
+
+    def quote_and_trade(self, decision: Decision) -> tuple[TradeResult, Values]:
+        """The first half of a step if the client accepts, and the probability that he trades."""
+        traded = dynamics.quote_and_trade(self.book, self.requests, decision, self.params)
+        return traded, traded.filled * acceptance(self.requests, decision.distance, self.params)
+
+    def no_trade_result(self) -> TradeResult:
+        """The first half of a step in which nobody trades."""
+        return TradeResult(self.book.inventory, 0.0, False, 0.0, 0.0)
+
+    def hedge_and_mark(self, traded: TradeResult, decision: Decision, move: Move) -> HalfStep:
+        """The second half of a step: hedge, move and mark."""
+        step = dynamics.hedge_and_mark(self.book, traded, decision, move, self.params)
+        return HalfStep(np.asarray(dynamics.expected_reward(step, move, self.params)), self.number(step.book))
+
+    def stage(self, decision: Decision, last: bool) -> StepOutcomes:
+        """A whole step; parts of the decision broadcast to (states, scenes, options)."""
+        traded, chance = self.quote_and_trade(decision)
+        move = self.move(last)
+        return StepOutcomes(
+            chance,
+            self.hedge_and_mark(traded, decision, move),
+            self.hedge_and_mark(self.no_trade_result(), decision, move),
+        )
+
+    def continuation(self, values: Values) -> Values:
+        """Value to come: what is worth (states, scenes, options), averaged over the scenes that follow each row."""
+        return np.asarray(np.einsum("so...,ro->sr...", values, self._rows, optimize=True))
+
+    def chain(self, stage: StepOutcomes) -> tuple[Any, Values]:
+        """A step that is the same at every trade, as a linear map: onward before = reward + transition @ onward after.
+
+        Returns:
+            The transition, a sparse matrix over onward values of shape (states, rows, options) raveled, and the reward
+            of that shape.
+        """
+        shape = (self.states, self.rows, stage.chance.shape[2])
+        before = np.arange(np.prod(shape)).reshape(shape)[:, :, None]  # (states, rows, scenes, options)
+        likely, row = self._rows[:, :, None], self.row[:, None]
+        parts = []
+        for half, chance in ((stage.yes, stage.chance), (stage.no, 1.0 - stage.chance)):
+            after = np.ravel_multi_index(np.broadcast_arrays(half.after, row, np.arange(shape[2])), shape)
+            weight = (likely * chance[:, None] * np.ones(half.after.shape)[:, None]).ravel()
+            both = np.broadcast_arrays(before, after[:, None])
+            parts.append((weight, *(index.ravel() for index in both)))
+        weight, start, stop = (np.concatenate(part) for part in zip(*parts, strict=True))
+        size = int(np.prod(shape))
+        transition = coo_array((weight, (start, stop)), shape=(size, size)).tocsr()
+        return transition, self.continuation(self.value(stage, np.zeros(shape)))
+
+    def value(self, stage: StepOutcomes, continuation: Values) -> Values:
+        """Reward now plus value to come, shape (states, scenes, options)."""
+        options = np.arange(continuation.shape[2])
+        yes, no = (half.reward + continuation[half.after, self.row[:, None], options] for half in (stage.yes, stage.no))
+        return np.asarray(stage.chance * yes + (1.0 - stage.chance) * no)
+
+    def average(self, values: Values) -> Values:
+        """Values of shape (states, scenes, ...) averaged over the first scene of an episode."""
+        return np.asarray(np.einsum("so...,o->s...", values, self.law.start))
+
+    def observations(self, trades_left: Number) -> Observations:
+        """What a dealer sees in every state and scene, shape (states, scenes, observations)."""
+        return observe(self.book, self.requests, trades_left, self.params)[:, :, 0]
+
+    def cases(self, view: DecodedObservation) -> tuple[Whole, Whole]:
+        """The state and the scene that each dealer sees.
+
+        Raises:
+            ValueError: A scene that cannot come in this market, as on a tape recorded elsewhere.
+        """
+        known, seen = self._code(self.law.request), self._code(view.request)
+        order = np.argsort(known)
+        scene = order[np.minimum(np.searchsorted(known[order], seen), len(known) - 1)]
+        unknown = known[scene] != seen
+        if unknown.any():
+            asked = np.asarray(view.request.signed_size)[unknown][0]
+            requests = sorted(set(np.asarray(self.law.request.signed_size).tolist()))
+            raise ValueError(f"the optimum knows the requests {requests} of its market, got {asked:g}")
+        return self.number(view.book), np.asarray(scene)
+
+    def _code(self, request: Request) -> Whole:
+        """One whole number for each thing that can be seen."""
+        digits = ((request.tier, 256), (np.asarray(request.last_side) + 1, 3), (request.regime, 256))
+        code = np.asarray(request.signed_size).astype(np.int64)
+        for digit, base in digits:
+            code = code * base + np.asarray(digit).astype(np.int64)
+        return code
+
+
+def _column(part: Any) -> Any:
+    return part[:, None] if isinstance(part, np.ndarray) else part

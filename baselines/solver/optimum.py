@@ -1,0 +1,355 @@
+"""The exact optimum of a market, by dynamic programming on the law's own functions.
+
+Backwards in time, with s the state (inventory and orders in flight) and o the scene (request, regime, side before):
+
+    U_t(s, o) = max over hedge levels k and quotes delta of
+                p r(trade) + (1 - p) r(no trade) + E[U_{t+1}(s', o')]
+
+with p = P(rho >= delta) where the cap allows the trade, else 0. For every k the best quote depends on one number, how
+much better the dealer is off after the trade: see `QuoteEnvelope`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.solver.market_mdp import HalfStep, MarketMDP, Values, Whole
+from mm_env.envs.action import (
+    Actions,
+    PolicyFunction,
+    decode_actions,
+    hedge_levels,
+    levels_to_action,
+    make_decision,
+    quote_levels,
+)
+from mm_env.envs.observation import Observations, decode_observation
+from mm_env.market.dynamics import Decision
+from mm_env.market.flow import UnsolvableError, acceptance
+from mm_env.market.params import MarketParams
+
+__all__ = [
+    "OptimalPolicy",
+    "Rule",
+    "Solution",
+    "UnsolvableError",
+    "best_rule",
+    "policy_value",
+    "rule_values",
+    "solve",
+    "threshold_values",
+]
+
+_TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
+_MOST_PAIRS, _COARSE = 1000, 7  # pairs of threshold and distance that are all tried; else so many of each at first
+_RULES_AT_ONCE = 2_000_000  # states times scenes times rules
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """The optimum of one market.
+
+    Attributes:
+        value: J*, the largest mean total reward of an episode, price units.
+        values: Reward still to come before request t is seen; shape (num_trades + 1, *game.shape). Where flow or
+            volatility have a memory: as if they began anew there.
+        hedge_index: The best hedge level at each time in each state before the trade, for each scene; shape
+            (num_trades, states, scenes). Where several are equally good, the one that does best over all states, and
+            where these are several, the one that hedges least.
+        quote_index: The best quote level; same shape.
+        game: States and scenes.
+    """
+
+    value: float
+    values: Values
+    hedge_index: NDArray[np.int16]
+    quote_index: NDArray[np.int16]
+    mdp: MarketMDP
+
+    @property
+    def params(self) -> MarketParams:
+        """The market."""
+        return self.mdp.params
+
+    @property
+    def policy(self) -> OptimalPolicy:
+        """The optimal policy, a function of the observation."""
+        return OptimalPolicy(self)
+
+    @property
+    def inventories(self) -> Values:
+        """-inventory_limit .. inventory_limit, units."""
+        return np.arange(-self.params.inventory_limit, self.params.inventory_limit + 1.0)
+
+    @property
+    def thresholds(self) -> Values:
+        """The best hedge thresholds (or, in markets of that kind, units to offload) without orders in flight.
+
+        Shape (num_trades, inventories, scenes), units.
+        """
+        return hedge_levels(self.params)[self.hedge_index[:, self._at_rest()]]
+
+    @property
+    def distances(self) -> Values:
+        """The best quotes without orders in flight, price units; shape (num_trades, inventories, scenes)."""
+        return quote_levels(self.params)[self.quote_index[:, self._at_rest()]]
+
+    def _at_rest(self) -> Whole:
+        index = np.arange(len(self.inventories))
+        return np.asarray(np.ravel_multi_index((index,) * len(self.mdp.shape), self.mdp.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class OptimalPolicy:
+    """Looks the best hedge and quote up by trades left, state and scene."""
+
+    solution: Solution
+
+    @property
+    def params(self) -> MarketParams:
+        """The market."""
+        return self.solution.params
+
+    def __call__(self, observations: Observations) -> Actions:
+        """Observations of shape (..., observations) to actions.
+
+        Raises:
+            ValueError: A request that cannot come in this market, as on a tape recorded elsewhere.
+        """
+        view = decode_observation(observations, self.params)
+        over = view.trades_left == 0  # the observation after the last trade, where nothing is asked
+        trade = np.where(over, 0, self.params.num_trades - view.trades_left).astype(np.int64)
+        at = (trade, *self.solution.mdp.cases(view))
+        distance = quote_levels(self.params)[self.solution.quote_index[at]]
+        return levels_to_action(self.solution.hedge_index[at], distance, self.params)
+
+
+class QuoteEnvelope(NamedTuple):
+    """The best quote for a request, as a function of x, what the dealer gains by trading but for the spread.
+
+    He earns f_i (v delta_i + x) from quote i, f_i the probability that it is accepted: the largest of some straight
+    lines, which is a convex function of x.
+    """
+
+    breaks: Values  # where the best quote changes, price units, increasing
+    lines: Whole  # the best quote below, between and above the breaks
+    chance: Values  # f_i
+    spread: Values  # v delta_i, price units
+
+    @classmethod
+    def of(cls, chance: Values, spread: Values) -> QuoteEnvelope:
+        """Find the lines that are anywhere the highest."""
+        order = np.lexsort((chance * spread, chance))
+        hull: list[int] = []
+        for line in order.tolist():
+            while hull and _overtakes(line, hull[-1], chance, spread) <= (
+                _overtakes(hull[-1], hull[-2], chance, spread) if len(hull) > 1 else -np.inf
+            ):
+                hull.pop()
+            hull.append(line)
+        breaks = [_overtakes(b, a, chance, spread) for a, b in itertools.pairwise(hull)]
+        return cls(np.array(breaks), np.array(hull), chance, spread)
+
+    def best(self, gain: Values) -> Whole:
+        """The best quote for each x."""
+        if len(self.lines) == 1:
+            return np.broadcast_to(self.lines, gain.shape)
+        return np.asarray(self.lines[np.searchsorted(self.breaks, gain)])
+
+    def worth(self, gain: Values) -> Values:
+        """f_i (v delta_i + x) of the best quote."""
+        if len(self.lines) == 1:
+            return np.asarray(self.chance[self.lines[0]] * (self.spread[self.lines[0]] + gain))
+        best = self.best(gain)
+        return np.asarray(self.chance[best] * (self.spread[best] + gain))
+
+
+def solve(params: MarketParams) -> Solution:
+    """The exact optimum of a market; where actions are continuous, over the quotes of its grid.
+
+    Raises:
+        UnsolvableError: The market is too large to solve or not finite; the message names the field.
+
+    Example:
+        >>> solution = solve(MarketParams(num_trades=50))
+        >>> solution.thresholds.shape
+        (50, 41, 3)
+    """
+    mdp = MarketMDP(params)
+    mdp.check_size(len(hedge_levels(params)))
+    stages = _Stages(mdp)
+    shape = (params.num_trades, mdp.states, len(mdp.law.start))
+    hedges, quotes = np.empty(shape, np.int16), np.empty(shape, np.int16)
+    values = np.zeros((params.num_trades + 1, mdp.states))
+    worth = np.zeros(shape[1:])
+    for trade in reversed(range(params.num_trades)):
+        worth, hedges[trade], quotes[trade] = stages.best(worth, last=trade == params.num_trades - 1)
+        values[trade] = mdp.average(worth)
+    return Solution(
+        value=float(values[0, mdp.start]),
+        values=values.reshape(-1, *mdp.shape),
+        hedge_index=hedges,
+        quote_index=quotes,
+        mdp=mdp,
+    )
+
+
+class _Stages:
+    """One step of the recursion, laid out once for every trade."""
+
+    def __init__(self, mdp: MarketMDP) -> None:
+        self._mdp = mdp
+        params = mdp.params
+        levels, distances = hedge_levels(params), quote_levels(params)
+        self._by_threshold = params.hedge_action == "threshold"  # where nothing matters, the highest: no needless order
+        # Scenes after which the same is to come and to pay share their second half.
+        regime = np.broadcast_to(np.asarray(mdp.law.request.regime), mdp.row.shape)
+        alike = np.stack([mdp.row, mdp.law.expected, regime], axis=1)
+        _, self._first, self._like = np.unique(alike, axis=0, return_index=True, return_inverse=True)
+        level = make_decision(levels, 0.0, params)
+        self._halves = {
+            last: mdp.hedge_and_mark(mdp.no_trade_result(), level, mdp.move(last, self._first))
+            for last in (False, True)
+        }
+        traded, _ = mdp.quote_and_trade(make_decision(0.0, distances, params))
+        filled = mdp.number(mdp.book._replace(inventory=traded.inventory))
+        self._trades = np.broadcast_to(traded.filled, filled.shape)[:, :, 0]
+        self._filled = np.where(self._trades, filled[:, :, 0], np.arange(mdp.states)[:, None])
+        chance = np.broadcast_to(acceptance(mdp.requests, distances, params), (len(mdp.row), len(distances)))
+        sold = np.abs(np.asarray(mdp.law.request.signed_size))[:, None] * distances
+        self._quotes = [QuoteEnvelope.of(f, s) for f, s in zip(chance, sold, strict=True)]
+
+    def best(self, worth: Values, last: bool) -> tuple[Values, Whole, Whole]:
+        """Value, hedge level and quote level in every state and scene; `worth` is the value one trade later."""
+        half = self._halves[last]
+        continuation = self._mdp.continuation(worth[:, :, None])[:, :, 0]
+        kept = [self._kept(half, number, continuation) for number in range(len(self._first))]
+        found = [self._choose(scene, kept[like]) for scene, like in enumerate(self._like)]
+        value, hedge, quote = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
+        return value, hedge, quote
+
+    def _kept(self, half: HalfStep, number: int, continuation: Values) -> Values:
+        """The second half of a step in every state, for every hedge level; shape (states, levels)."""
+        row = self._mdp.row[self._first[number]]
+        return np.asarray(half.reward[:, number] + continuation[half.after[:, 0], row])
+
+    def _choose(self, scene: int, no_trade: Values) -> tuple[Values, Whole, Whole]:
+        quotes, trades = self._quotes[scene], self._trades[:, scene]
+        gain = no_trade[self._filled[:, scene]] - no_trade
+        gains = no_trade + np.where(trades[:, None], quotes.worth(gain), 0.0)
+        hedge = len(gains[0]) - 1 - _best(gains[:, ::-1]) if self._by_threshold else _best(gains)
+        states = np.arange(len(hedge))
+        return gains[states, hedge], hedge, quotes.best(gain[states, hedge])
+
+
+def policy_value(policy: PolicyFunction, params: MarketParams) -> float:
+    """The exact J of a policy that is a function of the observation: its mean total reward, without simulation.
+
+    Raises:
+        UnsolvableError: The market is too large to solve or not finite; the message names the field.
+        ValueError: The policy gives bad actions.
+    """
+    mdp = MarketMDP(params)
+    worth = np.zeros((mdp.states, len(mdp.law.start), 1))
+    for trade in reversed(range(params.num_trades)):
+        seen = mdp.observations(params.num_trades - trade)
+        chosen = decode_actions(policy(seen.reshape(-1, seen.shape[-1])), mdp.states * len(mdp.row), params)
+        each = Decision(*(_reshaped(part, worth.shape) for part in chosen))
+        worth = mdp.value(mdp.stage(each, trade == params.num_trades - 1), mdp.continuation(worth))
+    return float(mdp.average(worth)[mdp.start, 0])
+
+
+def rule_values(params: MarketParams, thresholds: Values, distances: Values) -> Values:
+    """The exact J of fixed rules: hedge beyond thresholds[i], quote at distances[i]; arrays of shape (rules,)."""
+    mdp = MarketMDP(params)
+    size = max(1, _RULES_AT_ONCE // (mdp.states * len(mdp.row)))
+    pieces = (slice(start, start + size) for start in range(0, len(thresholds), size))
+    return np.concatenate([_rule_values(mdp, Decision(distances[p], thresholds[p], None)) for p in pieces])
+
+
+def threshold_values(params: MarketParams) -> dict[int, float]:
+    """The exact J of every fixed threshold at the market's spread: {threshold in units: price units}."""
+    levels = hedge_levels(params.replace(hedge_action="threshold"))
+    values = rule_values(params, levels, np.full(len(levels), params.spread))
+    return dict(zip(levels.astype(int).tolist(), values.tolist(), strict=True))
+
+
+class Rule(NamedTuple):
+    """A fixed rule."""
+
+    threshold: int  # units
+    distance: float  # price units
+    value: float  # J, price units
+
+
+def best_rule(params: MarketParams) -> Rule:
+    """The fixed threshold, and fixed distance where the agent quotes, with the largest J.
+
+    Where there are too many pairs to try, the best of a coarse grid is improved by going through all thresholds, then
+    all distances, and so on, until neither does better.
+
+    Raises:
+        UnsolvableError: The market is too large to solve or not finite; the message names the field.
+    """
+    if params.hedge_action == "units" and not params.accepts_any:
+        raise UnsolvableError(
+            "hedge_action='units' with clients who may refuse: the units that are right after a trade are not "
+            "without it, so that no fixed threshold can be kept to"
+        )
+    levels, distances = hedge_levels(params.replace(hedge_action="threshold")), quote_levels(params)
+    MarketMDP(params).check_size(len(levels))
+    if len(levels) * len(distances) <= _MOST_PAIRS:
+        return _best_of(params, levels, distances)
+    best = _best_of(params, _coarse(levels), _coarse(distances))
+    while True:
+        found = _best_of(params, levels, np.array([best.distance]))
+        found = _best_of(params, np.array([found.threshold]), distances)
+        if found.value <= best.value + _TIE * abs(best.value):
+            return best
+        best = found
+
+
+def _best_of(params: MarketParams, levels: Values, distances: Values) -> Rule:
+    pairs = np.array(list(itertools.product(levels, distances)))
+    values = rule_values(params, pairs[:, 0], pairs[:, 1])
+    threshold, distance = pairs[values.argmax()]
+    return Rule(int(threshold), float(distance), float(values.max()))
+
+
+def _coarse(grid: Values) -> Values:
+    return np.asarray(grid[np.unique(np.linspace(0, len(grid) - 1, _COARSE).round().astype(int))])
+
+
+def _rule_values(mdp: MarketMDP, rules: Decision) -> Values:
+    nothing = np.zeros((mdp.states, mdp.rows, len(rules.threshold)))
+    usual, worth = mdp.stage(rules, last=False), mdp.value(mdp.stage(rules, last=True), nothing)
+    transition, reward = mdp.chain(usual)
+    continuation = mdp.continuation(worth)
+    for _ in range(mdp.params.num_trades - 2):
+        continuation = reward + (transition @ continuation.ravel()).reshape(continuation.shape)
+    if mdp.params.num_trades > 1:
+        worth = mdp.value(usual, continuation)
+    return np.asarray(mdp.average(worth)[mdp.start])
+
+
+def _best(gains: Values) -> Whole:
+    """The best hedge level in every state; of several, the one that does best summed over states, then the first."""
+    common = int(gains.sum(axis=0).argmax())
+    as_good = gains[:, common] >= gains.max(axis=1) - _TIE * np.abs(gains).max()
+    return np.asarray(np.where(as_good, common, gains.argmax(axis=1)))
+
+
+def _overtakes(steep: int, flat: int, chance: Values, spread: Values) -> float:
+    """Where the line f (s + x) of the larger slope f overtakes the other; -inf if it is always above."""
+    if chance[steep] == chance[flat]:
+        return -np.inf
+    return float((chance[flat] * spread[flat] - chance[steep] * spread[steep]) / (chance[steep] - chance[flat]))
+
+
+def _reshaped(part: object, shape: tuple[int, ...]) -> object:
+    return part.reshape(shape) if isinstance(part, np.ndarray) else part

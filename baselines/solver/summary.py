@@ -1,0 +1,77 @@
+"""The optimum in few numbers: the inventories that it keeps, and what it quotes, over time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from baselines.solver.market_mdp import Whole
+from baselines.solver.optimum import Solution, UnsolvableError, best_rule, rule_values
+from mm_env.envs.action import hedge_levels, make_decision
+from mm_env.envs.observation import NO_REQUEST
+from mm_env.market import dynamics
+
+_MOST_RULES = 11  # fixed thresholds that are tried to show how J depends on them
+
+
+class RuleValue(NamedTuple):
+    """A fixed rule, and how much of the optimum's value it leaves on the table."""
+
+    name: str
+    threshold: int  # units
+    distance: float  # of its quotes, price units
+    value: float  # J, price units
+    gap: float  # (J* - J) / |J*|
+
+
+def benchmarks(solution: Solution) -> list[RuleValue]:
+    """The best fixed rule first, then the market's own, then fixed thresholds at the best rule's quote, at most 11.
+
+    None where no fixed threshold can be kept to.
+    """
+    params = solution.params
+    try:
+        best = best_rule(params)
+    except UnsolvableError:
+        return []
+    own = min(params.hedge_threshold, params.inventory_limit)
+    levels = hedge_levels(params.replace(hedge_action="threshold"))
+    picked = levels[np.unique(np.linspace(0, len(levels) - 1, _MOST_RULES).round().astype(int))]
+    thresholds = np.array([best.threshold, own, *picked])
+    distances = np.array([best.distance, params.spread, *np.full(len(picked), best.distance)])
+    names = ["best fixed rule", "the market's rule", *["fixed rule"] * len(picked)]
+    values = rule_values(params, thresholds, distances).tolist()
+    return [
+        RuleValue(name, int(k), float(delta), value, gap(value, solution.value))
+        for name, k, delta, value in zip(names, thresholds, distances, values, strict=True)
+    ]
+
+
+def gap(value: float, optimum: float) -> float:
+    """(J* - J) / |J*|; NaN where J* is 0."""
+    return (optimum - value) / abs(optimum) if optimum else float("nan")
+
+
+def no_hedge_bands(solution: Solution) -> tuple[Whole, Whole]:
+    """The inventories after a trade between which nothing is hedged, without orders in flight.
+
+    Returns:
+        The lowest and the highest, units; each of shape (num_trades, scenes). The cap where nothing is hedged, or
+        no trade leads farther.
+    """
+    limit, held = solution.params.inventory_limit, solution.inventories[:, None]
+    before = held + np.asarray(solution.mdp.law.request.signed_size)
+    place = np.clip(before + limit, 0, 2 * limit).astype(np.int64)
+    levels = solution.thresholds[:, place, np.arange(place.shape[1])]
+    after = dynamics.initial_book(solution.params)._replace(inventory=held)
+    chosen = make_decision(levels, solution.params.spread, solution.params)
+    hedged = (dynamics.units_hedged(after, NO_REQUEST, chosen, solution.params, np) > 0) & (np.abs(before) <= limit)
+    highest = np.where(hedged & (held > 0), held, limit + 1.0).min(axis=1) - 1.0
+    lowest = np.where(hedged & (held < 0), held, -limit - 1.0).max(axis=1) + 1.0
+    return lowest.astype(np.int64), highest.astype(np.int64)
+
+
+def evenly_spaced(trades: int, most: int) -> Whole:
+    """At most so many of the trades 0 to trades - 1, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, trades - 1, min(most, trades)).round().astype(np.int64))

@@ -1,0 +1,81 @@
+"""`mm-env compare`: play several policies on the same tapes, print a table with intervals, and draw them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mm_env.cli.console import print_json
+from mm_env.cli.inputs import COMPARED, episodes_to_play, make_policies, read_market, read_tape, usual_policies
+from mm_env.cli.options import Command, play_options
+from mm_env.cli.outputs import compare_with_progress, draw_policies, file_name, write_figure
+from mm_env.cli.tables import print_comparison
+from mm_env.market.params import MarketParams
+
+if TYPE_CHECKING:
+    from mm_env.envs.action import PolicyFunction
+    from mm_env.market.tape import Tape
+
+
+@click.command(cls=Command)
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    help="A policy of `mm-env policies`, or a folder of a saved one; repeatable."
+    f"  [default: {', '.join(COMPARED)}, as far as the market can be solved]",
+)
+@click.option("--ppo", is_flag=True, help="Train PPO on the spot and compare it too.")
+@play_options(episodes=20_000)
+def compare(
+    policies: tuple[str, ...],
+    ppo: bool,
+    market: str,
+    changes: tuple[str, ...],
+    episodes: int,
+    seed: int,
+    recorded: Path | None,
+    out: Path | None,
+    as_json: bool,
+    trust_pickle: bool,
+) -> None:
+    """Play several policies on the same tapes; print a table with 95 % intervals, and draw them.
+
+    Example: mm-env compare --policy never --policy threshold:10 --policy optimal --out out/compare
+    """
+    params = read_market(market, changes)
+    tape = read_tape(recorded, params)
+    chosen = make_policies(policies, params, seed, trust_pickle) if policies else usual_policies(params, seed)
+    if ppo:
+        chosen["ppo"] = _trained(params, seed)
+    comparison = compare_with_progress(chosen, params, episodes_to_play(episodes, tape), seed, tape)
+    if as_json:
+        print_json(comparison.to_dict())
+    else:
+        print_comparison(comparison)
+    if out is not None:
+        _draw_comparison(out, chosen, params, seed, tape)
+
+
+def _trained(params: MarketParams, seed: int) -> PolicyFunction:
+    from train.ppo import train_ppo
+
+    click.echo("training PPO", err=True)
+    return train_ppo(params, seed=seed).policy
+
+
+def _draw_comparison(
+    out: Path, policies: Mapping[str, PolicyFunction], params: MarketParams, seed: int, tape: Tape | None
+) -> None:
+    from baselines.evaluation.frontier import frontier
+    from mm_env.plotting import plot_episode, plot_frontier
+    from mm_env.rollout import play
+
+    for name, policy in policies.items():
+        write_figure(out / f"episode-{file_name(name)}.png", plot_episode(play(policy, params, 1, seed, tape)))
+    draw_policies(out, "policies", policies, params)
+    if tape is None:
+        write_figure(out / "frontier.png", plot_frontier(frontier(policies, params, seed=seed)))

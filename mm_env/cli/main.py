@@ -1,0 +1,30 @@
+"""The command line `mm-env`: its commands, one file each. It may import everything, and nothing imports it."""
+
+from __future__ import annotations
+
+import click
+
+from mm_env import __version__
+from mm_env.cli.compare import compare
+from mm_env.cli.compete import compete
+from mm_env.cli.listings import markets, policies
+from mm_env.cli.options import Commands
+from mm_env.cli.replicate import replicate
+from mm_env.cli.simulate import simulate
+from mm_env.cli.solve import solve
+from mm_env.cli.train import train
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(__version__)
+def main() -> None:
+    """How should a market maker hedge his inventory? Play, solve, train and compare.
+
+    Example: mm-env compare --policy never --policy threshold:10 --policy optimal
+
+    Exit codes: 0 done, 1 something is missing or failed, 2 bad usage, 130 interrupted.
+    """
+
+
+for command in (simulate, compare, train, solve, replicate, compete, markets, policies):
+    main.add_command(command)

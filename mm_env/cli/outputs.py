@@ -1,0 +1,47 @@
+"""What several commands do with what they played: score it with a progress bar, and write figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mm_env.cli.console import progress_bar
+from mm_env.market.params import MarketParams
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from baselines import Comparison
+    from mm_env.envs.action import PolicyFunction
+    from mm_env.market.tape import Tape
+
+
+def compare_with_progress(
+    policies: Mapping[str, PolicyFunction], params: MarketParams, episodes: int, seed: int, tape: Tape | None
+) -> Comparison:
+    from baselines import compare
+
+    with progress_bar("playing", episodes * len(policies)) as advance:
+        return compare(policies, params, episodes, seed, tape, advance)
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    from mm_env.plotting import save_figure
+
+    save_figure(figure, path)
+    click.echo(f"wrote {path}", err=True)
+
+
+def draw_policies(out: Path, name: str, policies: Mapping[str, PolicyFunction], params: MarketParams) -> None:
+    from mm_env.plotting import plot_policies, plot_quotes
+
+    write_figure(out / f"{name}.png", plot_policies(policies, params))
+    if params.quote_levels > 1 and params.arrival_probability > 0:
+        write_figure(out / f"{name}-quotes.png", plot_quotes(policies, params))
+
+
+def file_name(policy: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in policy).strip("-")

@@ -1,0 +1,72 @@
+"""`mm-env simulate`: play one policy, print its scores, save every step and draw the first episode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mm_env.cli.console import print_json
+from mm_env.cli.inputs import episodes_to_play, read_market, read_policy, read_tape
+from mm_env.cli.options import Command, play_options
+from mm_env.cli.outputs import compare_with_progress, write_figure
+from mm_env.cli.tables import markout_rows, print_markouts, print_scores
+from mm_env.market.params import MarketParams
+
+if TYPE_CHECKING:
+    from baselines.evaluation.markouts import Markout
+    from mm_env.envs.action import PolicyFunction
+    from mm_env.market.tape import Tape
+
+
+@click.command(cls=Command)
+@click.option("--policy", default="threshold", help="A policy of `mm-env policies`, or a folder of a saved one.")
+@click.option("--markout", is_flag=True, help="How the mid moves after a fill too: by tier, and informed or not.")
+@play_options(episodes=1000)
+def simulate(
+    policy: str,
+    markout: bool,
+    market: str,
+    changes: tuple[str, ...],
+    episodes: int,
+    seed: int,
+    recorded: Path | None,
+    out: Path | None,
+    as_json: bool,
+    trust_pickle: bool,
+) -> None:
+    """Play one policy; print its scores, save every step and draw the first episode.
+
+    Example: mm-env simulate --policy threshold:10 --episodes 1000 --seed 0 --out out/simulate
+    """
+    from mm_env.rollout import play, play_blocks
+
+    params = read_market(market, changes)
+    tape = read_tape(recorded, params)
+    chosen = {policy: read_policy(policy, params, seed, trust_pickle)}
+    comparison = compare_with_progress(chosen, params, episodes_to_play(episodes, tape), seed, tape)
+    found = _markouts(chosen[policy], params, episodes_to_play(episodes, tape), seed, tape) if markout else None
+    if as_json:
+        print_json(comparison.to_dict() | ({"markouts": markout_rows(found)} if found else {}))
+    else:
+        print_scores(comparison, policy)
+        if found:
+            print_markouts(found)
+    if out is not None:
+        from mm_env.episodes import save_csv
+        from mm_env.plotting import plot_episode
+
+        save_csv(
+            play_blocks(chosen[policy], params, episodes_to_play(episodes, tape), seed, tape), out / "episodes.csv"
+        )
+        write_figure(out / "episode.png", plot_episode(play(chosen[policy], params, 1, seed, tape)))
+
+
+def _markouts(
+    policy: PolicyFunction, params: MarketParams, episodes: int, seed: int, tape: Tape | None
+) -> list[Markout]:
+    from baselines.evaluation.markouts import markouts
+    from mm_env.rollout import play_blocks
+
+    return markouts(play_blocks(policy, params, episodes, seed, tape))

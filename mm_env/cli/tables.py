@@ -1,0 +1,214 @@
+"""What the commands tell: comparisons, markouts, solutions and markets as tables; --json tells the same in full."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from mm_env.cli.console import plus_minus, print_table
+from mm_env.market.dynamics import Request
+from mm_env.market.params import MarketParams
+from mm_env.market.validation import written
+from mm_env.registration import MARKETS
+from mm_env.state_labels import MIRRORED, distinct_panels, sample, scene_names
+
+if TYPE_CHECKING:
+    from baselines import Comparison, Solution
+    from baselines.evaluation.league import League
+    from baselines.evaluation.markouts import Markout
+    from baselines.solver.summary import RuleValue
+
+COLUMNS = {  # what the tables show of the scores; --json gives all
+    "objective": "J",
+    "share": "share of gap",
+    "pnl": "mean PnL",
+    "sd": "sd",
+    "cvar": "CVaR 5 %",
+    "mean_inventory": "mean abs(q)",
+    "hedge_volume": "hedged",
+}
+LEAGUE = {  # what the table of a league shows of its scores
+    "objective": "J",
+    "pnl": "mean PnL",
+    "sd": "sd",
+    "spread_pnl": "spread earned",
+    "hedge_cost": "hedge cost",
+    "win_rate": "win rate",
+    "market_share": "market share",
+    "lost": "lost trades",
+}
+_MOST_ROWS = 12  # of a table over time
+_HELD = (-0.5, -0.2, 0.0, 0.2, 0.5)  # inventories that a table of quotes shows, as a share of the cap
+_TRADES = 3  # that it shows at most
+_MOST_NUMBERS = 1_000_000  # of thresholds in --json
+
+
+def print_scores(comparison: Comparison, policy: str) -> None:
+    """Every score of one policy, with its meaning."""
+    figures = ((name, comparison.score(policy, name)) for name in comparison.names())
+    rows = [[name, plus_minus(found.value, found.half_width()), _meaning(name)] for name, found in figures]
+    print_table(["score", policy, "meaning"], rows)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """The main scores, a row for each policy."""
+    _print_figures(comparison, {name: column for name, column in COLUMNS.items() if name in comparison.names()})
+
+
+def print_markouts(found: Sequence[Markout]) -> None:
+    """How the mid moves after a fill, a row for each kind of client."""
+    click.echo("\nMean move of the mid after a fill, price units per unit; positive is good for the dealer:\n")
+    horizons = [f"{horizon} request{'s' * (horizon > 1)} on" for horizon in found[0].estimates]
+    rows = []
+    for markout in found:
+        figures = (plus_minus(estimate.value, estimate.half_width()) for estimate in markout.estimates.values())
+        rows.append([_clients(markout), f"{markout.fills:,}", *figures])
+    print_table(["clients", "fills", *horizons], rows)
+
+
+def markout_rows(found: Sequence[Markout]) -> list[dict[str, Any]]:
+    """The same for --json, with 95 % intervals."""
+    rows = []
+    for markout in found:
+        for horizon, estimate in markout.estimates.items():
+            kind = {"tier": markout.tier, "informed": markout.informed, "fills": markout.fills, "horizon": horizon}
+            rows.append({**kind, **estimate.to_dict()})
+    return rows
+
+
+def print_solution(solution: Solution, benchmarks: Sequence[RuleValue], why: str) -> None:
+    """What the optimum is worth, what fixed rules leave of it, and what it does."""
+    if why:
+        click.echo(f"{why}\n")
+    quotes = solution.params.quote_levels > 1
+    rows = [["exact optimum", f"{solution.value:.4f}", ""]]
+    for rule in benchmarks:
+        said = f"threshold {rule.threshold}" + (f", quote {rule.distance:g}" if quotes else "")
+        rows.append(
+            [f"{rule.name}: {said}", f"{rule.value:.4f}", f"{100 * rule.gap:.2f} %" if np.isfinite(rule.gap) else "-"]
+        )
+    print_table(["policy", "J", "below the optimum, % of its value"], rows)
+    picked = sample(solution.params)
+    side, wanted, tier, last_side, regime = (np.asarray(part)[picked] for part in solution.mdp.law.request[:5])
+    scenes = Request(side, wanted, tier, last_side, regime)
+    _print_bands(solution, scenes, picked)
+    if quotes:
+        _print_quotes(solution, scenes, picked)
+
+
+def solution_figures(solution: Solution, benchmarks: Sequence[RuleValue]) -> dict[str, Any]:
+    """The same for --json, with the decisions in every state: of every trade, or where that is long of every n-th."""
+    every = 1 + solution.thresholds.size // _MOST_NUMBERS
+    trades = np.arange(solution.params.num_trades, 0, -every)[::-1]
+    return {
+        "market": solution.params.to_dict(),
+        "value": solution.value,
+        "rules": [rule._asdict() for rule in benchmarks],
+        "trades": trades,
+        "inventories": solution.inventories,
+        "scenes": scene_names(solution.mdp.law.request, solution.params),
+        "thresholds": solution.thresholds[trades - 1],
+        "distances": solution.distances[trades - 1],
+    }
+
+
+def print_league(league: League) -> None:
+    """A row for each dealer: the figures of `LEAGUE` with their 95 % intervals."""
+    _print_figures(league, LEAGUE)
+
+
+def print_market(name: str) -> None:
+    """One registered market: what is hard in it, why its numbers are what they are, and what they are."""
+    entry = MARKETS[name]
+    click.echo(f"{name}: {entry.summary}.\n\n{entry.why}\n")
+    params = MarketParams.from_mapping(entry.changes)
+    described = [row for row in MarketParams.describe() if row[0] in entry.changes]
+    if described:
+        rows = [[field, written(getattr(params, field)), *rest] for field, *rest in described]
+        print_table(["field", "value", "default", "unit", "allowed", "meaning"], rows)
+
+
+def _print_figures(found: Comparison | League, columns: Mapping[str, str]) -> None:
+    """A row for each policy, a column for each score, with 95 % intervals."""
+    rows = []
+    for policy in found.totals:
+        estimates = (found.score(policy, name) for name in columns)
+        rows.append([policy, *(plus_minus(figure.value, figure.half_width()) for figure in estimates)])
+    print_table(["policy", *columns.values()], rows)
+
+
+def _meaning(score: str) -> str:
+    from baselines import SCORES
+
+    if score == "share":
+        return "share of the gap between the market's threshold rule and the exact optimum"
+    return f"{SCORES[score].summary}; {SCORES[score].unit}"
+
+
+def _clients(markout: Markout) -> str:
+    told = {None: "", True: "informed", False: "not informed"}[markout.informed]
+    tier = "" if markout.tier is None else f"tier {markout.tier}"
+    return ", ".join(filter(None, (tier, told))) or "all"
+
+
+def _print_bands(solution: Solution, scenes: Request, picked: NDArray[np.intp]) -> None:
+    from baselines.solver.summary import evenly_spaced, no_hedge_bands
+
+    params = solution.params
+    shown, mirrored = distinct_panels(scenes, solution.thresholds[:, :, picked].transpose(2, 1, 0), params)
+    effective = max(params.num_trades - params.hedge_latency, 1)  # later orders do not execute
+    lowest, highest = (ends[:effective, picked] for ends in no_hedge_bands(solution))
+    columns = [(lowest[:, list(numbers)].max(axis=1), highest[:, list(numbers)].min(axis=1)) for numbers, _ in shown]
+    ends = np.array(columns).transpose(2, 0, 1)
+    names = [panel.name for panel in shown]
+    if (ends == ends[:, :1]).all() and not (mirrored and (ends[:, :, 0] != -ends[:, :, 1]).any()):
+        ends, names, mirrored = ends[:, :1], [""], False
+    runs = [0, *(np.flatnonzero((ends[1:] != ends[:-1]).any(axis=(1, 2))) + 1), len(ends)]
+    spans = [(runs[i], runs[i + 1]) for i in evenly_spaced(len(runs) - 1, _MOST_ROWS)]
+    rows = [[_span(start, stop), *(f"{low} to {high}" for low, high in ends[start].tolist())] for start, stop in spans]
+    start = "Without orders in flight, the" if params.hedge_latency else "The"
+    click.echo(f"\n{start} optimum hedges nothing while the inventory after the trade is within, units:\n")
+    _print_scenes(["trade"], names, rows, mirrored)
+
+
+def _print_quotes(solution: Solution, scenes: Request, picked: NDArray[np.intp]) -> None:
+    from baselines.solver.summary import evenly_spaced
+
+    limit = solution.params.inventory_limit
+    distances = solution.distances[:, :, picked].transpose(2, 1, 0)
+    shown, mirrored = distinct_panels(scenes, distances, solution.params)
+    places = np.unique(np.round(limit * (1.0 + np.array(_HELD))).astype(int))
+    trades = evenly_spaced(solution.params.num_trades, _TRADES)
+    seen = distances[:, places][:, :, trades]
+    fresh = [i for i in range(len(trades)) if i == 0 or (seen[:, :, i] != seen[:, :, i - 1]).any()]
+    rows = []
+    for trade, place in itertools.product(trades[fresh], places):
+        held = solution.inventories[place]
+        cells = [
+            f"{distances[panel.numbers[0], place, trade]:.4g}"
+            if abs(held - scenes.signed_size[panel.numbers[0]]) <= limit
+            else "-"  # the cap forbids the trade
+            for panel in shown
+        ]
+        rows.append([f"{trade + 1}", f"{held:g}", *cells])
+    click.echo("\nIt quotes at this distance from the mid, price units:\n")
+    _print_scenes(["trade", "inventory"], [panel.name for panel in shown], rows, mirrored)
+
+
+def _print_scenes(header: Sequence[str], scenes: Sequence[str], rows: Sequence[Sequence[str]], mirrored: bool) -> None:
+    """A column for every scene; what all their names begin with is said once, below."""
+    buys = "client buys, "
+    shared = all(name.startswith(buys) for name in scenes)
+    print_table([*header, *(name.removeprefix(buys) if shared else name or "any client" for name in scenes)], rows)
+    notes = [*(["for a client who buys"] if shared else []), *([MIRRORED] if mirrored else [])]
+    if notes:
+        click.echo("; ".join(notes).capitalize() + ".")
+
+
+def _span(start: int, stop: int) -> str:
+    return f"{start + 1}" if stop == start + 1 else f"{start + 1}-{stop}"

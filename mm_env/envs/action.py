@@ -1,0 +1,232 @@
+"""What an agent says: the action, its space, and the decision that it stands for.
+
+An action is an index into `hedge_levels` (the hedge threshold of this step, or the units to offload now) and, where the
+agent quotes, one into `quote_levels`; with `continuous=True`, numbers from -1 (lowest level) to 1 (highest) instead.
+Policies go the other way: `encode` turns a threshold and a distance into an action.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import ArrayLike, NDArray
+
+from mm_env.envs.observation import Observations, decode_observation
+from mm_env.market import dynamics
+from mm_env.market.dynamics import Decision, Number
+from mm_env.market.params import MarketParams
+
+Values = NDArray[np.float64]
+Actions = NDArray[Any]  # (...) indices; (..., 2) where the agent quotes; float32 where actions are continuous
+PolicyFunction = Callable[[Observations], Actions]
+
+
+def hedge_levels(params: MarketParams) -> Values:
+    """The hedge thresholds (or units to offload) that the agent chooses from, units.
+
+    Example:
+        >>> hedge_levels(MarketParams(inventory_limit=20, hedge_levels=5)).tolist()
+        [0.0, 5.0, 10.0, 15.0, 20.0]
+    """
+    return _hedge_levels(params).copy()
+
+
+def quote_levels(params: MarketParams) -> Values:
+    """The distances from the mid that the agent chooses from, price units; only the spread where it is fixed.
+
+    Example:
+        >>> quote_levels(MarketParams(quote_levels=3, tick=0.01)).tolist()
+        [0.0, 0.01, 0.02]
+    """
+    return _quote_levels(params).copy()
+
+
+@lru_cache(maxsize=256)
+def _hedge_levels(params: MarketParams) -> Values:
+    number = params.hedge_levels or params.inventory_limit + 1
+    return np.asarray(np.linspace(0.0, params.inventory_limit, number).round(), dtype=np.float64)
+
+
+@lru_cache(maxsize=256)
+def _quote_levels(params: MarketParams) -> Values:
+    if params.quote_levels == 1:
+        return np.array([params.spread])
+    return np.asarray(params.lowest_quote + params.tick * np.arange(params.quote_levels))
+
+
+@lru_cache(maxsize=256)
+def action_sizes(params: MarketParams) -> tuple[int, ...]:
+    """How many levels the agent chooses from: of hedging, and of quoting where it quotes."""
+    sizes = len(_hedge_levels(params)), params.quote_levels
+    return sizes[:1] if params.quote_levels == 1 else sizes
+
+
+def action_space(params: MarketParams) -> spaces.Space[Any]:
+    """The space of one action."""
+    sizes = action_sizes(params)
+    if params.continuous:
+        return spaces.Box(-1.0, 1.0, (len(sizes),), np.float32)
+    return spaces.Discrete(sizes[0]) if len(sizes) == 1 else spaces.MultiDiscrete(np.array(sizes))
+
+
+class ActionDecoder:
+    """From the action of one dealer to his decision, in plain numbers."""
+
+    def __init__(self, params: MarketParams) -> None:
+        self._params = params
+        self._is_index = isinstance(action_space(params), spaces.Discrete)
+        self._decisions = [make_decision(level, params.spread, params) for level in hedge_levels(params).tolist()]
+
+    def __call__(self, action: Any) -> Decision:
+        """The decision, or a `ValueError` that says what an action may be."""
+        if not self._is_index:
+            shape = (len(action_sizes(self._params)),)
+            if np.shape(_array(action)) != shape:
+                raise ValueError(f"action must have shape {shape}, got {action!r}")
+            return Decision(*(_plain(part) for part in decode_actions(_array(action)[None], 1, self._params)))
+        try:
+            index = operator.index(action)
+        except TypeError:
+            index = -1
+        if not 0 <= index < len(self._decisions):
+            raise ValueError(f"action must be a whole number from 0 to {len(self._decisions) - 1}, got {action!r}")
+        return self._decisions[index]
+
+
+def decode_actions(actions: Any, lanes: int, params: MarketParams) -> Decision:
+    """The decisions of many dealers, or a `ValueError` that says what their actions may be. Parts of shape (lanes,)."""
+    sizes = action_sizes(params)
+    if params.continuous:
+        return _decode_continuous(_check_box(actions, (lanes, len(sizes))), params)
+    if len(sizes) == 1:
+        return make_decision(_units(_check_indices(actions, (lanes,), sizes[0]), params), params.spread, params)
+    checked = _check_indices(actions, (lanes, 2), np.array(sizes))
+    return make_decision(_units(checked[:, 0], params), _quote_levels(params)[checked[:, 1]], params)
+
+
+def _units(index: NDArray[np.int64], params: MarketParams) -> NDArray[Any]:
+    """The hedge levels of these numbers: where every whole number is a level, they themselves."""
+    return index if params.hedge_levels is None else _hedge_levels(params).take(index)
+
+
+def make_decision(level: Number, distance: Number, params: MarketParams) -> Decision:
+    """What a hedge level and a distance stand for: a threshold, or units to offload now. Units, price units."""
+    if params.hedge_action == "units":
+        return Decision(distance, 0.0, level)
+    return Decision(distance, level, None)
+
+
+def encode_action(
+    threshold: ArrayLike, observations: Observations, params: MarketParams, distance: ArrayLike | None = None
+) -> Actions:
+    """The action that hedges what exceeds `threshold`, and quotes at `distance`, given what is observed.
+
+    Args:
+        threshold: Hedge threshold of each row, units, at least 0; above the cap means: do not hedge. Shape (...).
+        observations: Shape (..., observations).
+        params: The market.
+        distance: Distance of the quote from the mid, price units; the nearest level is taken. Shape (...). Default:
+            the market's spread. Where the spread is fixed it does not matter.
+
+    Returns:
+        Actions of shape (...), (..., 2) where the agent quotes.
+
+    Raises:
+        ValueError: `hedge_levels` leaves a threshold out.
+    """
+    shape = np.shape(observations)[:-1]
+    hedge = np.broadcast_to(_hedge_index(threshold, observations, params), shape)
+    return levels_to_action(hedge, np.broadcast_to(params.spread if distance is None else distance, shape), params)
+
+
+def levels_to_action(hedge: NDArray[Any], distance: NDArray[Any], params: MarketParams) -> Actions:
+    """The action of hedge level number `hedge` and the quote nearest to `distance`; both of shape (...)."""
+    quotes = _quote_levels(params)
+    wanted = np.asarray(distance, dtype=np.float64)
+    if params.continuous:
+        parts = [hedge / max(len(_hedge_levels(params)) - 1, 1)]
+        if len(quotes) > 1:
+            parts.append((wanted - quotes[0]) / (quotes[-1] - quotes[0]))
+        return np.clip(2.0 * np.stack(parts, axis=-1) - 1.0, -1.0, 1.0).astype(np.float32)
+    if len(quotes) == 1:
+        return np.array(hedge, dtype=np.int64)
+    quote = np.clip(np.round((wanted - quotes[0]) / params.tick), 0, len(quotes) - 1)
+    return np.stack([hedge, quote], axis=-1).astype(np.int64)
+
+
+def _hedge_index(threshold: ArrayLike, observations: Observations, params: MarketParams) -> NDArray[np.int64]:
+    kept = np.minimum(np.asarray(threshold, dtype=np.float64), params.inventory_limit)
+    if params.hedge_action == "units":
+        view = decode_observation(observations, params)
+        wanted = Decision(distance=params.spread, threshold=kept, max_units=None)
+        return np.asarray(dynamics.units_hedged(view.book, view.request, wanted, params, np), dtype=np.int64)
+    levels = _hedge_levels(params)
+    index = np.searchsorted(levels, kept)
+    if not np.array_equal(levels[index], kept):
+        missing = kept[levels[index] != kept].flat[0]
+        raise ValueError(f"threshold {missing:g} is not one of the hedge levels {levels.astype(int).tolist()}")
+    return np.asarray(index)
+
+
+def nearest_levels(numbers: NDArray[Any], params: MarketParams) -> NDArray[np.int64]:
+    """The levels that numbers from -1, the lowest, to 1, the highest, are nearest to; of the same shape, (..., parts).
+
+    Example:
+        >>> nearest_levels(np.array([[-1.0], [0.04], [1.0]]), MarketParams()).tolist()
+        [[0], [10], [20]]
+    """
+    steps = np.array(action_sizes(params)) - 1
+    return np.asarray(np.round((np.asarray(numbers, dtype=np.float64) + 1.0) / 2.0 * steps), dtype=np.int64)
+
+
+def _decode_continuous(actions: Values, params: MarketParams) -> Decision:
+    levels, quotes = _hedge_levels(params), _quote_levels(params)
+    level = levels[nearest_levels(actions, params)[:, 0]]
+    distance = quotes[0] + (actions[:, 1] + 1.0) / 2.0 * (quotes[-1] - quotes[0]) if len(quotes) > 1 else params.spread
+    return make_decision(level, distance, params)
+
+
+def _check_indices(actions: Any, shape: tuple[int, ...], sizes: Any) -> NDArray[np.int64]:
+    """`actions` as an integer array of that shape with entries below `sizes`, or a `ValueError`."""
+    array = _array(actions)
+    if array.dtype.kind not in "iu" or array.shape != shape:
+        raise ValueError(f"actions must be whole numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
+    whole = array.astype(np.int64, copy=False)
+    over = np.maximum.reduce(whole.view(np.uint64)) >= sizes  # one pass: what is negative becomes huge
+    if over if len(shape) == 1 else over.any():
+        place = np.argwhere((array < 0) | (array >= sizes))[0]
+        most = np.broadcast_to(sizes, shape)[tuple(place)] - 1
+        raise ValueError(f"actions must be from 0 to {most}, got {array[tuple(place)]}{_lane(place, shape)}")
+    return whole
+
+
+def _check_box(actions: Any, shape: tuple[int, ...]) -> Values:
+    """`actions` as floats of that shape from -1 to 1, or a `ValueError`."""
+    array = _array(actions)
+    if array.dtype.kind not in "iuf" or array.shape != shape:
+        raise ValueError(f"actions must be numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
+    bad = ~(np.abs(array) <= 1.0)
+    if bad.any():
+        place = np.argwhere(bad)[0]
+        raise ValueError(f"actions must be from -1 to 1, got {array[tuple(place)]}{_lane(place, shape)}")
+    return array.astype(np.float64)
+
+
+def _lane(place: NDArray[Any], shape: tuple[int, ...]) -> str:
+    return f" in lane {place[0]}" if shape[0] > 1 else ""
+
+
+def _array(actions: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(actions)
+    except (ValueError, TypeError, OverflowError):
+        return np.empty(0, dtype=object)
+
+
+def _plain(part: Any) -> Any:
+    return part.item() if isinstance(part, np.ndarray) else part

@@ -1,0 +1,209 @@
+"""DealersEnv: several dealers as a PettingZoo parallel environment. The rules are in `dynamics.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.utils import seeding
+from numpy.typing import NDArray
+
+from mm_env.envs.action import ActionDecoder, action_space
+from mm_env.envs.dealers_market import (
+    DEALERS_DEFAULTS,
+    DealersMarket,
+    dealer_name,
+    for_seat,
+    naming_dealer,
+    stack_decisions,
+)
+from mm_env.envs.hedging_env import check_render_mode, reward_function
+from mm_env.envs.observation import NO_REQUEST, Observations, observation_names, observation_space
+from mm_env.envs.tape_cursor import TapeCursor
+from mm_env.episodes import Episodes, Recorder, step_info
+from mm_env.market import dynamics
+from mm_env.market.params import DealersParams
+
+try:
+    from pettingzoo import ParallelEnv
+except ImportError as error:
+    raise ImportError("several agents need PettingZoo: pip install 'mm_env[multi]'") from error
+
+ID = "mm_env/Dealers-v0"
+
+
+class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class is untyped
+    """K dealers quote for every client; the best quote wins, the winner books, everyone hedges and is marked.
+
+    ## Agents
+    `dealer_0` ... `dealer_{K-1}`, K = `num_dealers`. All act in every step, until the last: then all are terminated.
+
+    ## Step
+    Every dealer sees the client's request, quotes a distance from the mid and names a hedge threshold. The client
+    takes the best quote within his reservation distance, of those dealers whose inventory cap allows the trade; ties
+    are drawn. With `view_noise` each dealer quotes around a mid of his own, which is off by a normal error drawn anew
+    each time.
+
+    ## Observation and action
+    Those of `HedgingEnv`, and with more than one dealer: `won`, +1 if he won the last trade, -1 if another dealer
+    did, 0 if there was none; `best_quote`, the distance of the last trade's quote from the mid over that of the
+    widest. Never a rival's inventory, unless `transparent=True`: then `rival_1` ..., by seats after one's own.
+
+    ## Reward and info
+    Those of `HedgingEnv`, for each dealer.
+
+    ## Arguments
+    Every field of `DealersParams` (the defaults are those of `mm_env/DynamicSpread-v0`, since dealers who cannot
+    quote cannot compete), `reward` and `render_mode` as of `HedgingEnv`.
+
+    Raises:
+        ValueError: A bad argument; the message names it.
+    """
+
+    metadata: dict[str, Any] = {"name": "dealers_v0", "render_modes": ["rgb_array", "ansi"], "render_fps": 10}
+
+    def __init__(self, *, reward: str = "realised", render_mode: str | None = None, **market_params: Any) -> None:
+        self.params = DealersParams.from_mapping({**DEALERS_DEFAULTS, **market_params})
+        self._reward = reward_function(reward, None)
+        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        self.observation_names = observation_names(self.params)
+        self.possible_agents = [dealer_name(seat) for seat in range(self.params.num_dealers)]
+        self.agents: list[str] = []
+        self.observation_spaces = {agent: observation_space(self.params) for agent in self.possible_agents}
+        self.action_spaces = {agent: action_space(self.params) for agent in self.possible_agents}
+        one = self.observation_spaces[self.possible_agents[0]]
+        low, high = (np.tile(end, self.params.num_dealers) for end in (one.low, one.high))
+        self.state_space = spaces.Box(low, high, dtype=np.float32)
+        self._decide = ActionDecoder(self.params)
+        self._floor = DealersMarket(self.params, 1)
+        self._lanes: TapeCursor | None = None
+        self._request = NO_REQUEST
+        self._recorders: list[Recorder] = []
+        self._seen = np.zeros((self.params.num_dealers, len(self.observation_names)), np.float32)
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Observations], dict[str, dict[str, Any]]]:
+        """Start the next episode: of `seed` if given, else of the seed before, else of a random one."""
+        if seed is not None or self._lanes is None:
+            _, found = seeding.np_random(seed)
+            self._lanes = TapeCursor(self.params, [found if seed is None else seed])
+        self._lanes.next_episode(np.ones(1, dtype=np.bool_))
+        self._floor.reopen()
+        self.agents = list(self.possible_agents)
+        self._recorders = [Recorder(self.params, 1) for _ in self.agents] if self.render_mode else []
+        nothing = step_info(dynamics.no_step(dynamics.initial_book(self.params)))
+        return self._observe(self._lanes), {agent: dict(nothing) for agent in self.agents}
+
+    def step(self, actions: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+        """Let every dealer quote and hedge, and the price move.
+
+        Raises:
+            ValueError: An action is missing, is not in the action space, or is of an agent who is not there; the
+                message names the agent.
+        """
+        lanes = self._lanes
+        if lanes is None or not self.agents:
+            raise ValueError("call reset() first: no episode is under way")
+        decision = stack_decisions(self._decisions(actions), 1)
+        request, move = self._request, lanes.move()
+        step = self._floor.step(request, lanes.preference(), decision, move)
+        rewards = np.broadcast_to(self._reward(step, move, self.params), (len(self.agents), 1))
+        for seat, recorder in enumerate(self._recorders):
+            recorder.record(*(for_seat(part, seat) for part in (request, decision, step, move)))
+        lanes.advance()
+        observations, over = self._observe(lanes), lanes.ended() is not None
+        agents = self.agents
+        infos = {agent: _plain(step_info(for_seat(step, seat))) for seat, agent in enumerate(agents)}
+        if over:
+            self.agents = []
+        return (
+            observations,
+            {agent: float(rewards[seat, 0]) for seat, agent in enumerate(agents)},
+            dict.fromkeys(agents, over),
+            dict.fromkeys(agents, False),
+            infos,
+        )
+
+    def observation_space(self, agent: str) -> spaces.Box:
+        """The space of what an agent sees."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> spaces.Space[Any]:
+        """The space of what an agent does."""
+        return self.action_spaces[agent]
+
+    def state(self) -> Observations:
+        """What all dealers see, one after another: for centralised training."""
+        return np.ravel(self._seen)
+
+    def episodes(self) -> dict[str, Episodes]:
+        """The steps of this episode so far, of each dealer, as arrays of shape (1, steps).
+
+        Raises:
+            ValueError: Nothing was recorded: made without a `render_mode`, or not yet reset.
+        """
+        if not self._recorders:
+            raise ValueError("nothing recorded: make the environment with a render_mode, and reset it")
+        return {dealer_name(seat): recorder.episodes() for seat, recorder in enumerate(self._recorders)}
+
+    def render(self) -> NDArray[np.uint8] | str | None:
+        """The episode so far: every dealer's inventory and profit as an RGB array, or a line of text for each."""
+        if self.render_mode is None:
+            return None
+        if self.render_mode == "ansi":
+            book = self._floor.book
+            return "\n".join(
+                f"{agent}  inventory {book.inventory[seat, 0]:+.0f}  equity {book.equity[seat, 0]:+.2f}"
+                for seat, agent in enumerate(self.possible_agents)
+            )
+        from mm_env.plotting.dealers_chart import dealers_frame
+
+        return dealers_frame(self.episodes())
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _decisions(self, actions: Any) -> list[Any]:
+        if not isinstance(actions, Mapping):
+            raise ValueError(f"actions must be a mapping from agents to actions, got {actions!r}")
+        for agent in self.agents:
+            if agent not in actions:
+                raise ValueError(f"{agent}: no action given")
+        for agent in actions:
+            if agent not in self.agents:
+                raise ValueError(f"{agent}: not an agent here; agents are {', '.join(self.agents)}")
+        return [
+            naming_dealer(seat, lambda action=actions[agent]: self._decide(action))
+            for seat, agent in enumerate(self.possible_agents)
+        ]
+
+    def _observe(self, lanes: TapeCursor) -> dict[str, Observations]:
+        self._request = lanes.request()
+        left = self.params.num_trades - lanes.trade
+        self._seen = np.ascontiguousarray(self._floor.observe(self._request, left)[:, 0])
+        return {agent: self._seen[seat].copy() for seat, agent in enumerate(self.possible_agents)}
+
+
+def parallel_env(**arguments: Any) -> DealersEnv:
+    """A `DealersEnv`: what PettingZoo's conventions call for."""
+    return DealersEnv(**arguments)
+
+
+def _plain(info: dict[str, Any]) -> dict[str, Any]:
+    """One market's arrays of shape (1,) as plain numbers."""
+    return {name: value[0].item() if isinstance(value, np.ndarray) else value for name, value in info.items()}
+
+
+def _register() -> None:
+    try:
+        from pettingzoo.env_registry import registration
+    except ImportError:  # versions before 1.26 have no registry
+        return
+    if ID not in registration.parallel_registry:
+        registration.register("parallel", ID, entry_point="mm_env.envs.dealers_env:parallel_env")
+
+
+_register()

@@ -1,0 +1,156 @@
+"""Floor: several dealers in each of N markets. The rules are in `dynamics.py`, with one more axis of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from mm_env.envs.action import PolicyFunction, decode_actions
+from mm_env.envs.observation import Observations, observe
+from mm_env.episodes import Episodes, Recorder
+from mm_env.market import dynamics
+from mm_env.market.dynamics import Decision, Move, Number, Request, Step
+from mm_env.market.params import DealersParams, MarketParams
+from mm_env.market.tape import Tape
+from mm_env.registration import MARKETS
+from mm_env.rollout import check_play
+
+DEALERS_DEFAULTS = MARKETS["mm_env/DynamicSpread-v0"].changes  # of mm_env/Dealers-v0: who cannot quote cannot compete
+_BLOCK_STEPS = 200_000  # steps of all dealers played at once
+
+
+class DealersMarket:
+    """The books of K dealers in N markets, arrays of shape (K, N), and what they saw of the last trade."""
+
+    def __init__(self, params: DealersParams, markets: int) -> None:
+        self.params = params
+        self._shape = (params.num_dealers, markets)
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Begin anew in every market."""
+        everyone = np.ones(self._shape, dtype=np.bool_)
+        self.book = dynamics.reset_where(everyone, dynamics.initial_book(self.params), self.params)
+        self._won, self._best = np.zeros(self._shape), np.zeros(self._shape[1])
+
+    def shown(self, request: Request) -> Request:
+        """The request of each market, parts of shape (N,), as the dealers see it."""
+        rivals: tuple[Number, ...] = ()
+        if self.params.transparent:
+            held = self.book.inventory
+            rivals = tuple(np.roll(held, -number, axis=0) for number in range(1, self.params.num_dealers))
+        return request._replace(won=self._won, best=self._best, rivals=rivals)
+
+    def observe(self, request: Request, trades_left: Number) -> Observations:
+        """What each dealer sees, shape (K, N, observations)."""
+        return observe(self.book, self.shown(request), trades_left, self.params)
+
+    def step(self, request: Request, preference: Number, decision: Decision, move: Move) -> Step:
+        """The client of each market trades with the best of its dealers; all hedge and are marked; parts (K, N)."""
+        awarded = dynamics.route_to_best_quote(self.book, request, decision, preference, self.params)
+        step = dynamics.step(self.book, awarded, decision, move, self.params)
+        someone = step.filled.any(axis=0)
+        self._won = np.where(step.filled, 1.0, np.where(someone, -1.0, 0.0))
+        self._best = (step.filled * (request.side * dynamics.quote(request, decision))).sum(axis=0)
+        self.book = step.book
+        return step
+
+
+def play_dealers(
+    policies: Sequence[PolicyFunction], params: DealersParams, episodes: int = 1000, seed: int = 0
+) -> list[Episodes]:
+    """Play whole episodes with a policy in each seat and keep every step.
+
+    Args:
+        policies: One for each dealer; from observations of shape (N, observations) to actions.
+        params: The market of K dealers.
+        episodes: How many.
+        seed: Of the episodes, and of policies that draw.
+
+    Returns:
+        For each seat, what its dealer did. `play_dealers_blocks` gives any number of them in bounded memory.
+
+    Raises:
+        ValueError: Not K policies, or what `play` refuses; an action that is refused names its dealer.
+
+    Example:
+        >>> import numpy as np
+        >>> never = lambda observations: np.full(len(observations), 20)
+        >>> [len(seat) for seat in play_dealers([never, never], DealersParams(num_dealers=2), episodes=5)]
+        [5, 5]
+    """
+    blocks = list(play_dealers_blocks(policies, params, episodes, seed))
+    return [Episodes.concatenate(seat) for seat in zip(*blocks, strict=True)]
+
+
+def play_dealers_blocks(
+    policies: Sequence[PolicyFunction], params: DealersParams, episodes: int = 1000, seed: int = 0
+) -> Iterator[list[Episodes]]:
+    """The episodes of `play_dealers`, in blocks, so that any number of them stays in bounded memory."""
+    if len(policies) != params.num_dealers:
+        raise ValueError(f"policies must be one for each of {params.num_dealers} dealers, got {len(policies)}")
+    for policy in policies:
+        check_play(policy, episodes, seed)
+    for seat, policy in enumerate(policies):
+        if hasattr(policy, "reset"):
+            policy.reset(seed + seat)
+    size = max(1, _BLOCK_STEPS // (params.num_trades * params.num_dealers))
+    return (
+        _play_block(policies, params, Tape.draw(params, seed, min(size, episodes - start), start))
+        for start in range(0, episodes, size)
+    )
+
+
+def _play_block(policies: Sequence[PolicyFunction], params: DealersParams, tape: Tape) -> list[Episodes]:
+    floor = DealersMarket(params, tape.num_episodes)
+    recorders = [Recorder(params, tape.num_episodes) for _ in policies]
+    for trade in range(params.num_trades):
+        request, move = tape.request(trade), tape.move(trade, params)
+        seen = floor.observe(request, params.num_trades - trade)
+        chosen = [
+            naming_dealer(seat, lambda policy=policy, view=view: decide(policy, view, params))
+            for seat, (policy, view) in enumerate(zip(policies, seen, strict=True))
+        ]
+        decision = stack_decisions(chosen, tape.num_episodes)
+        step = floor.step(request, tape.channels.at(trade).preference, decision, move)
+        for seat, recorder in enumerate(recorders):
+            recorder.record(*(for_seat(part, seat) for part in (request, decision, step, move)))
+    return [recorder.episodes() for recorder in recorders]
+
+
+def decide(policy: PolicyFunction, views: Observations, params: MarketParams) -> Decision:
+    """What a policy decides, by the meaning that its own market gives to actions, if it has one: levels or numbers."""
+    return decode_actions(policy(views), len(views), getattr(policy, "params", params))
+
+
+def stack_decisions(chosen: Sequence[Decision], markets: int) -> Decision:
+    """The decisions of K dealers, each with parts of shape (N,) or one number, as parts of shape (K, N)."""
+    parts = zip(*chosen, strict=True)
+    return Decision(*(None if part[0] is None else np.stack([_spread(p, markets) for p in part]) for part in parts))
+
+
+def for_seat(value: Any, seat: int) -> Any:
+    """What a named tuple of arrays of shape (K, N) holds for one dealer; what all share stays as it is."""
+    if isinstance(value, tuple):
+        parts = [for_seat(part, seat) for part in value]
+        return type(value)._make(parts) if hasattr(value, "_make") else tuple(parts)
+    return value[seat] if isinstance(value, np.ndarray) and value.ndim == 2 else value
+
+
+def naming_dealer(seat: int, decide: Any) -> Any:
+    """Call `decide`; a `ValueError` then names the dealer."""
+    try:
+        return decide()
+    except ValueError as error:
+        raise ValueError(f"{dealer_name(seat)}: {error}") from error
+
+
+def dealer_name(seat: int) -> str:
+    """What the dealer in a seat is called."""
+    return f"dealer_{seat}"
+
+
+def _spread(part: Any, markets: int) -> Any:
+    return np.broadcast_to(np.asarray(part, dtype=np.float64), (markets,))

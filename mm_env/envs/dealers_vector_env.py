@@ -1,0 +1,124 @@
+"""DealersVectorEnv: N markets of several dealers at once, for self-play or against rivals with fixed policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from mm_env.envs.action import PolicyFunction
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, decide, naming_dealer
+from mm_env.envs.hedging_vector_env import Flags, HedgingVectorEnv
+from mm_env.envs.observation import Observations
+from mm_env.envs.tape_cursor import TapeCursor
+from mm_env.market.dynamics import Book, Decision, Number, Step
+from mm_env.market.params import DealersParams
+from mm_env.rollout import check_play
+
+
+class DealersVectorEnv(HedgingVectorEnv):
+    """A lane for each dealer who learns, arrays of shape (lanes,); all markets keep step with each other.
+
+    Without `rivals`, lane i is the dealer in seat i // M of market i % M, of M = num_envs / num_dealers markets: one
+    policy for all lanes is self-play with shared parameters. With `rivals`, lane i is `dealer_0` of market i, and the
+    rivals have the other seats of every market. Market m seeded s is a `DealersEnv` seeded s + m.
+
+    Observation, action, reward, info and autoreset modes are those of `DealersEnv` and `HedgingVectorEnv`; lanes
+    cannot be reset one by one, so `AutoresetMode.DISABLED` needs a reset of all of them. It is never compiled.
+
+    Args:
+        num_envs: Lanes; without rivals a multiple of `num_dealers`.
+        rivals: Policies of dealer_1 ... dealer_{K-1}, from observations of shape (M, observations) to actions. Those
+            that draw do so for all lanes at once, from the last seeded reset on.
+        autoreset_mode: As of `HedgingVectorEnv`.
+        reward: "realised" or "expected".
+        market_params: Fields of `DealersParams`; the defaults are those of `mm_env/Dealers-v0`.
+
+    Raises:
+        ValueError: A bad argument; the message names it.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 3,
+        *,
+        rivals: Sequence[PolicyFunction] = (),
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        reward: str = "realised",
+        render_mode: str | None = None,
+        **market_params: Any,
+    ) -> None:
+        super().__init__(
+            num_envs, autoreset_mode=autoreset_mode, reward=reward, render_mode=render_mode, **market_params
+        )
+        dealers = self.params.num_dealers
+        for rival in rivals:
+            check_play(rival, 1, 0)
+        if rivals and len(rivals) != dealers - 1:
+            raise ValueError(f"rivals must be {dealers - 1} for num_dealers={dealers}, got {len(rivals)}")
+        self.rivals = tuple(rivals)
+        self._learners = 1 if rivals else dealers
+        if self.num_envs % self._learners:
+            raise ValueError(f"num_envs must be a multiple of num_dealers={dealers}, got {self.num_envs}")
+        self._markets = self.num_envs // self._learners
+        assert isinstance(self.params, DealersParams)
+        self._floor = DealersMarket(self.params, self._markets)
+
+    def _checked_params(self, values: dict[str, Any]) -> DealersParams:
+        return DealersParams.from_mapping({**DEALERS_DEFAULTS, **values})
+
+    def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
+        move = lanes.move()
+        whole = Decision._make(self._seated(part, number) for number, part in enumerate(decision))
+        step = self._floor.step(self._request, lanes.preference(), whole, move)
+        return self._shown(step), self._shown(self._reward(step, move, self.params))
+
+    def _seated(self, part: Number, number: int) -> Number:
+        """One part of the decisions of all dealers, shape (K, M): the lanes' and, below them, the rivals'."""
+        if part is None:
+            return None
+        lanes = np.broadcast_to(part, (self.num_envs,)).reshape(self._learners, self._markets)
+        others = [np.broadcast_to(chosen[number], (1, self._markets)) for chosen in self._rival_decisions]
+        return np.concatenate([lanes, *others])
+
+    def _observe(self, lanes: TapeCursor) -> Observations:
+        left: Number = self.params.num_trades - lanes.trade
+        self._request = lanes.request()
+        seen = self._floor.observe(self._request, left)
+        self._rival_decisions = [
+            naming_dealer(seat, lambda policy=policy, view=seen[seat]: decide(policy, view, self.params))
+            for seat, policy in enumerate(self.rivals, start=1)
+        ]
+        return np.concatenate(list(seen[: self._learners]))
+
+    def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:
+        """One for each market; of one for each lane, those of the first seat. Rivals who draw begin anew."""
+        for seat, rival in enumerate(self.rivals, start=1):
+            if hasattr(rival, "reset"):
+                rival.reset(seat)
+        if isinstance(seed, list | tuple | np.ndarray) and len(seed) == self.num_envs:
+            seed = list(seed)[: self._markets]
+        return super()._seeds(seed)
+
+    def _over(self, lanes: TapeCursor) -> Flags | None:
+        return None if lanes.ended() is None else self._all
+
+    def _begin(self, lanes: TapeCursor, which: Flags) -> None:
+        if not which.all():
+            raise ValueError("reset_mask must pick every lane: the dealers of a market end together")
+        lanes.next_episode(np.ones(self._markets, dtype=np.bool_))
+        self._floor.reopen()
+        self._book = self._shown(self._floor.book)
+
+    def _shown(self, value: Any) -> Any:
+        """Arrays of shape (K, M) as those of the lanes, shape (num_envs,)."""
+        if isinstance(value, Step | Book):
+            return type(value)._make(self._shown(part) for part in value)
+        if isinstance(value, tuple):
+            return tuple(self._shown(part) for part in value)
+        if isinstance(value, np.ndarray) and value.ndim == 2:
+            return value[: self._learners].reshape(-1)
+        return value

@@ -1,0 +1,221 @@
+"""HedgingEnv: the market as a Gymnasium environment. The rules are in `dynamics.py`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from mm_env.envs.action import ActionDecoder, action_space
+from mm_env.envs.observation import NO_REQUEST, Observations, observation_names, observation_space, observation_values
+from mm_env.episodes import Episodes, Recorder, step_info
+from mm_env.kernels.tracing import ScalarKernel, TraceOps
+from mm_env.market import dynamics
+from mm_env.market.dynamics import REWARDS
+from mm_env.market.params import MarketParams
+from mm_env.market.tape import EpisodeSource, Tape, check_tape, largest_size
+
+
+class HedgingEnv(gym.Env[Any, Any]):
+    """A dealer answers client requests, earns the spread, and decides how much inventory to hedge away.
+
+    ## Description
+    In each step a client asks to buy or sell. The dealer quotes a distance from the mid, fixed or chosen by the
+    agent, and fills the client if he accepts, unless that would take |inventory| above `inventory_limit`: then the
+    client is rejected whole. The dealer then hedges, at a cost, what exceeds the hedge threshold that the agent chose
+    for this step; with `hedge_latency` the order executes some steps later. Then the price moves, and the book is
+    marked to the new mid. `mm_env.market.dynamics` holds the equations, `mm_env.market.flow` the law of clients and prices.
+
+    ## Observation
+    `Box`, float32; names in `observation_names`. Every market shows the first three, the others where they matter.
+
+    | name | meaning | low | high | shown with |
+    |------|---------|-----|------|------------|
+    | inventory | inventory / inventory_limit | -1 | 1 | |
+    | time_left | trades left / num_trades, this one included | 0 | 1 | |
+    | request | units the client asks for / the largest request: > 0 he buys, < 0 he sells, 0 nobody came | -1 | 1 | |
+    | side | +1 the client buys, -1 he sells, 0 nobody came | -1 | 1 | sizes above 1 |
+    | tier | index of the client's tier / the last index | 0 | 1 | several tiers |
+    | last_side | side of the client before, 0 at the start | -1 | 1 | flow_persistence, and informed or no clients |
+    | regime | index of the volatility regime / the last index | 0 | 1 | volatility_regimes |
+    | deviation | mid less starting price, the dealer's own impact apart, price units | -inf | inf | mean_reversion |
+    | in_flight_1 ... | hedge orders in flight / inventory_limit, the next to execute first | -1 | 1 | hedge_latency |
+
+    With a recorded tape, the bounds of `request` are its largest size. With `quote_latency` the dealer does not see
+    all that matters: how far the mid has moved from the one he quotes around.
+
+    ## Action
+    `Discrete(inventory_limit + 1)`: the hedge threshold of this step. 0 hedges everything, `inventory_limit` nothing,
+    and always choosing 10 is the threshold rule; orders in flight count as executed. `hedge_levels=n` offers n evenly
+    spaced thresholds instead. With `hedge_action="units"` the action is the number of units to offload now.
+
+    With `quote_levels=n` above 1: `MultiDiscrete([hedge levels, n])`, the second being the distance of the quote from
+    the mid, `lowest_quote + index * tick`. With `continuous=True`: `Box(-1, 1)` of one or two numbers, from the
+    lowest level to the highest; hedges are rounded to the nearest level, quotes are not.
+
+    ## Reward
+    `spread_pnl - hedge_cost + inventory_pnl - risk_penalty`, in price units: the change of equity less 0.5 *
+    risk_aversion * sigma^2 * inventory^2, sigma being `price_volatility` or the regime's. With `reward="expected"`
+    the inventory PnL is replaced by its expectation given what the dealer can know: the same optimum with a fraction
+    of the noise.
+
+    ## Starting state
+    No inventory, no cash, no orders, the mid at `starting_price`.
+
+    ## Episode end
+    *Terminated* after `num_trades` requests; never truncated: the horizon is part of the problem.
+
+    ## Info
+    `spread_pnl`, `hedge_cost`, `inventory_pnl`, `risk_penalty`, `filled`, `hedge` (signed units), `inventory`,
+    `price`, `equity`, `unrealized_pnl`, `cumulative_hedge`: each as it stands at the end of the step. With
+    `hedge_latency`, `order`: signed units ordered.
+
+    ## Seeds
+    `reset(seed=s)` starts episode 0 of seed s and every later `reset()` the next one: the same market for every
+    policy, and the same as lane i of a vector environment seeded s - i. On a recorded tape, seed s starts
+    at episode s modulo the number of episodes.
+
+    ## Arguments
+    Every field of `MarketParams` (`gym.make("mm_env/Hedging-v0", risk_aversion=0.02)`), and:
+
+    * `reward`: `"realised"` (default) or `"expected"`.
+    * `tape`: a recorded `Tape` to play instead of drawn episodes.
+    * `render_mode`: `"rgb_array"` (three charts of the episode so far) or `"ansi"` (one line).
+
+    ## Version history
+    * v0: initial version.
+    """
+
+    metadata: dict[str, Any] = {
+        "render_modes": ["rgb_array", "ansi"],
+        "render_fps": 10,
+    }
+
+    def __init__(
+        self,
+        *,
+        reward: str = "realised",
+        tape: Tape | None = None,
+        render_mode: str | None = None,
+        **market_params: Any,
+    ) -> None:
+        self.params = MarketParams.from_mapping(market_params)
+        if tape is not None:
+            check_tape(tape, self.params)
+        earned = reward_function(reward, tape)
+        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        self.observation_names = observation_names(self.params)
+        self.observation_space = observation_space(self.params, largest_size(tape))
+        self.action_space = action_space(self.params)
+        self._decide = ActionDecoder(self.params)
+        play = partial(dynamics.rewarded_step, reward=earned, params=self.params, xp=TraceOps)
+        self._play, self._look = ScalarKernel(play), ScalarKernel(partial(observation_values, params=self.params))
+        self._tape = tape
+        self._worlds = EpisodeSource(self.params, [0], tape)
+        self._seeded = tape is not None  # a recorded tape starts at its first episode
+        self._episode = 0
+        self._trade = self.params.num_trades  # nothing to answer before the first reset
+        self._book = dynamics.initial_book(self.params)
+        self._recorder: Recorder | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Start the next episode: of `seed` if given, else of the seed before, else of a random one."""
+        super().reset(seed=seed)
+        if seed is not None or not self._seeded:
+            self._worlds = EpisodeSource(self.params, [self._np_seed()], self._tape)
+            self._seeded = True
+            self._episode = 0
+        self._load_episode()
+        self._trade = 0
+        self._book = dynamics.initial_book(self.params)
+        self._recorder = Recorder(self.params, 1) if self.render_mode else None
+        return self._observe(), step_info(dynamics.no_step(self._book))
+
+    def step(self, action: Any) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
+        """Answer the request shown, hedge, and let the price move.
+
+        Raises:
+            ValueError: The action is not in the action space.
+            gymnasium.error.ResetNeeded: The episode has ended or has not begun.
+        """
+        if self._trade == self.params.num_trades:
+            raise gym.error.ResetNeeded("call reset() first: no episode is under way")
+        decision = self._decide(action)
+        request, move = self._requests[self._trade], self._moves[self._trade]
+        step, reward = self._play(self._book, request, decision, move)
+        if self._recorder is not None:
+            self._recorder.record(request, decision, step, move)
+        self._book = step.book
+        self._trade += 1
+        return self._observe(), reward, move.last, False, step_info(step)
+
+    def render(self) -> NDArray[np.uint8] | str | None:
+        """The episode so far: three charts as an RGB array, or one line of text.
+
+        Raises:
+            gymnasium.error.ResetNeeded: No episode has begun.
+        """
+        if self.render_mode is None:
+            gym.logger.warn('render() needs gym.make(..., render_mode="rgb_array" or "ansi")')
+            return None
+        if self._recorder is None:
+            raise gym.error.ResetNeeded("call reset() first: no episode has begun")
+        if self.render_mode == "ansi":
+            return self._line()
+        from mm_env.plotting import episode_frame
+
+        return episode_frame(self.episodes())
+
+    def episodes(self) -> Episodes:
+        """The steps of this episode so far as arrays of shape (1, steps).
+
+        Raises:
+            ValueError: Nothing was recorded: no `render_mode`, or no episode has begun.
+        """
+        if self._recorder is None:
+            raise ValueError("nothing recorded: make the environment with a render_mode, and reset it")
+        return self._recorder.episodes()
+
+    def _np_seed(self) -> int:
+        seed = self.np_random_seed
+        return int(seed) if seed is not None and seed >= 0 else int(self.np_random.integers(2**63))
+
+    def _load_episode(self) -> None:
+        number, column = divmod(self._episode, self._worlds.block)
+        if column == 0:
+            self._block = self._worlds.draw([0], [number])
+        requests, self._moves = self._block.episode(column, self.params)
+        self._requests = [*requests, NO_REQUEST]
+        self._episode += 1
+
+    def _observe(self) -> Observations:
+        left = self.params.num_trades - self._trade
+        return np.array(self._look(self._book, self._requests[self._trade], left), np.float32)
+
+    def _line(self) -> str:
+        book = self._book
+        return (
+            f"trade {self._trade}/{self.params.num_trades}  mid {book.mid:.2f}  inventory {book.inventory:+.0f}  "
+            f"equity {book.equity:+.2f}  hedged {book.cumulative_hedge:.0f}"
+        )
+
+
+def reward_function(name: str, tape: Tape | None) -> Any:
+    """The law's reward of that name; the expected one needs a tape whose law is known."""
+    if not isinstance(name, str) or name not in REWARDS:
+        raise ValueError(f"reward must be one of {', '.join(map(repr, REWARDS))}, got {name!r}")
+    if name == "expected" and tape is not None and tape.replayed:
+        raise ValueError("reward='expected' needs drawn episodes: a recorded tape's law is unknown")
+    return REWARDS[name]
+
+
+def check_render_mode(mode: str | None, allowed: list[str]) -> str | None:
+    """`mode`, or a `ValueError` that lists what is allowed."""
+    if mode is not None and mode not in allowed:
+        raise ValueError(f"render_mode must be None or one of {allowed}, got {mode!r}")
+    return mode

@@ -1,0 +1,251 @@
+"""HedgingVectorEnv: N dealers at once, one row of arrays each. The rules are in `dynamics.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from mm_env.envs.action import Actions, action_space, decode_actions
+from mm_env.envs.hedging_env import check_render_mode, reward_function
+from mm_env.envs.observation import (
+    NO_REQUEST,
+    Observations,
+    observation_names,
+    observation_space,
+    observation_values,
+    observe,
+)
+from mm_env.envs.tape_cursor import TapeCursor
+from mm_env.episodes import step_info
+from mm_env.kernels.tracing import TraceOps
+from mm_env.kernels.vector_kernel import VectorKernel, numba_works
+from mm_env.market import dynamics
+from mm_env.market.dynamics import Decision, Number, Step
+from mm_env.market.params import MarketParams
+from mm_env.market.tape import Tape, check_tape, largest_size
+
+Flags = NDArray[np.bool_]
+
+_PLAIN = (float, bool)  # types of what is one value for all lanes
+_WORTH_COMPILING = 10_000_000  # requests
+
+_OF_THE_BOOK = frozenset(
+    {"inventory", "price", "equity", "unrealized_pnl", "cumulative_hedge", "order"}
+)  # needed again
+
+
+class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
+    """N independent markets stepped as arrays. Lane i seeded s is `HedgingEnv` seeded s + i, bit for bit.
+
+    Observation, action, reward, info and the market's arguments are those of `HedgingEnv`, with a first axis of
+    N lanes; `info["_name"]` masks the lanes that `info["name"]` speaks of. Beside them:
+
+    * `num_envs`: N.
+    * `autoreset_mode`: what happens after an episode's last step. `NEXT_STEP` (default): the next `step` ignores the
+      lane's action and resets it. `SAME_STEP`: the lane is reset at once; `info["final_obs"]` and
+      `info["final_info"]` hold how it ended. `DISABLED`: call `reset(options={"reset_mask": mask})`.
+    * `compiled`: run the law as machine code: the same numbers bit for bit, and seconds to compile. Default: where
+      Numba is installed (`pip install 'mm_env[fast]'`), once it has answered ten million requests, to repay them.
+    """
+
+    metadata: dict[str, Any] = {
+        "render_modes": [],
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        compiled: bool | None = None,
+        reward: str = "realised",
+        tape: Tape | None = None,
+        render_mode: str | None = None,
+        **market_params: Any,
+    ) -> None:
+        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
+            raise ValueError(f"num_envs must be a whole number of at least 1, got {num_envs!r}")
+        self.num_envs = int(num_envs)
+        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
+        self.params = self._checked_params(market_params)
+        if tape is not None:
+            check_tape(tape, self.params)
+        self._reward = reward_function(reward, tape)
+        self.observation_names = observation_names(self.params)
+        self.single_observation_space = observation_space(self.params, largest_size(tape))
+        self.single_action_space = action_space(self.params)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        if compiled not in (None, True, False):
+            raise ValueError(f"compiled must be True, False or None, got {compiled!r}")
+        self._unanswered = None if compiled is False else _WORTH_COMPILING  # requests until it is compiled
+        self._play: Any = partial(dynamics.rewarded_step, reward=self._reward, params=self.params)
+        self._look: VectorKernel | None = None
+        if compiled:
+            self._compile()
+        self._tape = tape
+        self._markets = self.num_envs  # each with a seed of its own
+        self._lanes: TapeCursor | None = None
+        self._all = np.ones(self.num_envs, dtype=np.bool_)
+        self._ended: Flags | None = None  # lanes that wait for their reset
+        self._book, self._request = dynamics.initial_book(self.params), NO_REQUEST
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Start the next episode in every lane, or in those of `options["reset_mask"]`, shape (N,).
+
+        Args:
+            seed: Lane i starts episode 0 of seed + i, or of seed[i]. None: each lane goes on with its own.
+            options: `{"reset_mask": mask}` resets some lanes only; their books and no others.
+
+        Raises:
+            ValueError: A mask of the wrong type or shape, a seed that is negative, or one given with a mask.
+        """
+        if options is not None and not isinstance(options, dict):
+            raise ValueError(f"options must be a dictionary or None, got {options!r}")
+        mask = (options or {}).get("reset_mask")
+        lanes = self._all if mask is None else self._checked_mask(mask)
+        if seed is not None or self._lanes is None:
+            if mask is not None:
+                raise ValueError("reset_mask needs a full reset before it, and no seed with it")
+            self._lanes = TapeCursor(self.params, self._seeds(seed), self._tape)
+        info = self._restart(self._lanes, lanes, step_info(dynamics.no_step(self._book)))
+        return self._observe(self._lanes), self._info(info, lanes)
+
+    def step(self, actions: Any) -> tuple[Observations, NDArray[np.float64], Flags, Flags, dict[str, Any]]:
+        """Answer every lane's request, hedge, and let the prices move.
+
+        Raises:
+            ValueError: The actions are not in the action space.
+            gymnasium.error.ResetNeeded: A lane's episode has ended or has not begun.
+        """
+        decision = decode_actions(actions, self.num_envs, self.params)
+        lanes, resting = self._lanes, self._ended
+        if lanes is None:
+            raise gym.error.ResetNeeded("call reset() first: no episode is under way")
+        if resting is not None and self.autoreset_mode is not AutoresetMode.NEXT_STEP:
+            first = np.flatnonzero(resting)[:8].tolist()
+            raise gym.error.ResetNeeded(f"lanes {first} have ended: reset them first")
+
+        if resting is not None and resting.all():
+            step, rewards = dynamics.no_step(self._book), np.zeros(self.num_envs)
+        else:
+            step, rewards = self._answer(lanes, decision)
+        info = step_info(step)
+        self._book = step.book
+        lanes.advance()
+        if resting is not None:
+            rewards = np.where(resting, 0.0, rewards)
+            info = self._restart(lanes, resting, info)
+        self._ended = self._over(lanes)
+        terminated = self._ended.copy() if self._ended is not None else np.zeros(self.num_envs, dtype=np.bool_)
+        observations = self._observe(lanes)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._ended is not None:
+            final = {"final_obs": observations, "final_info": self._info(info, terminated)}
+            info = self._info(self._restart(lanes, self._ended, info), self._all)
+            info.update(self._info(final, terminated))
+            observations = self._observe(lanes)
+        else:
+            info = self._info(info, self._all)
+        return observations, rewards, terminated, np.zeros(self.num_envs, dtype=np.bool_), info
+
+    def _checked_params(self, values: dict[str, Any]) -> MarketParams:
+        return MarketParams.from_mapping(values)
+
+    def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
+        """What the law makes of every lane's decision, and the rewards."""
+        step, rewards = self._play(self._book, self._request, decision, lanes.move())
+        return step, rewards
+
+    def _over(self, lanes: TapeCursor) -> Flags | None:
+        """Which lanes have ended; None if none has."""
+        return lanes.ended()
+
+    def _begin(self, lanes: TapeCursor, which: Flags) -> None:
+        """Begin the next episode in the lanes of the mask."""
+        lanes.next_episode(which)
+        self._book = dynamics.reset_where(which, self._book, self.params)
+        if self._unanswered is not None:
+            self._unanswered -= int(which.sum()) * self.params.num_trades
+            if self._unanswered < 0 and numba_works():
+                self._compile()
+
+    def _compile(self) -> None:
+        """Run the law as machine code from now on."""
+        play = partial(dynamics.rewarded_step, reward=self._reward, params=self.params, xp=TraceOps)
+        self._play = VectorKernel(play, self.num_envs)
+        self._look = VectorKernel(partial(observation_values, params=self.params), self.num_envs, np.float32)
+        self._unanswered = None
+
+    def _restart(self, lanes: TapeCursor, which: Flags, info: dict[str, Any]) -> dict[str, Any]:
+        """Begin the next episode in the lanes of the mask; return `info` with nothing to report of them."""
+        self._begin(lanes, which)
+        self._ended = None if self._ended is None or which[self._ended].all() else self._ended & ~which
+        fresh = step_info(dynamics.no_step(dynamics.initial_book(self.params)))
+        return {name: np.where(which, fresh[name], info[name]) for name in info}
+
+    def _observe(self, lanes: TapeCursor) -> Observations:
+        left: Number = self.params.num_trades - lanes.trade
+        self._request = lanes.request()
+        if self._look is None or self._request is NO_REQUEST:
+            return observe(self._book, self._request, left, self.params)
+        columns: Observations = self._look(self._book, self._request, left)
+        return columns.T
+
+    def _info(self, values: dict[str, Any], which: Flags) -> dict[str, Any]:
+        """`values` as arrays, each with its mask of lanes; what the next step needs again is read-only."""
+        info, mask = {}, which.copy()
+        mask.setflags(write=False)  # the same for every name
+        for name, value in values.items():
+            if isinstance(value, _PLAIN):
+                value = np.full(self.num_envs, value)
+            elif name in _OF_THE_BOOK:
+                value = value.view()
+                value.setflags(write=False)
+            info[name] = value
+            info["_" + name] = mask
+        return info
+
+    def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:
+        """The seed of each lane; a recorded tape that is not seeded starts lane i at its episode i."""
+        if seed is None:
+            seed = 0 if self._tape is not None else int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+        if isinstance(seed, int | np.integer):
+            super().reset(seed=int(seed))
+            return [int(seed) + i for i in range(self._markets)]
+        listed: Any = seed if isinstance(seed, list | tuple | np.ndarray) else []
+        seeds = list(listed)
+        whole = all(isinstance(s, int | np.integer) and s >= 0 for s in seeds)
+        if len(seeds) != self._markets or not whole:
+            raise ValueError(f"seed must be a whole number >= 0 or {self._markets} of them, got {seed!r}")
+        return [int(s) for s in seeds]
+
+    def _checked_mask(self, mask: Any) -> Flags:
+        good = isinstance(mask, np.ndarray) and mask.dtype == np.bool_
+        if not good or mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(
+                f"reset_mask must be a bool array of shape ({self.num_envs},) with a lane to reset, got {mask!r}"
+            )
+        return np.array(mask)
+
+
+def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    try:
+        return AutoresetMode(mode)
+    except ValueError as error:
+        names = ", ".join(f"AutoresetMode.{each.name}" for each in AutoresetMode)
+        raise ValueError(f"autoreset_mode must be one of {names}, got {mode!r}") from error

@@ -1,0 +1,111 @@
+"""Lanes: where each of N environments stands on the tape of its own seed, refilled several episodes at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mm_env.envs.observation import NO_REQUEST
+from mm_env.market.dynamics import Move, Number, Request
+from mm_env.market.market_paths import MarketPaths
+from mm_env.market.params import MarketParams
+from mm_env.market.tape import EpisodeSource, Tape
+
+_LANES_PER_DRAW = 32  # drawn and transposed together: small enough for the processor's cache
+
+
+class TapeCursor:
+    """N lanes on their tapes. Together, as lanes are unless reset one by one, a row of the tape is a plain view.
+
+    Attributes:
+        trade: Requests answered in this episode: one int for lanes that are together, else of shape (N,).
+    """
+
+    def __init__(self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None) -> None:
+        self._params = params
+        self._length = params.num_trades
+        self._worlds = EpisodeSource(params, seeds, replay)
+        self._channels: MarketPaths | None = None  # each of shape (episodes, trades, N), or a value
+        self._arrays: tuple[int, ...] = ()  # which of them are arrays
+        self._lanes = np.arange(len(seeds))
+        self._episode: int | NDArray[np.int64] = -1  # of the seed, counted from 0
+        self.trade: int | NDArray[np.int64] = self._length
+
+    def next_episode(self, which: NDArray[np.bool_]) -> None:
+        """Move the lanes that the mask picks to the start of their next episode."""
+        episode = np.where(which, self._episode + 1, self._episode)
+        trade = np.where(which, 0, self.trade)
+        empty = np.flatnonzero(which & (episode % self._worlds.block == 0))
+        for start in range(0, len(empty), _LANES_PER_DRAW):
+            lanes = empty[start : start + _LANES_PER_DRAW]
+            self._refill(lanes, episode[lanes] // self._worlds.block)
+        together = (episode == episode[0]).all() and (trade == trade[0]).all()
+        self._episode = int(episode[0]) if together else episode
+        self.trade = int(trade[0]) if together else trade
+        self._look()
+
+    def advance(self) -> None:
+        """Move every lane to its next trade."""
+        self.trade = self.trade + 1
+        self._look()
+
+    def ended(self) -> NDArray[np.bool_] | None:
+        """Which lanes have answered the last request of their episode, shape (N,); None if none has."""
+        if isinstance(self.trade, int):
+            return np.ones(len(self._lanes), np.bool_) if self.trade == self._length else None
+        ended = self.trade == self._length
+        return ended if ended.any() else None
+
+    def request(self) -> Request:
+        """The request each lane has to answer; nobody's where the episode has ended."""
+        if isinstance(self.trade, int) and self.trade == self._length:
+            return NO_REQUEST
+        request = self._now.request()
+        if isinstance(self.trade, int):
+            return request
+        under_way = self.trade < self._length
+        return Request._make(
+            (
+                np.where(under_way, now, none) if isinstance(now, np.ndarray) and none is not None else now
+                for now, none in zip(request, NO_REQUEST, strict=True)
+            )
+        )
+
+    def preference(self) -> Number:
+        """Which of several dealers wins a tie: the largest."""
+        return self._now.preference
+
+    def move(self) -> Move:
+        """The price move that follows each lane's request."""
+        return self._now.move(self.trade == self._length - 1, self._params)
+
+    def _look(self) -> None:
+        """Read what the tape holds of each lane's trade; of the last one where the episode has ended."""
+        index: tuple[Any, ...] = (self._episode % self._worlds.block, self.trade)
+        if not isinstance(self.trade, int):
+            index = (index[0], np.minimum(self.trade, self._length - 1), self._lanes)
+        elif self.trade >= self._length:
+            return
+        assert self._channels is not None
+        now = list(self._channels)
+        for place in self._arrays:
+            now[place] = now[place][index]
+        self._now = MarketPaths._make(now)
+
+    def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
+        drawn = self._worlds.draw(lanes.tolist(), numbers.tolist())
+        block = self._worlds.block
+        if self._channels is None:
+            self._channels = drawn.channels.map(
+                lambda channel: np.empty((block, *channel.shape[:-1], len(self._lanes)), channel.dtype)
+            )
+            self._arrays = tuple(i for i, channel in enumerate(self._channels) if isinstance(channel, np.ndarray))
+        neighbours = lanes[-1] - lanes[0] == len(lanes) - 1  # as always but for resets by mask: a slice is faster
+        where: Any = slice(lanes[0], lanes[-1] + 1) if neighbours else lanes
+        for channel, new in zip(self._channels, drawn.channels, strict=True):
+            if isinstance(channel, np.ndarray):
+                rows = new.transpose(-1, *range(new.ndim - 1)).reshape(len(lanes), block, *new.shape[:-1])
+                channel[..., where] = rows.transpose(*range(1, rows.ndim), 0)

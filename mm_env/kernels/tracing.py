@@ -1,0 +1,190 @@
+"""The law traced: called once with numbers that are not there yet, it becomes a straight list of operations.
+
+The law is pure and branches on no data, so each `Traced` number can write down what is done with it. No equation stands
+here: a new one in `market.py`, or a new column of the observation, is traced like the others. They are made of
++ - * / & |, comparisons, `abs`, and `where`, `maximum`, `minimum` of the law's `xp`. One environment runs the
+list as plain Python, a `ScalarKernel`; many lanes run it as machine code, a `VectorKernel` of `compiled.py`. Both give the same
+numbers as the law itself, bit for bit, several times faster.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mm_env.kernels import scalar_ops
+
+Tree = Any  # nested tuples of numbers, named or not, as the law takes and returns them
+
+SCALAR_OPS = {name: getattr(scalar_ops, name) for name in ("where", "maximum", "minimum")}
+
+
+class Traced:
+    """A number that is not there yet: what is done with it becomes a line of a program."""
+
+    __array_ufunc__ = None  # NumPy's functions are not for it: a law or a column that calls one fails at once
+
+    def __init__(self, text: str, lines: dict[str, str], is_flag: bool = False) -> None:
+        self.text = text
+        self.lines = lines  # from each expression to the name of its value, in the order of computing
+        self.is_flag = is_flag
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"the law may not branch on data, here on {self.text}: use xp.where")
+
+
+def _operation(template: str, is_flag: bool = False) -> Callable[..., Traced]:
+    """What writes down an operation, and returns its value."""
+
+    def write(*operands: Any) -> Traced:
+        lines = next(operand.lines for operand in operands if isinstance(operand, Traced))
+        return Traced(lines.setdefault(template.format(*operands), f"t{len(lines)}"), lines, is_flag)
+
+    return write
+
+
+_ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "truediv": "/"}
+_LOGIC = {"and": "&", "or": "|"}
+_COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+for _name, _sign in (_ARITHMETIC | _LOGIC | _COMPARISONS).items():
+    setattr(Traced, f"__{_name}__", _operation(f"{{0}} {_sign} {{1}}", _name not in _ARITHMETIC))
+for _name, _sign in (_ARITHMETIC | _LOGIC).items():
+    setattr(Traced, f"__r{_name}__", _operation(f"{{1}} {_sign} {{0}}", _name not in _ARITHMETIC))
+for _name, _template in {"neg": "-{0}", "abs": "abs({0})"}.items():
+    setattr(Traced, f"__{_name}__", _operation(_template))
+
+
+def _call(name: str) -> Any:
+    """What calls a function of `scalar_ops.py`, or writes the call down where a number is traced."""
+    function = SCALAR_OPS[name]
+    places = ", ".join(f"{{{place}}}" for place in range(function.__code__.co_argcount))
+    write = _operation(f"{name}({places})")
+
+    def call(*operands: Any) -> Any:
+        return (write if any(isinstance(operand, Traced) for operand in operands) else function)(*operands)
+
+    return staticmethod(call)
+
+
+class TraceOps:
+    """The law's `xp` while it is traced."""
+
+    where = _call("where")
+    maximum = _call("maximum")
+    minimum = _call("minimum")
+
+
+class Program(NamedTuple):
+    """A traced function of trees of numbers: number n of its arguments is named xn."""
+
+    lines: list[str]  # the operations in order, as assignments
+    result: Tree  # what is returned, of `Traced` numbers and constants
+
+    @property
+    def used(self) -> list[int]:
+        """Which of the arguments' numbers it reads."""
+        texts = [*self.lines, *map(str, leaves(self.result))]
+        return sorted({int(number) for text in texts for number in re.findall(r"\bx(\d+)\b", text)})
+
+
+def trace(function: Callable[..., Tree], arguments: Tree, text: Callable[[int, Any], str] = "x{}".format) -> Program:
+    """Call the function with traced numbers instead of the arguments' own; those that are None stay None.
+
+    Args:
+        function: Pure; its elementary functions come from `TraceOps`.
+        arguments: Like those that the program will be run with.
+        text: From the place of a number among the arguments', and the number, to the text that stands for it.
+    """
+    lines: dict[str, str] = {}
+    numbers = (
+        None if number is None else Traced(text(place, number), lines, np.asarray(number).dtype == np.bool_)
+        for place, number in enumerate(leaves(arguments))
+    )
+    result = function(*like(arguments, numbers))
+    return Program([f"{name} = {expression}" for expression, name in lines.items()], result)
+
+
+class ScalarKernel:
+    """A pure function of the law's numbers as straight Python for plain numbers, made when it is first called.
+
+    Args:
+        function: Takes and returns trees of numbers; its elementary functions come from `TraceOps`.
+            Which of the arguments are None must not change from call to call.
+    """
+
+    def __init__(self, function: Callable[..., Tree]) -> None:
+        self._function = function
+        self._run: Callable[..., Tree] | None = None
+
+    def __call__(self, *arguments: Tree) -> Tree:
+        """What the function returns."""
+        if self._run is None:
+            self._run = self._made(arguments)
+        return self._run(*arguments)
+
+    def __reduce__(self) -> Any:
+        return ScalarKernel, (self._function,)  # generated code cannot be pickled, it is made again
+
+    def _made(self, arguments: Tree) -> Callable[..., Tree]:
+        program = trace(self._function, arguments)
+        names = [f"a{place}" for place in range(len(arguments))]
+        paths = [path for name, tree in zip(names, arguments, strict=True) for path in _paths(tree, name)]
+        loads = [f"x{place} = {paths[place]}" for place in program.used]
+        types: dict[str, type] = {}
+        returned = built(program.result, map(str, leaves(program.result)), types)
+        return defined(f"line({', '.join(names)})", [*loads, *program.lines, f"return {returned}"], SCALAR_OPS | types)
+
+
+def leaves(tree: Tree) -> Iterator[Any]:
+    """The numbers of a tree, in order."""
+    for part in tree:
+        if isinstance(part, tuple):
+            yield from leaves(part)
+        else:
+            yield part
+
+
+def like(tree: Tree, numbers: Iterator[Any]) -> Tree:
+    """A tree of the same shape with other numbers."""
+    parts = [like(part, numbers) if isinstance(part, tuple) else next(numbers) for part in tree]
+    return type(tree)._make(parts) if hasattr(tree, "_make") else tuple(parts)
+
+
+def built(tree: Tree, texts: Iterator[str], types: dict[str, type]) -> str:
+    """The source text that builds a tree of this shape, given texts for its numbers; adds the types that it names."""
+    parts = [built(part, texts, types) if isinstance(part, tuple) else next(texts) for part in tree]
+    text = f"({', '.join(parts)},)" if parts else "()"
+    if type(tree) is tuple:
+        return text
+    types[type(tree).__name__] = type(tree)
+    return f"tuple.__new__({type(tree).__name__}, {text})"
+
+
+def defined(signature: str, body: list[str], scope: dict[str, Any]) -> Callable[..., Any]:
+    """The function of that signature and body, seeing what is in scope."""
+    made: dict[str, Callable[..., Any]] = {}
+    exec(_code("\n    ".join([f"def {signature}:", *body])), {"inf": math.inf, "nan": math.nan, **scope}, made)
+    (function,) = made.values()
+    return function
+
+
+@lru_cache(maxsize=256)
+def _code(source: str) -> Any:
+    return compile(source, "<traced>", "exec")
+
+
+def _paths(tree: Tree, path: str) -> Iterator[str]:
+    """Where each number of a tree is found."""
+    if not isinstance(tree, tuple):
+        yield path
+        return
+    for place, part in enumerate(tree):
+        yield from _paths(part, f"{path}[{place}]")

@@ -1,0 +1,154 @@
+"""The law as machine code: traced for a market, and compiled by Numba to one loop over many lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mm_env.kernels.tracing import SCALAR_OPS, Traced, Tree, built, defined, leaves, trace
+
+_APART = 40, 512  # rows lie so many numbers apart, modulo so many: whole pages apart they would share cache lines
+
+
+class _Compiled(NamedTuple):
+    """The loop for one kind of arguments. The numbers of each tuple that it returns lie together, a row each."""
+
+    kernel: Callable[..., None]  # of the number of lanes, the blocks of rows to write, and the arguments that matter
+    used: list[int]  # which of the arguments' numbers matter
+    blocks: list[tuple[int, DTypeLike]]  # rows and dtype of each
+    tree: Callable[..., Tree]  # of the blocks
+
+
+class VectorKernel:
+    """A pure function of the law's numbers as one loop over lanes, compiled when it is first called.
+
+    Args:
+        function: Takes and returns trees of numbers; its elementary functions come from `TraceOps`.
+        lanes: The length of every array.
+        table: A dtype, to get what the function returns as the rows of one array of it, shape (numbers, lanes).
+            Default: a tree like the function's, of arrays of shape (lanes,).
+
+    Raises:
+        ImportError: Numba cannot be imported.
+    """
+
+    def __init__(self, function: Callable[..., Tree], lanes: int, table: DTypeLike | None = None) -> None:
+        if not numba_works():
+            raise ImportError("compiled=True needs Numba: pip install 'mm_env[fast]'")
+        self._function = function
+        self._lanes = lanes
+        self._table = table
+        self._stride = lanes + (_APART[0] - lanes) % _APART[1]
+        self._flat: Callable[[Tree], tuple[Any, ...]] | None = None
+        self._compiled: dict[tuple[type, ...], _Compiled] = {}
+
+    def __reduce__(self) -> Any:
+        return VectorKernel, (
+            self._function,
+            self._lanes,
+            self._table,
+        )  # machine code cannot be copied, it is made again
+
+    def __call__(self, *arguments: Tree) -> Any:
+        """What the function returns."""
+        if self._flat is None:
+            self._flat = _flattener(arguments)
+        numbers = self._flat(arguments)
+        kinds = tuple(map(type, numbers))
+        compiled = self._compiled.get(kinds)
+        if compiled is None:
+            compiled = self._compiled[kinds] = self._compile(arguments, numbers)
+        blocks = [np.empty((rows, self._stride), dtype) for rows, dtype in compiled.blocks]
+        compiled.kernel(self._lanes, *blocks, *[numbers[place] for place in compiled.used])
+        return compiled.tree(*[block[:, : self._lanes] for block in blocks])
+
+    def _compile(self, arguments: Tree, numbers: tuple[Any, ...]) -> _Compiled:
+        program = trace(self._function, arguments, _each_lane)
+        for place in program.used:
+            if np.shape(numbers[place]) not in ((), (self._lanes,)):
+                raise ValueError(f"argument {place} must have shape ({self._lanes},), got {np.shape(numbers[place])}")
+        groups = list(_groups(program.result)) if self._table is None else [list(leaves(program.result))]
+        dtypes = [np.bool_ if _is_flag(group[0]) else np.float64 for group in groups]
+        names = [f"block{place}" for place in range(len(groups))]
+        writes = (
+            f"{name}[{row}, i] = {number}"
+            for name, group in zip(names, groups, strict=True)
+            for row, number in enumerate(group)
+        )
+        signature = f"loop({', '.join(['lanes', *names, *(f'x{place}' for place in program.used)])})"
+        return _Compiled(
+            kernel(signature, (*program.lines, *writes)),
+            program.used,
+            [(len(group), self._table or dtype) for group, dtype in zip(groups, dtypes, strict=True)],
+            _filler(program.result, groups) if self._table is None else lambda block: block,
+        )
+
+
+@lru_cache(maxsize=1)
+def numba_works() -> bool:
+    """Whether loops can be compiled: Numba is there, and goes with the NumPy that is."""
+    try:
+        import_module("numba")
+    except ImportError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=256)
+def kernel(signature: str, body: tuple[str, ...]) -> Callable[..., None]:
+    """The machine code of a loop; markets whose loops read alike share it."""
+    from numba import njit
+
+    elementary = {name: njit(function) for name, function in SCALAR_OPS.items()}
+    loop = defined(signature, ["for i in range(lanes):", *(f"    {line}" for line in body)], elementary)
+    compiled: Callable[..., None] = njit(loop, error_model="numpy")
+    return compiled
+
+
+def _each_lane(place: int, number: Any) -> str:
+    """The text for an argument's number: of this lane, where there is one for each."""
+    return f"x{place}[i]" if isinstance(number, np.ndarray) else f"x{place}"
+
+
+def _is_flag(number: Any) -> bool:
+    return isinstance(number, Traced) and number.is_flag
+
+
+def _flattener(tree: Tree) -> Callable[[Tree], tuple[Any, ...]]:
+    """`leaves` of trees of this shape, several times faster; of another shape, a `ValueError`."""
+    names = [f"x{place}" for place, _ in enumerate(leaves(tree))]
+    pattern = built(_plain(tree), iter(names), {})
+    return defined("flat(tree)", [f"{pattern} = tree", f"return ({', '.join(names)},)"], {})
+
+
+def _groups(tree: Tree) -> Iterator[list[Any]]:
+    """The numbers that stand side by side in a tuple, and then the flags, for every tuple of a tree that has any."""
+    numbers = [part for part in tree if not isinstance(part, tuple)]
+    for flag in (False, True):
+        group = [number for number in numbers if _is_flag(number) is flag]
+        if group:
+            yield group
+    for part in tree:
+        if isinstance(part, tuple):
+            yield from _groups(part)
+
+
+def _filler(tree: Tree, groups: list[list[Any]]) -> Callable[..., Tree]:
+    """The function from blocks, with a row for each number of a group, to the tree of those rows."""
+    rows = [[f"row{place}_{row}" for row, _ in enumerate(group)] for place, group in enumerate(groups)]
+    row_of = {id(number): row for pair in zip(groups, rows, strict=True) for number, row in zip(*pair, strict=True)}
+    unpacked = [f"({', '.join(names)},) = block{place}" for place, names in enumerate(rows)]
+    types: dict[str, Any] = {}
+    returned = built(tree, (row_of[id(number)] for number in leaves(tree)), types)
+    blocks = ", ".join(f"block{place}" for place, _ in enumerate(groups))
+    return defined(f"tree({blocks})", [*unpacked, f"return {returned}"], types)
+
+
+def _plain(tree: Tree) -> Tree:
+    """The tree without the names of its tuples."""
+    return tuple(_plain(part) if isinstance(part, tuple) else part for part in tree)

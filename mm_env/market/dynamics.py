@@ -1,0 +1,270 @@
+"""THE LAW: what one client request does to a dealer's book. Every face of the market calls these functions.
+
+A step, in this order (client side d = +1 buys, -1 sells, 0 nobody came; units, price units):
+
+| event                | effect                                                                           |
+|----------------------|----------------------------------------------------------------------------------|
+| the dealer quotes    | p = m - stale + d * delta: around the mid as he knows it                          |
+| the client decides   | accepts iff d * (p - m) <= reservation, rejected whole if abs(q) would exceed limit |
+| the trade is booked  | q -= d * v, cash += d * v * p                                                    |
+| the dealer hedges    | orders what exceeds k: x = clip(q, -k, k) - q, q counting the orders in flight   |
+| an order executes    | the one now due: q += x; cash -= x * m + c * abs(x) + (eta + kappa / 2) * x^2    |
+| the price moves      | m += move + kappa * x                                                            |
+| the book is marked   | equity = cash + q * m; reward = change of equity - risk penalty                  |
+
+The functions are pure: no randomness, no in-place writes, no branch on data. Their few elementary functions come
+from `xp`: with `xp = numpy` the same text serves one row per dealer, or a solver's whole grid of states by
+broadcasting; with `xp = mm_env.kernels.scalar_ops` it serves one dealer in plain floats, bit for bit the same. Called once with
+traced numbers (`mm_env.kernels.tracing`), it becomes the straight code that the environments run.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mm_env.market.params import MarketParams
+
+Number = Any  # a float, or an array of float64: the law serves both, all arguments broadcasting together
+Flag = Any  # a bool, or an array of bool
+
+
+class Book(NamedTuple):
+    """What the dealer holds, and what the charts show of it."""
+
+    inventory: Number  # q, units; positive is long
+    cash: Number  # price units
+    mid: Number  # m, price units
+    equity: Number  # cash + q * m when last marked, price units
+    unrealized_pnl: Number  # q * (m - p) - hedge cost of the last filled trade, price units
+    cumulative_hedge: Number  # units hedged so far
+    in_flight: tuple[Number, ...] = ()  # hedge orders not yet executed, oldest first, signed units
+
+
+class Request(NamedTuple):
+    """One client request, and what the dealer sees with it; what he does not see stands last."""
+
+    side: Number  # d: +1 the client buys, -1 sells, 0 nobody came
+    signed_size: Number  # d * v: units he wants to buy, negative to sell
+    tier: Number = 0  # index of the client's tier
+    last_side: Number = 0.0  # side of the client before him, 0 if there was none
+    regime: Number = 0  # index of the volatility regime
+    deviation: Number = 0.0  # mid less starting price, the dealer's own impact apart, price units
+    won: Number = 0.0  # of several dealers: +1 he won the last trade, -1 another did, 0 there was none
+    best: Number = 0.0  # distance of the last trade's quote from the mid, price units
+    rivals: tuple[Number, ...] = ()  # inventories of the other dealers, where they are shown, units
+    reservation: Number | None = None  # largest distance from the mid that the client accepts; None: any
+    mid_error: Number | None = None  # by how much the mid has risen above the one that the dealer knows; None: 0
+    informed: Flag = False  # the client knows the next price move
+
+
+class Decision(NamedTuple):
+    """What the dealer decides in one step: his quote, and how much inventory he keeps."""
+
+    distance: Number  # delta, distance from the mid to the quote, price units
+    threshold: Number  # k, units: what exceeds it is hedged; the cap means: do not hedge
+    max_units: Number | None  # u, units: no more than this is hedged; None: all of the excess
+
+
+class Move(NamedTuple):
+    """The next price move, what the dealer could know of it when he decided, and what hedging and holding cost."""
+
+    change: Number  # price units
+    expected: Number  # E[change | request], price units
+    last: Flag  # the episode ends with it
+    hedge_cost: Number  # c, price units per unit
+    risk_weight: Number  # 0.5 * gamma * sigma^2, price units per unit squared
+
+
+class TradeResult(NamedTuple):
+    """The first half of a step: what the client's decision made of the book."""
+
+    inventory: Number  # q after the trade
+    cash: Number
+    filled: Flag  # the client traded
+    price: Number  # p, at which he was quoted
+    spread_pnl: Number
+
+
+class Step(NamedTuple):
+    """What one request led to: the book at the end of the step and the named parts of the reward."""
+
+    book: Book
+    filled: Flag  # the client traded
+    hedge: Number  # signed units hedged: negative sells
+    order: Number  # signed units ordered: hedged now, or `hedge_latency` steps later
+    spread_pnl: Number  # price units, as are all below
+    hedge_cost: Number  # paid, >= 0
+    inventory_pnl: Number
+    risk_penalty: Number  # charged, >= 0
+
+
+def step(book: Book, request: Request, decision: Decision, move: Move, params: MarketParams, xp: Any = np) -> Step:
+    """Play one request: quote and trade, then hedge, let the price move, and mark."""
+    return hedge_and_mark(book, quote_and_trade(book, request, decision, params), decision, move, params, xp)
+
+
+def rewarded_step(
+    book: Book, request: Request, decision: Decision, move: Move, reward: Any, params: MarketParams, xp: Any = np
+) -> tuple[Step, Number]:
+    """Play one request; return the step and its reward, one of `REWARDS`."""
+    played = step(book, request, decision, move, params, xp)
+    return played, reward(played, move, params)
+
+
+def quote_and_trade(book: Book, request: Request, decision: Decision, params: MarketParams) -> TradeResult:
+    """The first half of a step: quote, and trade if the client accepts."""
+    q, cash, m, _, _, _, in_flight = book
+    edge = quote(request, decision)
+    price = m + edge
+    filled, sold = trade(q, in_flight, request, decision, params)
+    return TradeResult(q - sold, cash + sold * price, filled, price, sold * edge)
+
+
+def hedge_and_mark(
+    book: Book, traded: TradeResult, decision: Decision, move: Move, params: MarketParams, xp: Any = np
+) -> Step:
+    """The second half: hedge what exceeds the threshold, let the price move, and mark what is held."""
+    _, _, m, _, unrealized_pnl, cumulative_hedge, in_flight = book
+    q, cash, filled, price, spread_pnl = traded
+
+    position = net_position(q, in_flight) if in_flight else q
+    kept = hedge_excess(position, decision, xp)
+    order = kept - position
+    hedge, in_flight = (in_flight[0], (*in_flight[1:], order)) if in_flight else (order, ())
+    units = abs(hedge)
+    hedge_cost = hedging_cost(units, move.hedge_cost, params)
+    q = q + hedge if in_flight else kept
+    cash = cash - hedge * m - hedge_cost
+
+    change = move.change
+    if params.permanent_impact:
+        change = change + params.permanent_impact * hedge
+    m = m + change
+    if params.liquidate_at_end:
+        charge = xp.where(move.last, hedging_cost(abs(q), move.hedge_cost, params), 0.0)
+        hedge_cost = hedge_cost + charge
+        cash = cash - charge
+
+    equity = cash + q * m
+    unrealized_pnl = xp.where(filled, q * (m - price) - hedge_cost, unrealized_pnl)
+    inventory_pnl = q * change
+    risk_penalty = move.risk_weight * (q * q)
+
+    after = Book(q, cash, m, equity, unrealized_pnl, cumulative_hedge + units, in_flight)
+    return Step(after, filled, hedge, order, spread_pnl, hedge_cost, inventory_pnl, risk_penalty)
+
+
+def initial_book(params: MarketParams) -> Book:
+    """The book before the first request: flat, no cash, no orders, at the starting price."""
+    return Book(0.0, 0.0, params.starting_price, 0.0, 0.0, 0.0, (0.0,) * params.hedge_latency)
+
+
+def reset_where(which: Flag, book: Book, params: MarketParams, xp: Any = np) -> Book:
+    """The opening book where `which` holds, elsewhere the book as it is."""
+    fresh = initial_book(params)
+    orders = (xp.where(which, a, b) for a, b in zip(fresh.in_flight, book.in_flight, strict=True))
+    values = (xp.where(which, a, b) for a, b in zip(fresh[:-1], book[:-1], strict=True))
+    return Book._make((*values, tuple(orders)))
+
+
+def no_step(book: Book) -> Step:
+    """A step in which nothing happened: what there is to report after a reset."""
+    return Step(book, False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def quote(request: Request, decision: Decision) -> Number:
+    """The quoted price less the mid: d * delta - stale. The client buys above the mid and sells below it."""
+    edge = request.side * decision.distance
+    return edge if request.mid_error is None else edge - request.mid_error
+
+
+def trade(
+    inventory: Number, in_flight: tuple[Number, ...], request: Request, decision: Decision, params: MarketParams
+) -> tuple[Flag, Number]:
+    """Fill the client whole or not at all. Return whether he trades, and the signed units sold to him.
+
+    The cap holds for the inventory now and after each order in flight; the distance is the one from the true mid.
+    """
+    held = inventory - request.signed_size
+    filled = abs(held) <= params.inventory_limit
+    for order in in_flight:
+        held = held + order
+        filled = filled & (abs(held) <= params.inventory_limit)
+    if request.reservation is not None:
+        distance = decision.distance if request.mid_error is None else request.side * quote(request, decision)
+        filled = filled & (distance <= request.reservation)
+    return filled, filled * request.signed_size
+
+
+def route_to_best_quote(
+    book: Book, request: Request, decision: Decision, preference: Number, params: MarketParams
+) -> Request:
+    """The request as it goes to each of several dealers: only the winner's client is willing to trade.
+
+    The client takes the quote nearest to his side of the true mid, of those that he accepts and that can fill; between
+    equals the larger preference. The first axis of what differs between dealers is theirs.
+    """
+    filled, _ = trade(book.inventory, book.in_flight, request, decision, params)
+    distance = np.where(filled, request.side * quote(request, decision), np.inf)
+    tied = filled & (distance == distance.min(axis=0))
+    rank = np.where(tied, preference, -1.0)
+    wins = tied & (np.arange(len(rank))[:, None] == rank.argmax(axis=0))
+    return request._replace(reservation=np.where(wins, np.inf, -np.inf))
+
+
+def net_position(inventory: Number, in_flight: tuple[Number, ...]) -> Number:
+    """The inventory once every order in flight has executed, units."""
+    for order in in_flight:
+        inventory = inventory + order
+    return inventory
+
+
+def hedge_excess(position: Number, decision: Decision, xp: Any) -> Number:
+    """Trade away what exceeds the threshold: what is kept, clip(q, -k, k), but no more than u hedged; units."""
+    kept = clip(position, decision.threshold, xp)
+    return kept if decision.max_units is None else position + clip(kept - position, decision.max_units, xp)
+
+
+def units_hedged(book: Book, request: Request, decision: Decision, params: MarketParams, xp: Any) -> Number:
+    """How many units a dealer with this book would order after this request, were its quote accepted."""
+    _, sold = trade(book.inventory, book.in_flight, request, decision, params)
+    position = net_position(book.inventory - sold, book.in_flight)
+    return abs(position - hedge_excess(position, decision, xp))
+
+
+def clip(value: Number, bound: Number, xp: Any) -> Number:
+    """`value` within -bound and bound."""
+    return xp.minimum(xp.maximum(value, -bound), bound)
+
+
+def hedging_cost(units: Number, cost_per_unit: Number, params: MarketParams) -> Number:
+    """What hedging `units` >= 0 costs beyond their value at the mid before: c * units + (eta + kappa / 2) * units^2.
+
+    kappa / 2: half of the move it causes. So hedging to and fro earns nothing by moving the price.
+    """
+    cost = cost_per_unit * units
+    quadratic = params.hedge_impact + 0.5 * params.permanent_impact
+    return cost + quadratic * (units * units) if quadratic else cost
+
+
+def expected_pnl(step: Step, move: Move, params: MarketParams) -> Number:
+    """E[inventory_pnl | what the dealer could know] = q * (E[change | request] + kappa * x), price units."""
+    change = move.expected
+    if params.permanent_impact:
+        change = change + params.permanent_impact * step.hedge
+    return step.book.inventory * change
+
+
+def realised_reward(step: Step, move: Move, params: MarketParams) -> Number:
+    """spread_pnl - hedge_cost + inventory_pnl - risk_penalty: the change of equity less the penalty."""
+    return step.spread_pnl - step.hedge_cost + step.inventory_pnl - step.risk_penalty
+
+
+def expected_reward(step: Step, move: Move, params: MarketParams) -> Number:
+    """The realised reward with inventory_pnl replaced by its expectation given what the dealer can know."""
+    return step.spread_pnl - step.hedge_cost + expected_pnl(step, move, params) - step.risk_penalty
+
+
+REWARDS = {"realised": realised_reward, "expected": expected_reward}

@@ -1,0 +1,306 @@
+"""Clients and prices: what the random numbers mean in a market (`shape`), and the same law listed (`outcomes`).
+
+`shape` is what is sampled, `outcomes` what the solver sums; a test holds one against the other.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mm_env.market.dynamics import Number, Request
+from mm_env.market.market_paths import MarketPaths, of_regime
+from mm_env.market.params import MarketParams
+from mm_env.market.random_streams import RandomDraws
+
+Values = NDArray[np.float64]
+Sides = NDArray[np.int8]
+
+_erf = np.frompyfunc(math.erf, 1, 1)
+
+
+class UnsolvableError(ValueError):
+    """The market has no exact optimum that can be computed: it is not finite, or too large. Names the field."""
+
+
+class TransitionLaw(NamedTuple):
+    """Everything that a step can show the dealer, as `shape` samples it: n scenes.
+
+    A scene is a request with what the dealer sees beside it. Scenes follow each other as a Markov chain. The
+    reservation distance is left open: `acceptance` tells how likely each request takes a quote.
+    """
+
+    request: Request  # fields of shape (n,) or constants
+    start: Values  # (n,), probability of each as the first of an episode
+    probability: Values  # (n, n), of each (column) after each (row)
+    expected: Values  # (n,), E[price change | scene], price units
+
+
+def simulate(noise: RandomDraws, params: MarketParams) -> MarketPaths:
+    """Turn raw random numbers into what they mean in this market. Views with time first, not yet contiguous."""
+    u = noise.uniforms
+    regime = _regimes(u["regime"], params) if "regime" in u else 0
+    change = np.multiply(noise.move, of_regime(params.volatilities, regime), out=noise.change, dtype=np.float64)
+    if noise.jump is not None:
+        change += (u["jump"] < params.jump_probability) * (params.jump_volatility * noise.jump)
+    deviation: Number = 0.0
+    if params.mean_reversion > 0:
+        deviation = _revert(change, params.mean_reversion)
+
+    came = u["arrival"] < params.arrival_probability if "arrival" in u else None
+    side, last_side, informed = _sides(noise, change, came, params)
+    kind = _kinds(u["kind"], params) if "kind" in u else 0
+    _, tiers, sizes = kinds(params)
+    tier = (tiers[kind] if came is None else tiers[kind] * came) if len(params.tiers) > 1 else 0
+    size = sizes[kind] if params.has_sizes else None
+    reservation = _reservations(u.get("reservation"), tier, came, params)
+    expected = _expected(side, last_side, regime, deviation, params)
+    mid_error = _stale(change, params.quote_latency) if params.quote_latency else None
+    if noise.view is not None:  # who takes the mid for higher than it is quotes around one that is stale by less
+        mid_error = (0.0 if mid_error is None else mid_error[:, :, None]) - params.view_noise * noise.view.astype(
+            np.float64
+        )
+    channels = MarketPaths(
+        side, change, expected, size, tier, last_side, regime, deviation, reservation, mid_error, informed
+    )
+    if noise.preference is not None:
+        channels = channels._replace(preference=noise.preference)
+    return channels.map(lambda channel: channel.transpose(*range(1, channel.ndim), 0))
+
+
+def transition_law(params: MarketParams) -> TransitionLaw:
+    """Every scene, how likely it is after every other, and the price move to expect after it.
+
+    Raises:
+        UnsolvableError: What the dealer sees is not finite, or hides what he would need; the message names the field.
+
+    Example:
+        >>> law = transition_law(MarketParams(arrival_probability=0.5))
+        >>> law.request.side.tolist(), law.start.tolist()
+        ([1.0, -1.0, 0.0], [0.25, 0.25, 0.5])
+    """
+    endless = {
+        "mean_reversion": "the mid",
+        "quote_latency": "how stale the quotes are",
+        "view_noise": "what a dealer takes the mid for",
+    }
+    for name, why in endless.items():
+        if getattr(params, name):
+            raise UnsolvableError(
+                f"{name}={getattr(params, name)} has no finite list of outcomes to solve: {why} takes any value"
+            )
+    request, chance = exogenous_states(params)
+    side, last_side, regime = (np.asarray(part) for part in (request.side, request.last_side, request.regime))
+    now = np.where(side == 0, last_side, side)  # the last client's side after each scene
+
+    def following(memory: Any) -> Values:
+        known = memory if params.remembers_side else np.zeros_like(memory)
+        came = params.arrival_probability * chance * _side_probability(side, memory, params)
+        shown = np.where(side == 0, 1.0 - params.arrival_probability, came)
+        return np.asarray(np.where(last_side == known, shown, 0.0))
+
+    start = following(np.float64(0.0)) / len(params.volatilities)
+    onward = following(now[:, None]) * _regime_probability(regime[:, None], regime, params)
+    return TransitionLaw(request, start, onward, _expected_table(params)[_table_index(side, last_side, regime)])
+
+
+def exogenous_states(params: MarketParams) -> tuple[Request, Values]:
+    """Every scene of the market but for what takes any value, and how likely its tier and size are; shape (n,)."""
+    probability, tiers, sizes = kinds(params)
+    lasts = (0.0, 1.0, -1.0) if params.remembers_side else (0.0,)
+    rows = [
+        (side, side * size, tier, last, regime, chance)
+        for regime in range(len(params.volatilities))
+        for last in lasts
+        for side in (1.0, -1.0)
+        for chance, tier, size in zip(probability, tiers, sizes, strict=True)
+    ]
+    rows += [(0.0, 0.0, 0, last, regime, 1.0) for regime in range(len(params.volatilities)) for last in lasts]
+    side, wanted, tier, last_side, regime, chance = (np.array(column) for column in zip(*rows, strict=True))
+    return Request(side, wanted, tier, last_side, regime), chance
+
+
+def acceptance(request: Request, distance: Number, params: MarketParams) -> Values:
+    """P(the client takes a quote at this distance), for requests and distances that broadcast; 0 where nobody came."""
+    chances = [tier.acceptance(distance, params.spread) for tier in params.tiers]
+    picked = np.select([request.tier == i for i in range(len(chances))], np.broadcast_arrays(*chances))
+    return np.where(np.asarray(request.side) == 0, 0.0, picked)
+
+
+@lru_cache(maxsize=256)
+def kinds(params: MarketParams) -> tuple[Values, NDArray[np.uint8], Values]:
+    """Probability, tier and size of every kind of request; shape (kinds,), read-only."""
+    weights = np.array([tier.weight for tier in params.tiers])
+    probability = np.concatenate(
+        [share * tier.size_probabilities for share, tier in zip(weights / weights.sum(), params.tiers, strict=True)]
+    )
+    tiers = np.repeat(np.arange(len(params.tiers), dtype=np.uint8), [len(tier.sizes) for tier in params.tiers])
+    sizes = np.concatenate([np.array(tier.sizes, dtype=np.float64) for tier in params.tiers])
+    for column in (probability, tiers, sizes):
+        column.setflags(write=False)
+    return probability, tiers, sizes
+
+
+def expected_move(side: Number, last_side: Number, sigma: Number, drift: Number, params: MarketParams) -> Values:
+    """E[price change | the client's side and the side before], price units.
+
+    With drift mu towards the client's side d, a the informed fraction and p the probability that a client who knows
+    nothing takes that side:  d * (a E[(d change)+] + (1 - a) p mu) / (a P(d change > 0) + (1 - a) p). For flow
+    without memory or drift this is d * a * sigma * sqrt(2 / pi).
+    """
+    toward = side * drift
+    chance, gain = _upper_part(toward, sigma, params)
+    known, unknown = (
+        params.informed_fraction,
+        (1.0 - params.informed_fraction) * _blind_probability(side, last_side, params),
+    )
+    weight = known * chance + unknown
+    gained = known * gain + unknown * toward
+    per_client = np.divide(gained, weight, out=np.zeros(np.broadcast(gained, weight).shape), where=weight > 0)
+    return np.asarray(np.where(np.asarray(side) == 0, drift, side * per_client))
+
+
+def _upper_part(drift: Number, sigma: Number, params: MarketParams) -> tuple[Values, Values]:
+    """P(X > 0) and E[X; X > 0] of a price move with this drift: normal, or with a jump of another variance."""
+    jump = params.jump_probability
+    parts = [(1.0 - jump, sigma), (jump, np.hypot(sigma, params.jump_volatility))] if jump else [(1.0, sigma)]
+    chance: Number = 0.0
+    gain: Number = 0.0
+    for share, deviation in parts:
+        mu, s = np.broadcast_arrays(np.asarray(drift, np.float64), np.asarray(deviation, np.float64))
+        near = np.clip(mu, -40.0 * s, 40.0 * s)  # beyond 40 deviations nothing changes, but squares overflow
+        z = np.divide(near, s, out=np.asarray(np.sign(mu) * 40.0), where=s > 0)
+        below = 0.5 * (1.0 + np.asarray(_erf(z / math.sqrt(2.0)), dtype=np.float64))
+        chance = chance + share * below
+        gain = gain + share * (mu * below + s * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi))
+    return np.asarray(chance), np.asarray(gain)
+
+
+def _blind_probability(side: Number, last_side: Number, params: MarketParams) -> Values:
+    """P(a client who knows nothing takes this side | the last client's side)."""
+    fresh = np.where(np.asarray(side) > 0, params.buy_probability, 1.0 - params.buy_probability)
+    repeated = params.flow_persistence * (side == last_side) + (1.0 - params.flow_persistence) * fresh
+    return np.where(np.asarray(last_side) == 0, fresh, repeated)
+
+
+def _side_probability(side: Number, last_side: Number, params: MarketParams) -> Values:
+    """P(a client takes this side | the last client's side); an informed one takes either with probability 1/2."""
+    informed = params.informed_fraction
+    return np.asarray(0.5 * informed + (1.0 - informed) * _blind_probability(side, last_side, params))
+
+
+def _regime_probability(before: Any, after: Any, params: MarketParams) -> Values:
+    number = len(params.volatilities)
+    if number == 1:
+        return np.ones(np.broadcast(before, after).shape)
+    stay = params.regime_persistence
+    return np.where(before == after, stay, (1.0 - stay) / (number - 1))
+
+
+def _regimes(uniform: NDArray[np.float32], params: MarketParams) -> NDArray[np.intp]:
+    """A Markov chain, from its stationary law: it stays, or goes to any of the others alike."""
+    number, stay = len(params.volatilities), params.regime_persistence
+    wide = uniform.astype(np.float64)
+    onward = 1.0 + np.floor((wide - stay) / max(1.0 - stay, 1e-12) * (number - 1))
+    steps = np.where(wide < stay, 0.0, np.minimum(onward, number - 1))
+    steps[:, 0] = np.floor(wide[:, 0] * number)
+    return steps.cumsum(axis=1).astype(np.intp) % number
+
+
+def _revert(change: Values, share: float) -> Values:
+    """Pull every move towards the start, in place; return the mid's deviation before each move."""
+    deviation = np.zeros_like(change)
+    for trade in range(change.shape[1]):
+        if trade:
+            deviation[:, trade] = deviation[:, trade - 1] + change[:, trade - 1]
+        change[:, trade] -= share * deviation[:, trade]
+    return deviation
+
+
+def _sides(
+    noise: RandomDraws, change: Values, came: NDArray[np.bool_] | None, params: MarketParams
+) -> tuple[Sides, Any, Any]:
+    """The side of each client, that of the client before him, and whether he was informed."""
+    cut = 256 * params.buy_probability
+    buys = noise.side < int(cut)
+    if "tie" in noise.uniforms:
+        buys |= (noise.side == int(cut)) & (noise.uniforms["tie"] < cut % 1)
+    informed: Any = False
+    if "informed" in noise.uniforms:
+        informed = noise.uniforms["informed"] < params.informed_fraction
+        rises = np.where(change == 0.0, noise.move > 0.0, change > 0.0)  # of a price that stands still, who knows
+        np.copyto(buys, rises, where=informed)
+    side: Sides = 2 * buys.view(np.int8) - 1
+    if "repeat" not in noise.uniforms:
+        if came is not None:
+            side *= came
+            informed = informed if informed is False else informed & came
+        return side, 0.0, informed
+    repeats = (noise.uniforms["repeat"] < params.flow_persistence) & ~np.asarray(informed)
+    present = np.ones_like(repeats) if came is None else came
+    first = present & (present.cumsum(axis=1) == 1)
+    remembered = carry_forward(side, present & (~repeats | first))
+    last_side = np.zeros_like(side)
+    last_side[:, 1:] = remembered[:, :-1]
+    return remembered * present, last_side, informed if informed is False else informed & present
+
+
+def carry_forward(side: NDArray[Any], own: NDArray[np.bool_]) -> Sides:
+    """The side at the last step that had one of its own, this one included; 0 before the first. Shape (n, T)."""
+    latest = np.maximum.accumulate(np.where(own, np.arange(side.shape[1]), -1), axis=1)
+    return np.where(latest < 0, 0, np.take_along_axis(side, np.maximum(latest, 0), axis=1)).astype(np.int8)
+
+
+def _kinds(uniform: NDArray[np.float32], params: MarketParams) -> NDArray[np.unsignedinteger[Any]]:
+    """The kind of each request: how many cumulated probabilities its uniform number reaches."""
+    probability, _, _ = kinds(params)
+    kind = np.zeros(uniform.shape, np.min_scalar_type(len(probability)))
+    for reached in probability.cumsum()[:-1]:
+        least = np.float32(reached)  # rounded up, single numbers compare as double ones would, several times faster
+        kind += uniform >= (least if least >= reached else np.nextafter(least, np.float32(2)))
+    return kind
+
+
+def _reservations(
+    uniform: NDArray[np.float32] | None, tier: Any, came: NDArray[np.bool_] | None, params: MarketParams
+) -> Any:
+    if uniform is None:
+        return None if came is None else np.where(came, np.inf, -np.inf)
+    picked, *others = (kind.reservation(1.0 - uniform, params.spread) for kind in params.tiers)
+    for index, accepted in enumerate(others, start=1):
+        np.copyto(picked, accepted, where=tier == index)
+    return picked if came is None else np.where(came, picked, -np.inf)
+
+
+def _expected(side: Any, last_side: Any, regime: Any, deviation: Any, params: MarketParams) -> Any:
+    """E[change | what the dealer can know]: the pull towards the start, and what the client's side tells."""
+    drift = -params.mean_reversion * deviation if params.mean_reversion > 0 else 0.0
+    if params.informed_fraction == 0:
+        return drift
+    if params.mean_reversion > 0:
+        return expected_move(side, last_side, of_regime(params.volatilities, regime), drift, params)
+    return _expected_table(params)[_table_index(side, last_side, regime)]
+
+
+def _expected_table(params: MarketParams) -> Values:
+    """E[change | side, side before, regime] without drift, for `_table_index`."""
+    side, last = np.array([0.0, 1.0, -1.0])[:, None, None], np.array([0.0, 1.0, -1.0])[:, None]
+    if params.informed_fraction == 0:
+        return np.zeros((3, 3, len(params.volatilities)))
+    return expected_move(side, last, np.array(params.volatilities), 0.0, params)
+
+
+def _table_index(side: Any, last_side: Any, regime: Any) -> tuple[Any, Any, Any]:
+    return np.asarray(side).astype(np.intp), np.asarray(last_side).astype(np.intp), np.asarray(regime)
+
+
+def _stale(change: Values, latency: int) -> Values:
+    """The mid at each request less that of `latency` moves before, or of the start."""
+    mid = np.zeros((change.shape[0], change.shape[1] + 1))
+    np.cumsum(change, axis=1, out=mid[:, 1:])
+    index = np.arange(change.shape[1])
+    return mid[:, index] - mid[:, np.maximum(index - latency, 0)]

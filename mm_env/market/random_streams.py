@@ -1,0 +1,120 @@
+"""The random numbers of the world, block after block of each seed, in an order that never depends on an action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mm_env.market.params import MarketParams
+
+_JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^128 / golden ratio, odd
+_MULTIPLIER = 0xDA942042E4DD58B5  # of PCG64DXSM: a step takes its state to multiplier * state + inc, modulo the period
+_PERIOD = 2**128
+_EIGHT_BYTES = np.dtype("<u8")
+
+
+class RandomDraws(NamedTuple):
+    """Raw random numbers of n episodes, arrays of shape (n, num_trades), in the order they are drawn.
+
+    A mechanism that is turned off draws nothing; what is always on comes first. So turning one off leaves the
+    base market's numbers as they are.
+    """
+
+    move: NDArray[np.float32]  # standard normal
+    side: NDArray[np.uint8]  # one byte: a client who knows nothing buys if it is below 256 * buy_probability
+    uniforms: dict[str, NDArray[np.float32]]  # on [0, 1), of the mechanisms that are on
+    jump: NDArray[np.float32] | None  # standard normal
+    preference: NDArray[np.float32] | None  # uniform on [0, 1), a further axis of dealers: who wins a tie
+    view: NDArray[np.float32] | None  # standard normal, of each dealer
+    change: NDArray[np.float64]  # not random: where the price moves are written
+
+    @classmethod
+    def sized(cls, params: MarketParams, episodes: int, former: RandomDraws | None) -> RandomDraws:
+        """Memory for so many episodes: the former block's, if it is as large."""
+        shape = (episodes, params.num_trades)
+        if former is not None and former.move.shape == shape:
+            return former
+        uniforms = {name: np.empty(shape, np.float32) for name in _uniforms(params)}
+        jump = np.empty(shape, np.float32) if params.jump_probability > 0 else None
+        each = (*shape, params.num_dealers)
+        preference = np.empty(each, np.float32) if params.num_dealers > 1 else None
+        view = np.empty(each, np.float32) if params.view_noise > 0 else None
+        move, side, change = np.empty(shape, np.float32), np.empty(shape, np.uint8), np.empty(shape)
+        return cls(move, side, uniforms, jump, preference, view, change)
+
+
+def _uniforms(params: MarketParams) -> Iterator[str]:
+    """The mechanisms that need a uniform number at each step, in the order of drawing."""
+    needed = {
+        "tie": (256 * params.buy_probability) % 1 > 0,  # decides the side where the byte alone does not
+        "arrival": params.arrival_probability < 1,
+        "repeat": params.flow_persistence > 0,
+        "informed": params.informed_fraction > 0,
+        "kind": sum(len(tier.sizes) for tier in params.tiers) > 1,  # tier and size
+        "reservation": not params.accepts_any,
+        "regime": len(params.volatilities) > 1,
+        "jump": params.jump_probability > 0,
+    }
+    return (name for name, is_needed in needed.items() if is_needed)
+
+
+class RandomStreams:
+    """The random numbers of several seeds. Block b of a seed is drawn by `PCG64DXSM(seed).jumped(b)`.
+
+    One generator, that stays in the processor's cache, serves all seeds: it is set to where a block begins.
+    """
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self._seeds = list(seeds)
+        self._origins: list[Any] = [np.random.PCG64DXSM(seed).state["state"] for seed in self._seeds]
+        self._bits = np.random.PCG64DXSM(0)
+        self._generator = np.random.Generator(self._bits)
+
+    def __reduce__(self) -> Any:
+        return RandomStreams, (
+            self._seeds,
+        )  # a block is reached from its seed; copies of the generator's parts may part
+
+    def fill(self, seed: int, block: int, noise: RandomDraws, rows: slice) -> None:
+        """Write block number `block` of seed number `seed` into `rows` of the noise."""
+        self._bits.state = _jumped(self._origins[seed], block)
+        self._generator.standard_normal(out=noise.move[rows], dtype=np.float32)
+        sides = noise.side[rows].reshape(-1)
+        words = self._bits.random_raw(-(-sides.size // 8)).astype(_EIGHT_BYTES, copy=False)
+        sides[:] = words.view(np.uint8)[: sides.size]
+        for uniform in noise.uniforms.values():
+            self._generator.random(out=uniform[rows], dtype=np.float32)
+        if noise.jump is not None:
+            self._generator.standard_normal(out=noise.jump[rows], dtype=np.float32)
+        if noise.preference is not None:
+            self._generator.random(out=noise.preference[rows], dtype=np.float32)
+        if noise.view is not None:
+            self._generator.standard_normal(out=noise.view[rows], dtype=np.float32)
+
+
+def _jumped(origin: Mapping[str, int], block: int) -> Any:
+    """The state of `PCG64DXSM.jumped(block)`, an order of magnitude faster."""
+    factor, summand = _leap(block * _JUMP % _PERIOD)
+    state = (factor * origin["state"] + summand * origin["inc"]) % _PERIOD
+    return {
+        "bit_generator": "PCG64DXSM",
+        "state": {"state": state, "inc": origin["inc"]},
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
+
+
+@lru_cache(maxsize=1024)
+def _leap(steps: int) -> tuple[int, int]:
+    """After so many steps of the generator its state is the first times what it was, plus the second times `inc`."""
+    factor, summand, step, shift = 1, 0, _MULTIPLIER, 1
+    while steps:
+        if steps % 2:
+            factor, summand = factor * step % _PERIOD, (summand * step + shift) % _PERIOD
+        step, shift = step * step % _PERIOD, (shift * step + shift) % _PERIOD
+        steps //= 2
+    return factor, summand

@@ -1,0 +1,156 @@
+"""MARKETS: the ids that ship, each with its parameters and what is hard in it. Add a market by adding an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+
+from mm_env.market.params import MarketParams
+
+
+class Market(NamedTuple):
+    """One registered market: what is hard in it, what differs from the defaults of `MarketParams`, and why so."""
+
+    summary: str
+    changes: Mapping[str, Any]
+    why: str
+
+
+_FX_SIZES = {"sizes": (1, 2, 5, 10, 20, 50), "size_weights": (0.40, 0.25, 0.19, 0.10, 0.05, 0.01)}
+_FX_STEP = 0.05 / 360  # days: 7,200 requests a day (1,800 a tier and side), one a step, for 0.05 days
+
+MARKETS: Mapping[str, Market] = {
+    "mm_env/Hedging-v0": Market(
+        "random clients and a fixed spread: hold, or hedge at a cost",
+        {},
+        "The seed's numbers. Hedging is cheap, so one fixed threshold is within 0.1 % of the optimum.",
+    ),
+    "mm_env/Imbalance-v0": Market(
+        "clients come in one-sided runs",
+        {"flow_persistence": 0.9, "hedge_cost_per_unit": 0.04, "risk_aversion": 0.002},
+        "A side repeats with probability 0.95, about twenty clients in a row: as many as the cap holds. Hedging costs "
+        "nearly what the spread earns, so it pays to hold what the run will take back, and to make room for what it "
+        "will bring; a cheaper hedge would make a low threshold right for both.",
+    ),
+    "mm_env/CostlyHedge-v0": Market(
+        "a hedge costs more than the spread earns, plus impact",
+        {"hedge_cost_per_unit": 0.12, "hedge_impact": 0.02, "risk_aversion": 0.01},
+        "The first unit costs 0.14, nearly three times the spread of 0.05, so the optimum hedges only what it will "
+        "still hold for long: less and less towards the end. The seed's risk aversion keeps doing nothing from being "
+        "right.",
+    ),
+    "mm_env/VolatilityRegimes-v0": Market(
+        "calm and storm: one threshold cannot serve both",
+        {
+            "volatility_regimes": (0.05, 0.5),
+            "regime_persistence": 0.98,
+            "hedge_cost_per_unit": 0.05,
+            "risk_aversion": 0.02,
+        },
+        "Regimes last 50 requests on average, half an episode: long enough to act on, short enough to come "
+        "unforeseen. The variance of the storm is a hundred times the calm's; a hedge costs all that the spread "
+        "earns.",
+    ),
+    "mm_env/AdverseSelection-v0": Market(
+        "part of the clients know the next price move",
+        {"informed_fraction": 0.1, "flow_persistence": 0.5, "hedge_cost_per_unit": 0.03, "risk_aversion": 0.002},
+        "A client's side moves the expected price by 0.1 * 0.3 * sqrt(2 / pi) = 0.024, near the hedge cost of 0.03: "
+        "hedging every fill is too dear, none too risky. Runs tell more: who turns against the flow is rarely an "
+        "ordinary client.",
+    ),
+    "mm_env/Latency-v0": Market(
+        "hedges arrive two requests late, and clients come in runs",
+        {
+            "hedge_latency": 2,
+            "flow_persistence": 0.9,
+            "inventory_limit": 12,
+            "hedge_cost_per_unit": 0.04,
+            "risk_aversion": 0.004,
+        },
+        "Two steps are the most that the exact solver takes in seconds. Without runs being late costs little, since "
+        "the next client is as likely to help; the cap of 12 leaves a run of twenty no room for waiting.",
+    ),
+    "mm_env/DynamicSpread-v0": Market(
+        "the agent quotes as well as hedges, and clients mind the price",
+        {
+            "tiers": ({"decay": 30.0},),
+            "spread": 0.02,
+            "tick": 0.01,
+            "quote_levels": 16,
+            "hedge_cost_per_unit": 0.03,
+        },
+        "Demand falls by a factor e every 0.033 beyond 0.02, so an unhedged dealer without risk would quote 0.033, in "
+        "the middle of a grid from 0 to 0.15. A hedge costs about as much as that earns: skewing the quote is the "
+        "cheaper way.",
+    ),
+    "mm_env/FXDealer-v0": Market(
+        "an EUR/USD desk: two tiers, six sizes, impact; published calibration",
+        {
+            "num_trades": 360,
+            "inventory_limit": 250,
+            "hedge_cost_per_unit": 0.1,
+            "hedge_impact": 1e-5 / _FX_STEP,
+            "permanent_impact": 5e-3,
+            "liquidate_at_end": True,
+            "price_volatility": 50.0 * _FX_STEP**0.5,
+            "starting_price": 10_000.0,
+            "risk_aversion": 2e-3,
+            "spread": 0.3,
+            "tiers": ({**_FX_SIZES, "logistic": (-0.3, 5.0)}, {**_FX_SIZES, "logistic": (-1.9, 15.0)}),
+            "lowest_quote": -0.2,
+            "tick": 0.04,
+            "quote_levels": 31,
+            "hedge_levels": 51,
+        },
+        "Barzykin, Bergault and Gueant (2021), arXiv 2112.02269, in this law's clock: units of one million euro, "
+        "prices in basis points, one request a step. Quotes from -0.2 to 1 bp and hedges in lots of five million hold "
+        "what is optimal.",
+    ),
+}
+
+
+VERSUS = "mm_env/DealerVsRules-v0"  # one dealer who learns among rivals with rules; needs the baselines
+
+
+def market_params(market: str = "mm_env/Hedging-v0", **changes: Any) -> MarketParams:
+    """The parameters of a registered market, with changes.
+
+    Raises:
+        ValueError: No such market, or a bad parameter.
+
+    Example:
+        >>> market_params("mm_env/Hedging-v0", risk_aversion=0.02).risk_aversion
+        0.02
+    """
+    if market == VERSUS:
+        raise ValueError(
+            f"{market} has rivals: gym.make, baselines.dealer_vs_rules, train.dealer and `mm-env compete` play it"
+        )
+    if market not in MARKETS:
+        raise ValueError(f"no market {market!r}; known: {', '.join(MARKETS)}")
+    return MarketParams.from_mapping({**MARKETS[market].changes, **changes})
+
+
+def register_markets() -> None:
+    """Register every market with Gymnasium, and the dealer among rivals, single and vector entry point side by side."""
+    for name, market in MARKETS.items():
+        if name in gym.registry:
+            continue
+        gym.register(
+            id=name,
+            entry_point="mm_env.envs.hedging_env:HedgingEnv",
+            vector_entry_point="mm_env.envs.hedging_vector_env:HedgingVectorEnv",
+            kwargs=dict(market.changes),
+            order_enforce=False,  # the environment itself refuses a step out of turn
+            disable_env_checker=True,  # it checks the environment, not its user, at every step: the tests do that once
+        )
+    if VERSUS not in gym.registry:
+        gym.register(
+            id=VERSUS,
+            entry_point="baselines.dealer_vs_rules:DealerVsRulesEnv",
+            vector_entry_point="baselines.dealer_vs_rules:DealerVsRulesVectorEnv",
+            order_enforce=False,
+            disable_env_checker=True,
+        )

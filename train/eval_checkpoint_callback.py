@@ -1,0 +1,118 @@
+"""Keeper: what happens beside learning. It evaluates, shows progress, and keeps the best and the last model."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from tqdm import tqdm
+
+import mm_env
+from train.checkpoints import save_checkpoint, save_model
+from train.held_out import Curve, Evaluation, Evaluator
+from train.network_policy import NetworkPolicy
+from train.saved_policy import load_policy, save_policy
+from train.train_config import TrainConfig
+
+BEST_MODEL = "best_model.zip"
+
+
+class EvalCheckpointCallback(BaseCallback):
+    """A callback that acts between updates, when the model has learned from all the steps that it counts.
+
+    Attributes:
+        learned: Steps learned from.
+        curve: Every evaluation so far.
+        best: The policy that evaluated best; None if there is none yet.
+    """
+
+    def __init__(self, model: PPO, plan: TrainConfig, folder: Path | None, curve: Curve, progress: bool) -> None:
+        super().__init__()
+        steps = model.num_timesteps
+        self.model: PPO = model
+        self.learned = self._saved = steps
+        self.curve = curve.until(steps)
+        self.best = None if folder is None else _kept(folder)
+        self._highest = -math.inf if self.best is None else float(self.best.training["objective"])
+        self._plan, self._folder = plan, folder
+        self._evaluate = Evaluator(plan.params, plan.eval_episodes)
+        before = float(self.curve.seconds[-1]) if len(self.curve.seconds) else 0.0
+        self._start = time.monotonic() - before
+        # tqdm's None: show it on a terminal only
+        self._bar = tqdm(total=plan.total_timesteps, initial=steps, unit="step", disable=None if progress else True)
+
+    def save_checkpoint(self) -> None:
+        """Keep the model as it is, unless it has learned nothing since it was kept."""
+        if self._folder is not None and self.learned != self._saved:
+            save_checkpoint(self.model, self._folder, self.learned)
+            self._saved = self.learned
+
+    def close(self) -> None:
+        """Leave the progress bar as it stands."""
+        self._bar.close()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_start(self) -> None:
+        before, self.learned = self.learned, self.model.num_timesteps
+        self._bar.update(self.learned - before)
+        interval = self._plan.interval
+        if not len(self.curve.timesteps) or self.learned // interval > before // interval:
+            self._assess(self.learned)
+            self.save_checkpoint()
+
+    def _on_training_end(self) -> None:
+        steps = self.model.num_timesteps
+        self._bar.update(steps - self.learned)
+        self._assess(steps)
+        self.learned = steps  # not before: the last checkpoint says that the run is finished, its evaluation included
+        self.save_checkpoint()
+
+    def _assess(self, steps: int) -> None:
+        """Evaluate, and keep the model if it is the best so far."""
+        policy = NetworkPolicy.of(self.model, self._plan.params, self._plan.env)
+        evaluation = self._evaluate(policy)
+        seconds = time.monotonic() - self._start
+        self.curve = self.curve.extended(steps, seconds, evaluation, self._plan.params.num_trades)
+        self._log(evaluation, steps)
+        if evaluation.objective > self._highest:
+            self._highest = evaluation.objective
+            self.best = replace(policy, training=self._training(evaluation, seconds, steps))
+            if self._folder is not None:
+                save_model(self.model, self._folder / BEST_MODEL)
+                save_policy(self.best, self._folder)
+        if self._folder is not None:
+            self.curve.save(self._folder)
+
+    def _log(self, evaluation: Evaluation, steps: int) -> None:
+        self.logger.record("eval/objective", evaluation.objective)
+        self.logger.record("eval/share", evaluation.share)
+        self.logger.record("eval/mean_reward", float(evaluation.returns.mean()))
+        self.logger.dump(steps)
+        self._bar.set_postfix(J=f"{evaluation.objective:.4f}", share=f"{evaluation.share:.4f}")
+
+    def _training(self, evaluation: Evaluation, seconds: float, steps: int) -> dict[str, Any]:
+        return {
+            "algorithm": "ppo",
+            "mm_env": mm_env.__version__,
+            "seed": self._plan.seed,
+            "timesteps": steps,
+            "seconds": round(seconds, 3),
+            "held_out_episodes": self._plan.eval_episodes,
+            "objective": evaluation.objective,
+            "share": None if math.isnan(evaluation.share) else evaluation.share,  # JSON has no NaN
+        }
+
+
+def _kept(folder: Path) -> NetworkPolicy | None:
+    try:
+        policy = load_policy(folder)
+    except ValueError:  # none yet, or a kill came between its two files: the next evaluation writes it anew
+        return None
+    return policy if isinstance(policy.training.get("objective"), float) else None

@@ -1,0 +1,177 @@
+"""The hyperparameters of PPO: read from YAML as rl_zoo3 reads it, checked, and turned into what PPO takes.
+
+`hyperparameters/ppo.yml` is keyed by environment id; `python -m rl_zoo3.train --conf` reads it too. Nothing in it
+is evaluated: `policy_kwargs` is a mapping, or the text of one that rl_zoo3 would evaluate and `_keywords` reads; a
+schedule is a number or `lin_<start>`, falling to zero.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from mm_env.atomic_write import replacing
+
+DEFAULT = "mm_env/Hedging-v0"  # its hyperparameters serve markets that have none of their own
+_FOLDER = Path(__file__).parent / "hyperparameters"
+_LINEAR = "lin_"
+_LARGEST_FILE = 1_000_000  # bytes
+
+
+class Rule(NamedTuple):
+    """What a hyperparameter may be."""
+
+    allowed: str
+    good: Callable[[Any], bool]
+
+
+def _whole(low: int) -> Rule:
+    return Rule(f"a whole number of at least {low}", lambda value: type(value) is int and value >= low)
+
+
+def _real(low: float, high: float = math.inf) -> Rule:
+    text = f"a number of at least {low:g}" if high == math.inf else f"a number from {low:g} to {high:g}"
+    return Rule(text, lambda value: _is_number(value) and low <= value <= high)
+
+
+def _schedule() -> Rule:
+    return Rule(f"a number above 0, or '{_LINEAR}<number>'", lambda value: _start(value) > 0)
+
+
+RULES: Mapping[str, Rule] = {
+    "n_timesteps": _whole(1),
+    "n_envs": _whole(1),
+    "reward_scale": Rule("a number above 0", lambda value: _is_number(value) and value > 0),
+    "policy": Rule("'MlpPolicy'", lambda value: value == "MlpPolicy"),
+    "n_steps": _whole(1),
+    "batch_size": _whole(2),
+    "n_epochs": _whole(1),
+    "learning_rate": _schedule(),
+    "clip_range": _schedule(),
+    "gamma": _real(0.0, 1.0),
+    "gae_lambda": _real(0.0, 1.0),
+    "ent_coef": _real(0.0),
+    "vf_coef": _real(0.0),
+    "max_grad_norm": _real(0.0),
+    "target_kl": _real(0.0),
+    "normalize_advantage": Rule("true or false", lambda value: isinstance(value, bool)),
+    "use_sde": Rule("true or false", lambda value: isinstance(value, bool)),
+    "policy_kwargs": Rule(
+        "a mapping with 'net_arch': hidden sizes, or those of 'pi' and 'vf'; or dict(net_arch=..., "
+        "activation_fn=nn.ReLU, log_std_init=...)",
+        lambda value: _is_network(_keywords(value)),
+    ),
+}
+_NOT_PPO = ("n_timesteps", "n_envs", "reward_scale")  # the rest are arguments of PPO
+
+
+def read_hyperparameters(market: str | None) -> dict[str, Any]:
+    """The entry of a registered id in `hyperparameters/ppo.yml`, or that of `DEFAULT`."""
+    table = read_yaml(_FOLDER / "ppo.yml")
+    return dict(table[market if market in table else DEFAULT])
+
+
+def check_hyperparameters(values: Mapping[str, Any]) -> None:
+    """Raise `ValueError` naming the first hyperparameter that is unknown or not as it must be."""
+    for name, value in values.items():
+        if name not in RULES:
+            near = get_close_matches(str(name), RULES, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(RULES)}"
+            raise ValueError(f"{name!r} is not a hyperparameter; {hint}")
+        if not RULES[name].good(value):
+            raise ValueError(f"{name} must be {RULES[name].allowed}, got {value!r}")
+
+
+def ppo_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Checked hyperparameters as keyword arguments of Stable-Baselines3's PPO."""
+    from stable_baselines3.common.utils import LinearSchedule
+    from torch import nn
+
+    arguments = {name: value for name, value in values.items() if name not in _NOT_PPO}
+    for name in ("learning_rate", "clip_range"):
+        if isinstance(arguments.get(name), str):
+            arguments[name] = LinearSchedule(_start(arguments[name]), 0.0, 1.0)
+    if "policy_kwargs" in arguments:
+        network = arguments["policy_kwargs"] = dict(_keywords(arguments["policy_kwargs"]))
+        if "activation_fn" in network:
+            network["activation_fn"] = getattr(nn, network["activation_fn"])
+    return arguments
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; only plain values.
+
+    Raises:
+        ValueError: The file cannot be read or holds something else; the message names it.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            values = yaml.safe_load(file.read(_LARGEST_FILE))
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: must hold a mapping of names to values")
+    return values
+
+
+def write_yaml(values: Mapping[str, Any], path: Path) -> None:
+    """Write a mapping of plain values, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(yaml.safe_dump(dict(values), sort_keys=True), encoding="utf-8")
+
+
+def _start(value: Any) -> float:
+    """Where a schedule begins; NaN if it is not one."""
+    if isinstance(value, str) and value.startswith(_LINEAR):
+        try:
+            value = float(value.removeprefix(_LINEAR))
+        except ValueError:
+            return math.nan
+    return float(value) if _is_number(value) else math.nan
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _keywords(value: Any) -> Any:
+    """What rl_zoo3 would evaluate, `dict(net_arch=[64], activation_fn=nn.ReLU)`, read without evaluating it.
+
+    The activation is its name. Anything else is left as it is.
+    """
+    try:
+        call = ast.parse(value, mode="eval").body if isinstance(value, str) else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return value
+    match call:
+        case ast.Call(func=ast.Name("dict"), args=[], keywords=keywords):
+            try:
+                return {str(keyword.arg): _literal(keyword.value) for keyword in keywords}
+            except ValueError:
+                return value
+    return value
+
+
+def _literal(node: ast.expr) -> Any:
+    match node:
+        case ast.Attribute(value=ast.Name("nn"), attr=name):
+            return name
+        case ast.Call(func=ast.Name("dict"), args=[], keywords=keywords):
+            return {str(keyword.arg): _literal(keyword.value) for keyword in keywords}
+    return ast.literal_eval(node)
+
+
+def _is_network(value: Any) -> bool:
+    if not isinstance(value, dict) or not {"net_arch"} <= set(value) <= {"net_arch", "activation_fn", "log_std_init"}:
+        return False
+    if not _is_number(value.get("log_std_init", 0.0)) or value.get("activation_fn", "ReLU") not in ("ReLU", "Tanh"):
+        return False
+    hidden = value["net_arch"]
+    parts = list(hidden.values()) if isinstance(hidden, dict) and set(hidden) == {"pi", "vf"} else [hidden]
+    return all(isinstance(part, list) and all(type(size) is int and size > 0 for size in part) for part in parts)
