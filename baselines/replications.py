@@ -21,6 +21,7 @@ from mm_env.envs.action import PolicyFunction
 from mm_env.envs.observation import DecodedObservation
 from mm_env.market.client_tier import ClientTier
 from mm_env.market.dynamics import Request, initial_book
+from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.market_paths import MarketPaths
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape
@@ -90,7 +91,8 @@ def both_sides_spread(policy: QuotingPolicy) -> float:
     params = policy.params
     left = np.arange(1.0, params.num_trades + 1.0)
     sides = (
-        policy.distance(DecodedObservation(initial_book(params), left, Request(side, side))) for side in (1.0, -1.0)
+        policy.distance(DecodedObservation(initial_book(params), left, Request(side, side), ObservedState()))
+        for side in (1.0, -1.0)
     )
     return float(sum(np.mean(distance) for distance in sides))
 
@@ -204,7 +206,7 @@ def desk_params(steps: int) -> MarketParams:
 
 def flat_spread(solution: Solution, tier: int) -> float:
     """Bid to ask for the smallest size at the start, flat: twice the best distance, price units."""
-    request = solution.mdp.law.request
+    request = solution.mdp.law.states.request
     scene = np.flatnonzero((request.signed_size == 1.0) & (request.tier == tier))[0]
     return 2.0 * float(solution.distances[0, solution.params.inventory_limit, scene])
 

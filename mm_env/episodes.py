@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mm_env.atomic_write import replacing
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Decision, Move, Request, Step
+from mm_env.market.dynamics import Decision, Move, Step
+from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.params import MarketParams
 
 if TYPE_CHECKING:
@@ -143,52 +144,52 @@ def save_csv(blocks: Iterable[Episodes], path: str | Path) -> None:
 class RecordedQuantity(NamedTuple):
     """One array of `Episodes`: what a step puts there; and, in markets where it does not vary, what it is."""
 
-    value: Callable[[Request, Decision, Step, Move, MarketParams], dynamics.Number]
+    value: Callable[[ExogenousState, Decision, Step, Move, MarketParams], dynamics.Number]
     dtype: type = float
     varies: Callable[[MarketParams], bool] = lambda params: True
     constant: Callable[[MarketParams], float] = lambda params: 0
 
 
 RECORDED: Mapping[str, RecordedQuantity] = {
-    "request": RecordedQuantity(lambda request, decision, step, move, params: request.signed_size),
+    "request": RecordedQuantity(lambda state, decision, step, move, params: state.request.signed_size),
     "tier": RecordedQuantity(
-        lambda request, decision, step, move, params: request.tier, int, lambda params: len(params.tiers) > 1
+        lambda state, decision, step, move, params: state.request.tier, int, lambda params: len(params.tiers) > 1
     ),
     "informed": RecordedQuantity(
-        lambda request, decision, step, move, params: request.informed,
+        lambda state, decision, step, move, params: state.request.informed,
         bool,
         lambda params: params.informed_fraction > 0,
     ),
     "regime": RecordedQuantity(
-        lambda request, decision, step, move, params: request.regime,
+        lambda state, decision, step, move, params: state.observed.regime,
         int,
         lambda params: len(params.volatilities) > 1,
     ),
     "distance": RecordedQuantity(
-        lambda request, decision, step, move, params: decision.distance,
+        lambda state, decision, step, move, params: decision.distance,
         float,
         lambda params: params.quote_levels > 1,
         lambda params: params.spread,
     ),
-    "inventory": RecordedQuantity(lambda request, decision, step, move, params: step.book.inventory),
-    "price": RecordedQuantity(lambda request, decision, step, move, params: step.book.mid),
-    "filled": RecordedQuantity(lambda request, decision, step, move, params: step.filled, bool),
-    "hedge": RecordedQuantity(lambda request, decision, step, move, params: step.hedge),
+    "inventory": RecordedQuantity(lambda state, decision, step, move, params: step.book.inventory),
+    "price": RecordedQuantity(lambda state, decision, step, move, params: step.book.mid),
+    "filled": RecordedQuantity(lambda state, decision, step, move, params: step.filled, bool),
+    "hedge": RecordedQuantity(lambda state, decision, step, move, params: step.hedge),
     "order": RecordedQuantity(
-        lambda request, decision, step, move, params: step.order, varies=lambda params: params.hedge_latency > 0
+        lambda state, decision, step, move, params: step.order, varies=lambda params: params.hedge_latency > 0
     ),
-    "spread_pnl": RecordedQuantity(lambda request, decision, step, move, params: step.spread_pnl),
-    "hedge_cost": RecordedQuantity(lambda request, decision, step, move, params: step.hedge_cost),
-    "inventory_pnl": RecordedQuantity(lambda request, decision, step, move, params: step.inventory_pnl),
-    "risk_penalty": RecordedQuantity(lambda request, decision, step, move, params: step.risk_penalty),
+    "spread_pnl": RecordedQuantity(lambda state, decision, step, move, params: step.spread_pnl),
+    "hedge_cost": RecordedQuantity(lambda state, decision, step, move, params: step.hedge_cost),
+    "inventory_pnl": RecordedQuantity(lambda state, decision, step, move, params: step.inventory_pnl),
+    "risk_penalty": RecordedQuantity(lambda state, decision, step, move, params: step.risk_penalty),
     "reward": RecordedQuantity(
-        lambda request, decision, step, move, params: dynamics.realised_reward(step, move, params)
+        lambda state, decision, step, move, params: dynamics.realised_reward(step, move, params)
     ),
-    "equity": RecordedQuantity(lambda request, decision, step, move, params: step.book.equity),
-    "unrealized_pnl": RecordedQuantity(lambda request, decision, step, move, params: step.book.unrealized_pnl),
-    "cumulative_hedge": RecordedQuantity(lambda request, decision, step, move, params: step.book.cumulative_hedge),
+    "equity": RecordedQuantity(lambda state, decision, step, move, params: step.book.equity),
+    "unrealized_pnl": RecordedQuantity(lambda state, decision, step, move, params: step.book.unrealized_pnl),
+    "cumulative_hedge": RecordedQuantity(lambda state, decision, step, move, params: step.book.cumulative_hedge),
     "unexpected_pnl": RecordedQuantity(
-        lambda request, decision, step, move, params: step.inventory_pnl - dynamics.expected_pnl(step, move, params)
+        lambda state, decision, step, move, params: step.inventory_pnl - dynamics.expected_pnl(step, move, params)
     ),
 }
 
@@ -204,10 +205,10 @@ class Recorder:
         }
         self._steps = 0
 
-    def record(self, request: Request, decision: Decision, step: Step, move: Move) -> None:
+    def record(self, state: ExogenousState, decision: Decision, step: Step, move: Move) -> None:
         """Append one step of every episode."""
         for name, rows in self._rows.items():
-            rows[self._steps] = RECORDED[name].value(request, decision, step, move, self._params)
+            rows[self._steps] = RECORDED[name].value(state, decision, step, move, self._params)
         self._steps += 1
 
     def episodes(self) -> Episodes:

@@ -90,11 +90,11 @@ def play_tape(policy: PolicyFunction, params: MarketParams, tape: Tape) -> Episo
     book = dynamics.reset_where(everyone, dynamics.initial_book(params), params)
     recorder = Recorder(params, tape.num_episodes)
     for trade in range(params.num_trades):
-        request, move = tape.request(trade), tape.move(trade, params)
-        observations = observe(book, request, params.num_trades - trade, params)
+        state, move = tape.state(trade), tape.move(trade, params)
+        observations = observe(book, state, params.num_trades - trade, params)
         decision = decode_actions(policy(observations), tape.num_episodes, params)
-        step = dynamics.step(book, request, decision, move, params)
-        recorder.record(request, decision, step, move)
+        step = dynamics.step(book, state.request, decision, move, params)
+        recorder.record(state, decision, step, move)
         book = step.book
     return recorder.episodes()
 

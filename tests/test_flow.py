@@ -10,7 +10,8 @@ from scipy.stats import binomtest, chi2, norm
 
 from mm_env import MarketParams, Tape, market_params
 from mm_env.market.dynamics import Request
-from mm_env.market.flow import acceptance, expected_move, transition_law
+from mm_env.market.flow import expected_move
+from mm_env.market.transition_law import acceptance, transition_law
 from tests.markets import IDS, NOT_FINITE, market_parameters
 
 ROOT = math.sqrt(2 / math.pi)
@@ -31,11 +32,12 @@ def share_close(count, number, probability):
 
 def scenes(tape, law, params):
     """The number of the scene at every step, shape (trades, episodes)."""
-    c = tape.channels
+    c = tape.paths
     size = 1.0 if c.size is None else c.size
-    last = c.last_side if params.remembers_side else 0.0
-    parts = np.broadcast_arrays(c.side * size, c.tier, last, c.regime)
-    known = np.broadcast_arrays(*(law.request[i] for i in (1, 2, 3, 4)))
+    last = c.observed.last_side if params.remembers_side else 0.0
+    parts = np.broadcast_arrays(c.side * size, c.tier, last, c.observed.regime)
+    request, observed = law.states
+    known = np.broadcast_arrays(request.signed_size, request.tier, observed.last_side, observed.regime)
     number = {tuple(float(x) for x in scene): i for i, scene in enumerate(zip(*known, strict=True))}
     flat = zip(*(part.ravel().tolist() for part in parts), strict=True)
     return np.array([number[tuple(map(float, scene))] for scene in flat]).reshape(parts[0].shape)
@@ -71,14 +73,14 @@ def assert_drawn_as_summed(params, seed, steps=40_000):
     means, takes, tried = [], [], []
     for scene in np.unique(seen):
         here = seen == scene
-        moves = tape.channels.change[here]
+        moves = tape.paths.change[here]
         if here.sum() > 50 and moves.std() > 1e-9:
             means.append((moves.mean() - law.expected[scene]) / moves.std() * math.sqrt(moves.size))
-        if tape.channels.reservation is not None:
-            side, wanted, tier = (part[scene] for part in law.request[:3])
+        if tape.paths.reservation is not None:
+            side, wanted, tier = (part[scene] for part in law.states.request[:3])
             for distance in (-0.1, params.spread, params.spread + 0.3):
                 rate = float(acceptance(Request(side, wanted, tier), distance, params))
-                takes.append((tape.channels.reservation[here] >= distance).sum())
+                takes.append((tape.paths.reservation[here] >= distance).sum())
                 tried.append((here.sum(), rate))
     assert agree(np.square(means).sum(), len(means))
     for count, (among, rate) in zip(takes, tried, strict=True):
@@ -95,8 +97,8 @@ def test_what_is_summed_is_what_is_drawn_in_every_market(market):
 @settings(max_examples=20, deadline=None, derandomize=True)
 def test_what_is_summed_is_what_is_drawn(params, seed):
     tape, law, _ = assert_drawn_as_summed(params, seed)
-    np.testing.assert_allclose(np.unique(tape.channels.expected), np.unique(tape.channels.expected))
-    assert np.isin(np.round(tape.channels.expected, 9), np.round(law.expected, 9)).all()
+    np.testing.assert_allclose(np.unique(tape.paths.expected), np.unique(tape.paths.expected))
+    assert np.isin(np.round(tape.paths.expected, 9), np.round(law.expected, 9)).all()
 
 
 @pytest.mark.parametrize("name", NOT_FINITE)
@@ -107,7 +109,7 @@ def test_what_is_not_finite_is_refused_by_name(name):
 
 def draw(steps=200_000, seed=1, **changes):
     params = MarketParams(num_trades=100, **changes)
-    return params, Tape.draw(params, seed, steps // 100).channels
+    return params, Tape.draw(params, seed, steps // 100).paths
 
 
 @pytest.mark.parametrize("fraction", [0.05, 0.3, 1.0])
@@ -127,7 +129,7 @@ def test_what_is_expected_is_what_comes_on_average(changes):
     """The price move less its expectation averages to zero, whatever is known: by side, the side before, the mid."""
     _, tape = draw(informed_fraction=0.2, jump_probability=0.1, **changes)
     unexpected_pnl = tape.change - tape.expected
-    for known in (tape.side, tape.side * tape.last_side, tape.side * np.sign(tape.deviation), 1.0):
+    for known in (tape.side, tape.side * tape.observed.last_side, tape.side * np.sign(tape.observed.deviation), 1.0):
         assert close(unexpected_pnl * known, 0.0)
 
 
@@ -139,16 +141,16 @@ def test_sides_repeat(persistence):
     episodes = (tape.side[1:] * tape.side[:-1]).mean(axis=0)
     assert close(episodes, persistence)
     assert close(repeats.mean(axis=0), (1 + persistence) / 2)
-    np.testing.assert_array_equal(tape.last_side[1:], tape.side[:-1])
+    np.testing.assert_array_equal(tape.observed.last_side[1:], tape.side[:-1])
 
 
 def test_runs_last_through_steps_without_clients():
     _, tape = draw(flow_persistence=0.8, arrival_probability=0.3)
-    came = (tape.side != 0) & (tape.last_side != 0)
-    assert close((tape.side * tape.last_side)[came], 0.8, errors=6)  # neighbours in a run are not independent
+    came = (tape.side != 0) & (tape.observed.last_side != 0)
+    assert close((tape.side * tape.observed.last_side)[came], 0.8, errors=6)  # neighbours in a run are not independent
     for episode in range(20):
         clients = tape.side[:, episode][tape.side[:, episode] != 0]
-        before = tape.last_side[:, episode][tape.side[:, episode] != 0]
+        before = tape.observed.last_side[:, episode][tape.side[:, episode] != 0]
         np.testing.assert_array_equal(before[1:], clients[:-1])
         assert before[0] == 0
 
@@ -168,9 +170,9 @@ def test_fill_rates_by_distance_and_tier():
 def test_regimes_are_a_markov_chain():
     params, tape = draw(volatility_regimes=[0.1, 0.2, 0.5], regime_persistence=0.9)
     for regime, sigma in enumerate(params.volatilities):
-        assert share_close((tape.regime[0] == regime).sum(), tape.regime.shape[1], 1 / 3)
-        assert close(tape.change[tape.regime == regime] ** 2, sigma**2)
-        after = tape.regime[1:][tape.regime[:-1] == regime]
+        assert share_close((tape.observed.regime[0] == regime).sum(), tape.observed.regime.shape[1], 1 / 3)
+        assert close(tape.change[tape.observed.regime == regime] ** 2, sigma**2)
+        after = tape.observed.regime[1:][tape.observed.regime[:-1] == regime]
         assert share_close((after == regime).sum(), after.size, 0.9)
 
 
@@ -188,9 +190,11 @@ def test_jumps_add_variance():
 def test_the_mid_reverts():
     """Deviation y follows y' = (1 - share) y + noise: its variance tends to sigma^2 / (1 - (1 - share)^2)."""
     _, tape = draw(mean_reversion=0.3)
-    assert close(tape.deviation[90:].ravel() ** 2, 0.09 / (1 - 0.7**2), errors=8)  # neighbours are not independent
-    np.testing.assert_allclose(tape.deviation[1:], tape.deviation[:-1] + tape.change[:-1], atol=1e-9)
-    np.testing.assert_allclose(tape.expected, -0.3 * tape.deviation)
+    assert close(
+        tape.observed.deviation[90:].ravel() ** 2, 0.09 / (1 - 0.7**2), errors=8
+    )  # neighbours are not independent
+    np.testing.assert_allclose(tape.observed.deviation[1:], tape.observed.deviation[:-1] + tape.change[:-1], atol=1e-9)
+    np.testing.assert_allclose(tape.expected, -0.3 * tape.observed.deviation)
 
 
 @pytest.mark.parametrize("latency", [1, 3])

@@ -136,7 +136,7 @@ def test_recorded_arrays():
         accepted += 1
         params = SHORT.replace(num_trades=tape.num_trades)
         np.testing.assert_array_equal(
-            tape.channels.side[:, 0], np.asarray(arguments[0], dtype=float).ravel()[: tape.num_trades]
+            tape.paths.side[:, 0], np.asarray(arguments[0], dtype=float).ravel()[: tape.num_trades]
         )
         assert_plays_right(params, tape)
     assert 5000 < accepted < 18_000

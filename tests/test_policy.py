@@ -7,6 +7,7 @@ from mm_env import MarketParams, play
 from mm_env.envs.action import encode_action
 from mm_env.envs.observation import decode_observation, observation_names, observe
 from mm_env.market.dynamics import Request, initial_book
+from mm_env.market.exogenous_state import ExogenousState
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,8 @@ def test_what_is_observed_can_be_read_back(changes):
     left = np.linspace(0, params.num_trades, inventory.size).round()
     side = np.where(inventory % 2 == 0, 1.0, -1.0)
     request = Request(side, side)
-    view = decode_observation(observe(initial_book(params)._replace(inventory=inventory), request, left, params), params)
+    state = ExogenousState(request)
+    view = decode_observation(observe(initial_book(params)._replace(inventory=inventory), state, left, params), params)
     np.testing.assert_array_equal(view.inventory, inventory)
     np.testing.assert_array_equal(view.trades_left, left)
     np.testing.assert_array_equal(view.request.side, request.side)
@@ -82,5 +84,7 @@ def test_what_is_observed_can_be_read_back(changes):
 def test_encode_knows_the_trade_to_come():
     """In units, hedging beyond 10 at inventory -10 when a client buys means offloading 1."""
     params = MarketParams(hedge_action="units")
-    seen = observe(initial_book(params)._replace(inventory=np.array([-10.0, 10.0])), Request(1.0, 1.0), 50, params)
+    seen = observe(
+        initial_book(params)._replace(inventory=np.array([-10.0, 10.0])), ExogenousState(Request(1.0, 1.0)), 50, params
+    )
     assert encode_action(10, seen, params).tolist() == [1, 0]

@@ -16,6 +16,7 @@ from mm_env.envs.action import decode_actions
 from mm_env.envs.observation import decode_observation, observe
 from mm_env.market.client_tier import ClientTier
 from mm_env.market.dynamics import Request, initial_book
+from mm_env.market.exogenous_state import ExogenousState, ObservedState
 
 NAMES = ["linear-skew", "avellaneda-stoikov", "glft", "cartea-jaimungal"]
 FORMULAS = [AvellanedaStoikov, GueantLehalleFernandezTapia, CarteaJaimungal]
@@ -23,9 +24,9 @@ QUOTING = {"tiers": ({"decay": 20.0},), "spread": 0.0, "tick": 0.01, "quote_leve
 
 
 def seen(params, inventory, side, left, **fields):
-    wanted = fields.pop("wanted", side)
+    request = Request(side, fields.pop("signed_size", side), fields.pop("tier", 0))
     book = initial_book(params)._replace(inventory=np.atleast_1d(inventory).astype(float), **fields.pop("book", {}))
-    return observe(book, Request(side, wanted, **fields), left, params)
+    return observe(book, ExogenousState(request, ObservedState(**fields)), left, params)
 
 
 def quoted(policy, inventory, side, left=50, **fields):

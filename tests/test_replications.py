@@ -44,7 +44,7 @@ class TestAvellanedaStoikov:
 
     def test_the_tape_alternates_sides_and_moves_after_both(self):
         params = avellaneda_stoikov_params()
-        tape = avellaneda_stoikov_tape(params, 50, (0, 0)).channels
+        tape = avellaneda_stoikov_tape(params, 50, (0, 0)).paths
         assert (tape.side[0::2] == 1).all()
         assert (tape.side[1::2] == -1).all()
         assert not tape.change[0::2].any()
@@ -54,7 +54,7 @@ class TestAvellanedaStoikov:
     def test_quotes_fill_as_often_as_in_the_paper(self, distance):
         params = avellaneda_stoikov_params()
         expected = min(1.0, 140 * 0.005 * math.exp(-1.5 * distance))
-        accepted = avellaneda_stoikov_tape(params, 500, (0, 0)).channels.reservation >= distance
+        accepted = avellaneda_stoikov_tape(params, 500, (0, 0)).paths.reservation >= distance
         error = math.sqrt(expected * (1 - expected) / accepted.size)
         assert abs(accepted.mean() - expected) < 4 * error
 
@@ -132,7 +132,9 @@ class TestCommand:
         assert list(tmp_path.iterdir()) == [tmp_path / "replications.md"]
 
     def test_what_disagrees_is_exit_code_1(self, monkeypatch):
-        wrong = Experiment("title", "source", "setting", [lambda episodes, seed: [ReferenceCheck("a number", 1.0, 2.0)]])
+        wrong = Experiment(
+            "title", "source", "setting", [lambda episodes, seed: [ReferenceCheck("a number", 1.0, 2.0)]]
+        )
         monkeypatch.setattr(replications, "EXPERIMENTS", {"wrong": wrong})
         result = run()
         assert result.exit_code == 1

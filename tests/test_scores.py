@@ -116,7 +116,7 @@ class TestCompare:
 
     def test_recorded_tapes_have_no_optimum(self):
         tape = Tape.draw(self.params, 0, 30)
-        recorded = Tape.replay(tape.channels.side.T, tape.channels.change.T)
+        recorded = Tape.replay(tape.paths.side.T, tape.paths.change.T)
         result = compare(self.policies("threshold", "never"), self.params, tape=recorded)
         assert "share" not in result.names()
         np.testing.assert_allclose(

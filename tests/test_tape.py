@@ -10,7 +10,7 @@ from tests.markets import market_parameters
 
 
 def same(a: Tape, b: Tape) -> bool:
-    return all(np.array_equal(x, y) for x, y in zip(a.channels, b.channels, strict=True))
+    return all(np.array_equal(x, y) for x, y in zip(a.paths.flattened(), b.paths.flattened(), strict=True))
 
 
 @given(params=market_parameters(), seed=st.integers(0, 2**70), start=st.integers(0, 90), number=st.integers(1, 60))
@@ -24,16 +24,16 @@ def test_a_block_is_numpys_own_jump():
     params = MarketParams(num_trades=64)
     block = EpisodeSource(params, [7]).draw([0], [3])
     reference = np.random.Generator(np.random.PCG64DXSM(7).jumped(3))
-    normal = reference.standard_normal(block.channels.change.size, dtype=np.float32)
-    np.testing.assert_array_equal(block.channels.change.T.ravel(), 0.3 * normal.astype(np.float64))
-    sides = reference.bit_generator.random_raw(block.channels.side.size // 8).view(np.uint8) < 128
-    np.testing.assert_array_equal(block.channels.side.T.ravel(), np.where(sides, 1.0, -1.0))
+    normal = reference.standard_normal(block.paths.change.size, dtype=np.float32)
+    np.testing.assert_array_equal(block.paths.change.T.ravel(), 0.3 * normal.astype(np.float64))
+    sides = reference.bit_generator.random_raw(block.paths.side.size // 8).view(np.uint8) < 128
+    np.testing.assert_array_equal(block.paths.side.T.ravel(), np.where(sides, 1.0, -1.0))
     assert _JUMP % 2 == 1
 
 
 @pytest.mark.parametrize("probability", [0.0, 1e-3, 0.3, 0.5, 0.75, 0.999, 1.0])
 def test_sides_come_with_their_probability(probability):
-    sides = Tape.draw(MarketParams(buy_probability=probability), 8, 10_000).channels.side
+    sides = Tape.draw(MarketParams(buy_probability=probability), 8, 10_000).paths.side
     error = np.sqrt(probability * (1 - probability) / sides.size)
     assert abs((sides == 1).mean() - probability) <= 4 * error
 
@@ -41,7 +41,7 @@ def test_sides_come_with_their_probability(probability):
 def test_seeds_and_episodes_are_different_markets():
     params = MarketParams()
     a, b = Tape.draw(params, 0, 50), Tape.draw(params, 1, 50)
-    moves = np.concatenate([a.channels.change, b.channels.change], axis=1)
+    moves = np.concatenate([a.paths.change, b.paths.change], axis=1)
     assert len(np.unique(moves)) == moves.size
     correlation = np.corrcoef(moves.T)
     assert np.abs(correlation - np.eye(100)).max() < 0.5  # 100 trades each: 5 standard errors
@@ -50,15 +50,15 @@ def test_seeds_and_episodes_are_different_markets():
 def test_a_mechanism_that_is_turned_off_leaves_the_rest_as_it_is():
     plain = Tape.draw(MarketParams(), 3, 40)
     sparse = Tape.draw(MarketParams(arrival_probability=0.999999), 3, 40)
-    np.testing.assert_array_equal(plain.channels.change, sparse.channels.change)
-    came = sparse.channels.side != 0
-    np.testing.assert_array_equal(plain.channels.side[came], sparse.channels.side[came])
+    np.testing.assert_array_equal(plain.paths.change, sparse.paths.change)
+    came = sparse.paths.side != 0
+    np.testing.assert_array_equal(plain.paths.side[came], sparse.paths.side[came])
 
 
 class TestReplay:
     def test_shapes(self):
-        assert Tape.replay([1, -1], [0.1, 0.2]).channels.side.shape == (2, 1)
-        assert Tape.replay([[1, -1], [1, 1], [0, 1]], np.zeros((3, 2))).channels.side.shape == (2, 3)
+        assert Tape.replay([1, -1], [0.1, 0.2]).paths.side.shape == (2, 1)
+        assert Tape.replay([[1, -1], [1, 1], [0, 1]], np.zeros((3, 2))).paths.side.shape == (2, 3)
 
     @pytest.mark.parametrize(
         ("sides", "moves", "sizes", "message"),
@@ -84,7 +84,7 @@ class TestReplay:
 
     def test_what_is_recorded_of_nobody_does_not_matter(self):
         tape = Tape.replay([1, 0, 0], [0, 0, 0], [2, 0, np.nan])
-        assert tape.channels.size[:, 0].tolist() == [2, 1, 1]
+        assert tape.paths.size[:, 0].tolist() == [2, 1, 1]
 
     @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
     def test_files(self, tmp_path, suffix):
@@ -97,7 +97,7 @@ class TestReplay:
         write(table.assign(episode=["a", "a", "b", "b"]))
         split = Tape.read(path)
         assert (split.num_trades, split.num_episodes) == (2, 2)
-        assert split.channels.size[:, 1].tolist() == [3.0, 1.0]
+        assert split.paths.size[:, 1].tolist() == [3.0, 1.0]
         write(table.assign(episode=["a", "b", "b", "b"]))
         with pytest.raises(ValueError, match="episodes differ in length"):
             Tape.read(path)

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, Tape, market_params
 from mm_env.envs import hedging_vector_env
-from mm_env.envs.observation import NO_REQUEST, observation_values, observe
+from mm_env.envs.observation import observation_values, observe
 from mm_env.kernels import scalar_ops, vector_kernel
 from mm_env.kernels.tracing import ScalarKernel, TraceOps, leaves, trace
 from mm_env.market import dynamics
 from mm_env.market.dynamics import REWARDS, Book, Decision, Move
+from mm_env.market.exogenous_state import NO_REQUEST
 from tests.markets import IDS, market_parameters
 
 BOOK = Book(3.0, 1.0, 100.0, 0.0, 0.0, 0.0)
@@ -35,14 +36,14 @@ def test_a_line_is_the_law(params, seed, reward, level, units):
     line = ScalarKernel(partial(dynamics.rewarded_step, reward=REWARDS[reward], params=params, xp=TraceOps))
     look = ScalarKernel(partial(observation_values, params=params))
     tape, book = Tape.draw(params, seed, 1), dynamics.initial_book(params)
-    requests, moves = tape.episode(0, params)
+    states, moves = tape.episode(0, params)
     decision = Decision(params.spread, float(level), units)
-    for left, (request, move) in enumerate(zip(requests, moves, strict=True)):
+    for left, (state, move) in enumerate(zip(states, moves, strict=True)):
         assert_same_bits(
-            np.array([look(book, request, left)], np.float32), observe(book, request, np.array([left]), params)
+            np.array([look(book, state, left)], np.float32), observe(book, state, np.array([left]), params)
         )
-        step, earned = dynamics.rewarded_step(book, request, decision, move, REWARDS[reward], params, scalar_ops)
-        played, got = line(book, request, decision, move)
+        step, earned = dynamics.rewarded_step(book, state.request, decision, move, REWARDS[reward], params, scalar_ops)
+        played, got = line(book, state.request, decision, move)
         assert type(played) is dynamics.Step
         assert type(played.book) is Book
         for mine, its in zip(leaves((played, got)), leaves((step, earned)), strict=True):
@@ -169,14 +170,14 @@ class TestLoop:
         move = Move(0.1, 0.0, False, 0.01, 0.0)
         for units in (None, 1.0, None):
             decision = Decision(0.05, 0.0, units)
-            expected = dynamics.step(book, NO_REQUEST, decision, move, MarketParams())
-            for a, b in zip(leaves(loop(book, NO_REQUEST, decision, move)), leaves(expected), strict=True):
+            expected = dynamics.step(book, NO_REQUEST.request, decision, move, MarketParams())
+            for a, b in zip(leaves(loop(book, NO_REQUEST.request, decision, move)), leaves(expected), strict=True):
                 np.testing.assert_array_equal(a, np.broadcast_to(b, 2))
 
     def test_a_flag_is_a_column_of_a_table_and_a_flag_of_a_tree(self):
         book = Book(*(np.full(2, number) for number in BOOK[:-1]))
         is_long = partial(lambda book, request: (book.inventory > 0, book.mid, request.informed))
-        request = NO_REQUEST._replace(informed=np.array([True, False]))
+        request = NO_REQUEST.request._replace(informed=np.array([True, False]))
         np.testing.assert_array_equal(
             vector_kernel.VectorKernel(is_long, 2, np.float32)(book, request), [[1, 1], [100, 100], [1, 0]]
         )

@@ -125,7 +125,7 @@ class AvellanedaStoikov(ExponentialQuoting):
     def distance(self, view: DecodedObservation) -> Values:
         """The paper's quote."""
         d, q, v = _request(view)
-        sigma, gamma = of_regime(self.params.volatilities, view.request.regime), self.params.risk_aversion
+        sigma, gamma = of_regime(self.params.volatilities, view.observed.regime), self.params.risk_aversion
         return np.asarray(
             (0.5 * v - d * q) * gamma * sigma * sigma * view.trades_left
             + _markup(gamma * v, self._demand.decays[view.request.tier])
@@ -156,7 +156,7 @@ class GueantLehalleFernandezTapia(ExponentialQuoting):
         """The paper's quote."""
         d, q, v = _request(view)
         markup = _markup(self.params.risk_aversion * v, self._demand.decays[view.request.tier])
-        return np.asarray(markup + (0.5 * v - d * q) * of_regime(self._skews, view.request.regime))
+        return np.asarray(markup + (0.5 * v - d * q) * of_regime(self._skews, view.observed.regime))
 
     @cached_property
     def _skews(self) -> tuple[float, ...]:
@@ -198,7 +198,7 @@ class CarteaJaimungal(ExponentialQuoting):
         limit = self.params.inventory_limit
         steps = np.minimum(view.trades_left, self._values.shape[1] - 1).astype(np.intp)
         now, then = (np.clip(held + limit, 0, 2 * limit).astype(np.intp) for held in (q, q - d * v))
-        regime = view.request.regime
+        regime = view.observed.regime
         gained = self._values[regime, steps, then] - self._values[regime, steps, now]
         return np.asarray(1.0 / self._demand.decays[view.request.tier] - gained / v)
 

@@ -32,8 +32,8 @@ from mm_env.envs.action import (
 from mm_env.envs.observation import Observations, decode_observation, observe
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision
-from mm_env.market.flow import acceptance
 from mm_env.market.params import DealersParams, MarketParams
+from mm_env.market.transition_law import acceptance
 
 _MOST_STATES = 20_000  # inventories of both dealers; times scenes and actions
 
@@ -62,7 +62,7 @@ class BestResponse:
         over = view.trades_left == 0
         trade = np.where(over, 0, self.params.num_trades - view.trades_left).astype(np.int64)
         own, scene = self.mdp.cases(view)
-        rival = np.asarray(view.request.rivals[0] if self.hedge_index.shape[2] > 1 else -self.params.inventory_limit)
+        rival = np.asarray(view.observed.rivals[0] if self.hedge_index.shape[2] > 1 else -self.params.inventory_limit)
         other = np.round(rival).astype(np.int64) + self.params.inventory_limit
         at = (trade, own, other, scene)
         return levels_to_action(self.hedge_index[at], quote_levels(self.params)[self.quote_index[at]], self.params)
@@ -156,9 +156,10 @@ class _Duel:
         if self._rivals == 1:
             other = np.zeros((1, 1, 1))
         held, seen = (other, own) if swapped else (own, other)
-        request = self.mdp.law.request._replace(rivals=(seen,) * (self.params.num_dealers - 1))
+        states = self.mdp.law.states
+        observed = states.observed._replace(rivals=(seen,) * (self.params.num_dealers - 1))
         book = self.mdp.book._replace(inventory=np.broadcast_to(held, self.shape))
-        views = observe(book, request, self.params.num_trades - trade, self.params)
+        views = observe(book, states._replace(observed=observed), self.params.num_trades - trade, self.params)
         chosen = decode_actions(policy(views.reshape(-1, views.shape[-1])), int(np.prod(self.shape)), self.params)
         return Decision(*(p.reshape(self.shape) if isinstance(p, np.ndarray) else p for p in chosen))
 
@@ -204,7 +205,7 @@ class _Duel:
 
     def _trade(self, scene: int, distance: Values, rival: Decision) -> _Trade:
         theirs = np.broadcast_to(rival.distance, self.shape)[..., scene]
-        request = self.mdp.law.request
+        request = self.mdp.law.states.request
         asked = request._replace(side=request.side[scene], tier=np.asarray(request.tier)[..., scene])
         mine, others = (acceptance(asked, quoted, self.params) for quoted in (distance, theirs))
         can, cannot = self._fills(scene)
@@ -248,13 +249,15 @@ class _Duel:
         return np.asarray(np.round(kept).astype(np.int64) + limit)
 
     def _wanted(self, scene: int) -> float:
-        return float(np.asarray(self.mdp.law.request.signed_size)[scene])
+        return float(np.asarray(self.mdp.law.states.request.signed_size)[scene])
 
 
 def _fixed_quote(mdp: MarketMDP, policy: PolicyFunction, params: DealersParams) -> float | None:
     """The distance that a policy always quotes, if it does and never reaches its cap."""
-    request = mdp.requests._replace(rivals=(0.0,) * (params.num_dealers - 1))
-    views = [observe(mdp.book, request, left, params) for left in (params.num_trades, 1)]
+    observed = mdp.exogenous.observed._replace(rivals=(0.0,) * (params.num_dealers - 1))
+    views = [
+        observe(mdp.book, mdp.exogenous._replace(observed=observed), left, params) for left in (params.num_trades, 1)
+    ]
     seen = np.concatenate([view.reshape(-1, view.shape[-1]) for view in views])
     chosen = decode_actions(policy(seen), len(seen), params)
     distances = np.unique(np.broadcast_to(chosen.distance, len(seen)))

@@ -17,9 +17,10 @@ from scipy.sparse import coo_array
 from mm_env.envs.observation import DecodedObservation, Observations, observe
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Book, Decision, Move, Number, Request, TradeResult
-from mm_env.market.flow import UnsolvableError, acceptance, transition_law
+from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.market_paths import of_regime
 from mm_env.market.params import MarketParams
+from mm_env.market.transition_law import UnsolvableError, acceptance, transition_law
 
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -52,7 +53,7 @@ class MarketMDP:
         states: Their number.
         start: The number of the state without inventory or orders.
         book: Each state's book; parts of shape (states, 1, 1).
-        requests: Each scene's request; parts of shape (scenes, 1).
+        exogenous: Each exogenous state; parts of shape (scenes, 1).
         row: For each scene, which row of `onward` holds what follows it; shape (scenes,).
         rows: Their number: scenes after which the same is to come share one.
 
@@ -74,7 +75,7 @@ class MarketMDP:
         opening = dynamics.initial_book(params)
         self.book: Book = opening._replace(inventory=positions[0], mid=0.0, in_flight=tuple(np.diff(positions, axis=0)))
         self.start = self.number(opening).item()
-        self.requests = Request(*(_column(part) for part in self.law.request))
+        self.exogenous = self.law.states.map(lambda part: part[:, None])
         self._rows, self.row = np.unique(self.law.probability, axis=0, return_inverse=True)
         self.rows = len(self._rows)
 
@@ -101,14 +102,14 @@ class MarketMDP:
 
     def move(self, last: bool, scenes: Any = slice(None)) -> Move:
         """The price move to expect after each scene; parts of shape (scenes, 1)."""
-        mean, regime = self.law.expected[scenes, None], np.asarray(self.requests.regime)[scenes]
+        mean, regime = self.law.expected[scenes, None], np.asarray(self.exogenous.observed.regime)[scenes]
         params = self.params
         return Move(mean, mean, last, of_regime(params.hedge_costs, regime), of_regime(params.risk_weights, regime))
 
     def quote_and_trade(self, decision: Decision) -> tuple[TradeResult, Values]:
         """The first half of a step if the client accepts, and the probability that he trades."""
-        traded = dynamics.quote_and_trade(self.book, self.requests, decision, self.params)
-        return traded, traded.filled * acceptance(self.requests, decision.distance, self.params)
+        traded = dynamics.quote_and_trade(self.book, self.exogenous.request, decision, self.params)
+        return traded, traded.filled * acceptance(self.exogenous.request, decision.distance, self.params)
 
     def no_trade_result(self) -> TradeResult:
         """The first half of a step in which nobody trades."""
@@ -166,7 +167,7 @@ class MarketMDP:
 
     def observations(self, trades_left: Number) -> Observations:
         """What a dealer sees in every state and scene, shape (states, scenes, observations)."""
-        return observe(self.book, self.requests, trades_left, self.params)[:, :, 0]
+        return observe(self.book, self.exogenous, trades_left, self.params)[:, :, 0]
 
     def cases(self, view: DecodedObservation) -> tuple[Whole, Whole]:
         """The state and the scene that each dealer sees.
@@ -174,24 +175,20 @@ class MarketMDP:
         Raises:
             ValueError: A scene that cannot come in this market, as on a tape recorded elsewhere.
         """
-        known, seen = self._code(self.law.request), self._code(view.request)
+        known, seen = self._code(*self.law.states), self._code(view.request, view.observed)
         order = np.argsort(known)
         scene = order[np.minimum(np.searchsorted(known[order], seen), len(known) - 1)]
         unknown = known[scene] != seen
         if unknown.any():
             asked = np.asarray(view.request.signed_size)[unknown][0]
-            requests = sorted(set(np.asarray(self.law.request.signed_size).tolist()))
+            requests = sorted(set(np.asarray(self.law.states.request.signed_size).tolist()))
             raise ValueError(f"the optimum knows the requests {requests} of its market, got {asked:g}")
         return self.number(view.book), np.asarray(scene)
 
-    def _code(self, request: Request) -> Whole:
+    def _code(self, request: Request, observed: ObservedState) -> Whole:
         """One whole number for each thing that can be seen."""
-        digits = ((request.tier, 256), (np.asarray(request.last_side) + 1, 3), (request.regime, 256))
+        digits = ((request.tier, 256), (np.asarray(observed.last_side) + 1, 3), (observed.regime, 256))
         code = np.asarray(request.signed_size).astype(np.int64)
         for digit, base in digits:
             code = code * base + np.asarray(digit).astype(np.int64)
         return code
-
-
-def _column(part: Any) -> Any:
-    return part[:, None] if isinstance(part, np.ndarray) else part

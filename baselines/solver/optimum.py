@@ -30,8 +30,8 @@ from mm_env.envs.action import (
 )
 from mm_env.envs.observation import Observations, decode_observation
 from mm_env.market.dynamics import Decision
-from mm_env.market.flow import UnsolvableError, acceptance
 from mm_env.market.params import MarketParams
+from mm_env.market.transition_law import UnsolvableError, acceptance
 
 __all__ = [
     "OptimalPolicy",
@@ -208,7 +208,7 @@ class _Stages:
         levels, distances = hedge_levels(params), quote_levels(params)
         self._by_threshold = params.hedge_action == "threshold"  # where nothing matters, the highest: no needless order
         # Scenes after which the same is to come and to pay share their second half.
-        regime = np.broadcast_to(np.asarray(mdp.law.request.regime), mdp.row.shape)
+        regime = np.broadcast_to(np.asarray(mdp.law.states.observed.regime), mdp.row.shape)
         alike = np.stack([mdp.row, mdp.law.expected, regime], axis=1)
         _, self._first, self._like = np.unique(alike, axis=0, return_index=True, return_inverse=True)
         level = make_decision(levels, 0.0, params)
@@ -220,8 +220,8 @@ class _Stages:
         filled = mdp.number(mdp.book._replace(inventory=traded.inventory))
         self._trades = np.broadcast_to(traded.filled, filled.shape)[:, :, 0]
         self._filled = np.where(self._trades, filled[:, :, 0], np.arange(mdp.states)[:, None])
-        chance = np.broadcast_to(acceptance(mdp.requests, distances, params), (len(mdp.row), len(distances)))
-        sold = np.abs(np.asarray(mdp.law.request.signed_size))[:, None] * distances
+        chance = np.broadcast_to(acceptance(mdp.exogenous.request, distances, params), (len(mdp.row), len(distances)))
+        sold = np.abs(np.asarray(mdp.law.states.request.signed_size))[:, None] * distances
         self._quotes = [QuoteEnvelope.of(f, s) for f, s in zip(chance, sold, strict=True)]
 
     def best(self, worth: Values, last: bool) -> tuple[Values, Whole, Whole]:

@@ -9,8 +9,8 @@ import numpy as np
 from baselines.solver.market_mdp import Whole
 from baselines.solver.optimum import Solution, UnsolvableError, best_rule, rule_values
 from mm_env.envs.action import hedge_levels, make_decision
-from mm_env.envs.observation import NO_REQUEST
 from mm_env.market import dynamics
+from mm_env.market.exogenous_state import NO_REQUEST
 
 _MOST_RULES = 11  # fixed thresholds that are tried to show how J depends on them
 
@@ -61,12 +61,14 @@ def no_hedge_bands(solution: Solution) -> tuple[Whole, Whole]:
         no trade leads farther.
     """
     limit, held = solution.params.inventory_limit, solution.inventories[:, None]
-    before = held + np.asarray(solution.mdp.law.request.signed_size)
+    before = held + np.asarray(solution.mdp.law.states.request.signed_size)
     place = np.clip(before + limit, 0, 2 * limit).astype(np.int64)
     levels = solution.thresholds[:, place, np.arange(place.shape[1])]
     after = dynamics.initial_book(solution.params)._replace(inventory=held)
     chosen = make_decision(levels, solution.params.spread, solution.params)
-    hedged = (dynamics.units_hedged(after, NO_REQUEST, chosen, solution.params, np) > 0) & (np.abs(before) <= limit)
+    hedged = (dynamics.units_hedged(after, NO_REQUEST.request, chosen, solution.params, np) > 0) & (
+        np.abs(before) <= limit
+    )
     highest = np.where(hedged & (held > 0), held, limit + 1.0).min(axis=1) - 1.0
     lowest = np.where(hedged & (held < 0), held, -limit - 1.0).max(axis=1) + 1.0
     return lowest.astype(np.int64), highest.astype(np.int64)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mm_env.cli.options import read_changes
-from mm_env.market.flow import UnsolvableError
 from mm_env.market.params import MarketParams
+from mm_env.market.transition_law import UnsolvableError
 from mm_env.registration import market_params
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.cli.console import plus_minus, print_table
-from mm_env.market.dynamics import Request
+from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.params import MarketParams
 from mm_env.market.validation import written
 from mm_env.registration import MARKETS
-from mm_env.state_labels import MIRRORED, distinct_panels, sample, scene_names
+from mm_env.state_labels import MIRRORED, distinct_panels, representative_states, state_names
 
 if TYPE_CHECKING:
     from baselines import Comparison, Solution
@@ -93,12 +93,11 @@ def print_solution(solution: Solution, benchmarks: Sequence[RuleValue], why: str
             [f"{rule.name}: {said}", f"{rule.value:.4f}", f"{100 * rule.gap:.2f} %" if np.isfinite(rule.gap) else "-"]
         )
     print_table(["policy", "J", "below the optimum, % of its value"], rows)
-    picked = sample(solution.params)
-    side, wanted, tier, last_side, regime = (np.asarray(part)[picked] for part in solution.mdp.law.request[:5])
-    scenes = Request(side, wanted, tier, last_side, regime)
-    _print_bands(solution, scenes, picked)
+    picked = representative_states(solution.params)
+    states = solution.mdp.law.states.map(lambda part: part[picked])
+    _print_bands(solution, states, picked)
     if quotes:
-        _print_quotes(solution, scenes, picked)
+        _print_quotes(solution, states, picked)
 
 
 def solution_figures(solution: Solution, benchmarks: Sequence[RuleValue]) -> dict[str, Any]:
@@ -111,7 +110,7 @@ def solution_figures(solution: Solution, benchmarks: Sequence[RuleValue]) -> dic
         "rules": [rule._asdict() for rule in benchmarks],
         "trades": trades,
         "inventories": solution.inventories,
-        "scenes": scene_names(solution.mdp.law.request, solution.params),
+        "scenes": state_names(solution.mdp.law.states, solution.params),
         "thresholds": solution.thresholds[trades - 1],
         "distances": solution.distances[trades - 1],
     }
@@ -156,11 +155,11 @@ def _clients(markout: Markout) -> str:
     return ", ".join(filter(None, (tier, told))) or "all"
 
 
-def _print_bands(solution: Solution, scenes: Request, picked: NDArray[np.intp]) -> None:
+def _print_bands(solution: Solution, states: ExogenousState, picked: NDArray[np.intp]) -> None:
     from baselines.solver.summary import evenly_spaced, no_hedge_bands
 
     params = solution.params
-    shown, mirrored = distinct_panels(scenes, solution.thresholds[:, :, picked].transpose(2, 1, 0), params)
+    shown, mirrored = distinct_panels(states, solution.thresholds[:, :, picked].transpose(2, 1, 0), params)
     effective = max(params.num_trades - params.hedge_latency, 1)  # later orders do not execute
     lowest, highest = (ends[:effective, picked] for ends in no_hedge_bands(solution))
     columns = [(lowest[:, list(numbers)].max(axis=1), highest[:, list(numbers)].min(axis=1)) for numbers, _ in shown]
@@ -176,12 +175,12 @@ def _print_bands(solution: Solution, scenes: Request, picked: NDArray[np.intp]) 
     _print_scenes(["trade"], names, rows, mirrored)
 
 
-def _print_quotes(solution: Solution, scenes: Request, picked: NDArray[np.intp]) -> None:
+def _print_quotes(solution: Solution, states: ExogenousState, picked: NDArray[np.intp]) -> None:
     from baselines.solver.summary import evenly_spaced
 
     limit = solution.params.inventory_limit
     distances = solution.distances[:, :, picked].transpose(2, 1, 0)
-    shown, mirrored = distinct_panels(scenes, distances, solution.params)
+    shown, mirrored = distinct_panels(states, distances, solution.params)
     places = np.unique(np.round(limit * (1.0 + np.array(_HELD))).astype(int))
     trades = evenly_spaced(solution.params.num_trades, _TRADES)
     seen = distances[:, places][:, :, trades]
@@ -191,7 +190,7 @@ def _print_quotes(solution: Solution, scenes: Request, picked: NDArray[np.intp])
         held = solution.inventories[place]
         cells = [
             f"{distances[panel.numbers[0], place, trade]:.4g}"
-            if abs(held - scenes.signed_size[panel.numbers[0]]) <= limit
+            if abs(held - np.asarray(states.request.signed_size)[panel.numbers[0]]) <= limit
             else "-"  # the cap forbids the trade
             for panel in shown
         ]
@@ -200,11 +199,11 @@ def _print_quotes(solution: Solution, scenes: Request, picked: NDArray[np.intp])
     _print_scenes(["trade", "inventory"], [panel.name for panel in shown], rows, mirrored)
 
 
-def _print_scenes(header: Sequence[str], scenes: Sequence[str], rows: Sequence[Sequence[str]], mirrored: bool) -> None:
+def _print_scenes(header: Sequence[str], states: Sequence[str], rows: Sequence[Sequence[str]], mirrored: bool) -> None:
     """A column for every scene; what all their names begin with is said once, below."""
     buys = "client buys, "
-    shared = all(name.startswith(buys) for name in scenes)
-    print_table([*header, *(name.removeprefix(buys) if shared else name or "any client" for name in scenes)], rows)
+    shared = all(name.startswith(buys) for name in states)
+    print_table([*header, *(name.removeprefix(buys) if shared else name or "any client" for name in states)], rows)
     notes = [*(["for a client who buys"] if shared else []), *([MIRRORED] if mirrored else [])]
     if notes:
         click.echo("; ".join(notes).capitalize() + ".")

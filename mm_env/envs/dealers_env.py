@@ -20,10 +20,11 @@ from mm_env.envs.dealers_market import (
     stack_decisions,
 )
 from mm_env.envs.hedging_env import check_render_mode, reward_function
-from mm_env.envs.observation import NO_REQUEST, Observations, observation_names, observation_space
+from mm_env.envs.observation import Observations, observation_names, observation_space
 from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.episodes import Episodes, Recorder, step_info
 from mm_env.market import dynamics
+from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.params import DealersParams
 
 try:
@@ -79,7 +80,7 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
         self._decide = ActionDecoder(self.params)
         self._floor = DealersMarket(self.params, 1)
         self._lanes: TapeCursor | None = None
-        self._request = NO_REQUEST
+        self._state = NO_REQUEST
         self._recorders: list[Recorder] = []
         self._seen = np.zeros((self.params.num_dealers, len(self.observation_names)), np.float32)
 
@@ -108,11 +109,11 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
         if lanes is None or not self.agents:
             raise ValueError("call reset() first: no episode is under way")
         decision = stack_decisions(self._decisions(actions), 1)
-        request, move = self._request, lanes.move()
-        step = self._floor.step(request, lanes.preference(), decision, move)
+        state, move = self._state, lanes.move()
+        step = self._floor.step(state.request, lanes.preference(), decision, move)
         rewards = np.broadcast_to(self._reward(step, move, self.params), (len(self.agents), 1))
         for seat, recorder in enumerate(self._recorders):
-            recorder.record(*(for_seat(part, seat) for part in (request, decision, step, move)))
+            recorder.record(*(for_seat(part, seat) for part in (state, decision, step, move)))
         lanes.advance()
         observations, over = self._observe(lanes), lanes.ended() is not None
         agents = self.agents
@@ -181,9 +182,9 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
         ]
 
     def _observe(self, lanes: TapeCursor) -> dict[str, Observations]:
-        self._request = lanes.request()
+        self._state = lanes.state()
         left = self.params.num_trades - lanes.trade
-        self._seen = np.ascontiguousarray(self._floor.observe(self._request, left)[:, 0])
+        self._seen = np.ascontiguousarray(self._floor.observe(self._state, left)[:, 0])
         return {agent: self._seen[seat].copy() for seat, agent in enumerate(self.possible_agents)}
 
 

@@ -12,6 +12,7 @@ from mm_env.envs.observation import Observations, observe
 from mm_env.episodes import Episodes, Recorder
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, Move, Number, Request, Step
+from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.tape import Tape
 from mm_env.registration import MARKETS
@@ -33,19 +34,20 @@ class DealersMarket:
         """Begin anew in every market."""
         everyone = np.ones(self._shape, dtype=np.bool_)
         self.book = dynamics.reset_where(everyone, dynamics.initial_book(self.params), self.params)
-        self._won, self._best = np.zeros(self._shape), np.zeros(self._shape[1])
+        self._won, self._best_quote = np.zeros(self._shape), np.zeros(self._shape[1])
 
-    def shown(self, request: Request) -> Request:
-        """The request of each market, parts of shape (N,), as the dealers see it."""
+    def as_seen(self, state: ExogenousState) -> ExogenousState:
+        """The state of each market, parts of shape (N,), as the dealers see it."""
         rivals: tuple[Number, ...] = ()
         if self.params.transparent:
             held = self.book.inventory
             rivals = tuple(np.roll(held, -number, axis=0) for number in range(1, self.params.num_dealers))
-        return request._replace(won=self._won, best=self._best, rivals=rivals)
+        observed = state.observed._replace(won=self._won, best_quote=self._best_quote, rivals=rivals)
+        return state._replace(observed=observed)
 
-    def observe(self, request: Request, trades_left: Number) -> Observations:
+    def observe(self, state: ExogenousState, trades_left: Number) -> Observations:
         """What each dealer sees, shape (K, N, observations)."""
-        return observe(self.book, self.shown(request), trades_left, self.params)
+        return observe(self.book, self.as_seen(state), trades_left, self.params)
 
     def step(self, request: Request, preference: Number, decision: Decision, move: Move) -> Step:
         """The client of each market trades with the best of its dealers; all hedge and are marked; parts (K, N)."""
@@ -53,7 +55,7 @@ class DealersMarket:
         step = dynamics.step(self.book, awarded, decision, move, self.params)
         someone = step.filled.any(axis=0)
         self._won = np.where(step.filled, 1.0, np.where(someone, -1.0, 0.0))
-        self._best = (step.filled * (request.side * dynamics.quote(request, decision))).sum(axis=0)
+        self._best_quote = (step.filled * (request.side * dynamics.quote(request, decision))).sum(axis=0)
         self.book = step.book
         return step
 
@@ -107,16 +109,16 @@ def _play_block(policies: Sequence[PolicyFunction], params: DealersParams, tape:
     floor = DealersMarket(params, tape.num_episodes)
     recorders = [Recorder(params, tape.num_episodes) for _ in policies]
     for trade in range(params.num_trades):
-        request, move = tape.request(trade), tape.move(trade, params)
-        seen = floor.observe(request, params.num_trades - trade)
+        state, move = tape.state(trade), tape.move(trade, params)
+        seen = floor.observe(state, params.num_trades - trade)
         chosen = [
             naming_dealer(seat, lambda policy=policy, view=view: decide(policy, view, params))
             for seat, (policy, view) in enumerate(zip(policies, seen, strict=True))
         ]
         decision = stack_decisions(chosen, tape.num_episodes)
-        step = floor.step(request, tape.channels.at(trade).preference, decision, move)
+        step = floor.step(state.request, tape.paths.at(trade).preference, decision, move)
         for seat, recorder in enumerate(recorders):
-            recorder.record(*(for_seat(part, seat) for part in (request, decision, step, move)))
+            recorder.record(*(for_seat(part, seat) for part in (state, decision, step, move)))
     return [recorder.episodes() for recorder in recorders]
 
 

@@ -73,7 +73,7 @@ class DealersVectorEnv(HedgingVectorEnv):
     def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
         move = lanes.move()
         whole = Decision._make(self._seated(part, number) for number, part in enumerate(decision))
-        step = self._floor.step(self._request, lanes.preference(), whole, move)
+        step = self._floor.step(self._state.request, lanes.preference(), whole, move)
         return self._shown(step), self._shown(self._reward(step, move, self.params))
 
     def _seated(self, part: Number, number: int) -> Number:
@@ -86,8 +86,8 @@ class DealersVectorEnv(HedgingVectorEnv):
 
     def _observe(self, lanes: TapeCursor) -> Observations:
         left: Number = self.params.num_trades - lanes.trade
-        self._request = lanes.request()
-        seen = self._floor.observe(self._request, left)
+        self._state = lanes.state()
+        seen = self._floor.observe(self._state, left)
         self._rival_decisions = [
             naming_dealer(seat, lambda policy=policy, view=seen[seat]: decide(policy, view, self.params))
             for seat, policy in enumerate(self.rivals, start=1)

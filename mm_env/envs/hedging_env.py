@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.envs.action import ActionDecoder, action_space
-from mm_env.envs.observation import NO_REQUEST, Observations, observation_names, observation_space, observation_values
+from mm_env.envs.observation import Observations, observation_names, observation_space, observation_values
 from mm_env.episodes import Episodes, Recorder, step_info
 from mm_env.kernels.tracing import ScalarKernel, TraceOps
 from mm_env.market import dynamics
 from mm_env.market.dynamics import REWARDS
+from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape, check_tape, largest_size
 
@@ -114,7 +115,7 @@ class HedgingEnv(gym.Env[Any, Any]):
         play = partial(dynamics.rewarded_step, reward=earned, params=self.params, xp=TraceOps)
         self._play, self._look = ScalarKernel(play), ScalarKernel(partial(observation_values, params=self.params))
         self._tape = tape
-        self._worlds = EpisodeSource(self.params, [0], tape)
+        self._source = EpisodeSource(self.params, [0], tape)
         self._seeded = tape is not None  # a recorded tape starts at its first episode
         self._episode = 0
         self._trade = self.params.num_trades  # nothing to answer before the first reset
@@ -127,7 +128,7 @@ class HedgingEnv(gym.Env[Any, Any]):
         """Start the next episode: of `seed` if given, else of the seed before, else of a random one."""
         super().reset(seed=seed)
         if seed is not None or not self._seeded:
-            self._worlds = EpisodeSource(self.params, [self._np_seed()], self._tape)
+            self._source = EpisodeSource(self.params, [self._np_seed()], self._tape)
             self._seeded = True
             self._episode = 0
         self._load_episode()
@@ -146,10 +147,10 @@ class HedgingEnv(gym.Env[Any, Any]):
         if self._trade == self.params.num_trades:
             raise gym.error.ResetNeeded("call reset() first: no episode is under way")
         decision = self._decide(action)
-        request, move = self._requests[self._trade], self._moves[self._trade]
-        step, reward = self._play(self._book, request, decision, move)
+        state, move = self._states[self._trade], self._moves[self._trade]
+        step, reward = self._play(self._book, state.request, decision, move)
         if self._recorder is not None:
-            self._recorder.record(request, decision, step, move)
+            self._recorder.record(state, decision, step, move)
         self._book = step.book
         self._trade += 1
         return self._observe(), reward, move.last, False, step_info(step)
@@ -186,16 +187,16 @@ class HedgingEnv(gym.Env[Any, Any]):
         return int(seed) if seed is not None and seed >= 0 else int(self.np_random.integers(2**63))
 
     def _load_episode(self) -> None:
-        number, column = divmod(self._episode, self._worlds.block)
+        number, column = divmod(self._episode, self._source.block)
         if column == 0:
-            self._block = self._worlds.draw([0], [number])
-        requests, self._moves = self._block.episode(column, self.params)
-        self._requests = [*requests, NO_REQUEST]
+            self._block = self._source.draw([0], [number])
+        states, self._moves = self._block.episode(column, self.params)
+        self._states = [*states, NO_REQUEST]
         self._episode += 1
 
     def _observe(self) -> Observations:
         left = self.params.num_trades - self._trade
-        return np.array(self._look(self._book, self._requests[self._trade], left), np.float32)
+        return np.array(self._look(self._book, self._states[self._trade], left), np.float32)
 
     def _line(self) -> str:
         book = self._book

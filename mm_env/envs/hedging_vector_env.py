@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from mm_env.envs.action import Actions, action_space, decode_actions
 from mm_env.envs.hedging_env import check_render_mode, reward_function
 from mm_env.envs.observation import (
-    NO_REQUEST,
     Observations,
     observation_names,
     observation_space,
@@ -28,6 +27,7 @@ from mm_env.kernels.tracing import TraceOps
 from mm_env.kernels.vector_kernel import VectorKernel, numba_works
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, Number, Step
+from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, check_tape, largest_size
 
@@ -98,7 +98,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         self._lanes: TapeCursor | None = None
         self._all = np.ones(self.num_envs, dtype=np.bool_)
         self._ended: Flags | None = None  # lanes that wait for their reset
-        self._book, self._request = dynamics.initial_book(self.params), NO_REQUEST
+        self._book, self._state = dynamics.initial_book(self.params), NO_REQUEST
 
     def reset(
         self,
@@ -168,7 +168,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
 
     def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
         """What the law makes of every lane's decision, and the rewards."""
-        step, rewards = self._play(self._book, self._request, decision, lanes.move())
+        step, rewards = self._play(self._book, self._state.request, decision, lanes.move())
         return step, rewards
 
     def _over(self, lanes: TapeCursor) -> Flags | None:
@@ -200,10 +200,10 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
 
     def _observe(self, lanes: TapeCursor) -> Observations:
         left: Number = self.params.num_trades - lanes.trade
-        self._request = lanes.request()
-        if self._look is None or self._request is NO_REQUEST:
-            return observe(self._book, self._request, left, self.params)
-        columns: Observations = self._look(self._book, self._request, left)
+        self._state = lanes.state()
+        if self._look is None or self._state is NO_REQUEST:
+            return observe(self._book, self._state, left, self.params)
+        columns: Observations = self._look(self._book, self._state, left)
         return columns.T
 
     def _info(self, values: dict[str, Any], which: Flags) -> dict[str, Any]:

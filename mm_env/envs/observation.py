@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Book, Number, Request
+from mm_env.market.exogenous_state import ExogenousState, ObservedState
 from mm_env.market.params import DealersParams, MarketParams
 
 Values = NDArray[np.float64]
 Observations = NDArray[np.float32]  # (..., observations)
-
-NO_REQUEST = Request(side=0.0, signed_size=0.0)  # what is shown after the last trade
 
 
 class ObservationColumn(NamedTuple):
@@ -31,7 +30,7 @@ class ObservationColumn(NamedTuple):
     meaning: str
     low: float
     high: float
-    value: Callable[[Book, Request, Number, MarketParams], Number]
+    value: Callable[[Book, ExogenousState, Number, MarketParams], Number]
     shown: Callable[[MarketParams], bool] = lambda params: True
 
     def __reduce__(self) -> Any:
@@ -50,7 +49,7 @@ def _in_flight(step: int) -> ObservationColumn:
         f"hedge order that executes {f'after {step} more' if step else 'in this'} step / inventory_limit",
         -1.0,
         1.0,
-        lambda book, request, left, params: book.in_flight[step] / (params.inventory_limit or 1),
+        lambda book, state, left, params: book.in_flight[step] / (params.inventory_limit or 1),
     )
 
 
@@ -60,22 +59,22 @@ OBSERVATIONS = (
         "inventory / inventory_limit",
         -1.0,
         1.0,
-        lambda book, request, left, params: book.inventory / (params.inventory_limit or 1),
+        lambda book, state, left, params: book.inventory / (params.inventory_limit or 1),
     ),
     ObservationColumn(
         "time_left",
         "trades left / num_trades, this one included",
         0.0,
         1.0,
-        lambda book, request, left, params: left / params.num_trades,
+        lambda book, state, left, params: left / params.num_trades,
     ),
     ObservationColumn(
         "request",
         "units the client asks for / the largest request: > 0 he buys, < 0 he sells, 0 nobody came",
         -1.0,
         1.0,
-        lambda book, request, left, params: (
-            request.signed_size / params.largest_size if params.has_sizes else request.signed_size
+        lambda book, state, left, params: (
+            state.request.signed_size / params.largest_size if params.has_sizes else state.request.signed_size
         ),
     ),
     ObservationColumn(
@@ -83,7 +82,7 @@ OBSERVATIONS = (
         "+1 the client buys, -1 he sells, 0 nobody came",
         -1.0,
         1.0,
-        lambda book, request, left, params: request.side,
+        lambda book, state, left, params: state.request.side,
         lambda params: params.has_sizes,
     ),
     ObservationColumn(
@@ -91,7 +90,7 @@ OBSERVATIONS = (
         "index of the client's tier / the last index",
         0.0,
         1.0,
-        lambda book, request, left, params: request.tier / (len(params.tiers) - 1),
+        lambda book, state, left, params: state.request.tier / (len(params.tiers) - 1),
         lambda params: len(params.tiers) > 1,
     ),
     ObservationColumn(
@@ -99,7 +98,7 @@ OBSERVATIONS = (
         "side of the client before, 0 at the start",
         -1.0,
         1.0,
-        lambda book, request, left, params: request.last_side,
+        lambda book, state, left, params: state.observed.last_side,
         lambda params: params.remembers_side,
     ),
     ObservationColumn(
@@ -107,7 +106,7 @@ OBSERVATIONS = (
         "index of the volatility regime / the last index",
         0.0,
         1.0,
-        lambda book, request, left, params: request.regime / (len(params.volatilities) - 1),
+        lambda book, state, left, params: state.observed.regime / (len(params.volatilities) - 1),
         lambda params: len(params.volatilities) > 1,
     ),
     ObservationColumn(
@@ -115,7 +114,7 @@ OBSERVATIONS = (
         "mid less starting price, the dealer's own impact apart, price units",
         -np.inf,
         np.inf,
-        lambda book, request, left, params: request.deviation,
+        lambda book, state, left, params: state.observed.deviation,
         lambda params: params.mean_reversion > 0,
     ),
     ObservationColumn(
@@ -123,7 +122,7 @@ OBSERVATIONS = (
         "+1 won the last trade, -1 another dealer did, 0 there was none",
         -1.0,
         1.0,
-        lambda book, request, left, params: request.won,
+        lambda book, state, left, params: state.observed.won,
         lambda params: params.num_dealers > 1,
     ),
     ObservationColumn(
@@ -131,7 +130,7 @@ OBSERVATIONS = (
         "distance of the last trade's quote from the mid / the widest quote",
         -np.inf,
         np.inf,
-        lambda book, request, left, params: request.best / params.widest_quote,
+        lambda book, state, left, params: state.observed.best_quote / params.widest_quote,
         lambda params: params.num_dealers > 1,
     ),
 )
@@ -143,7 +142,7 @@ def _rival(number: int) -> ObservationColumn:
         "inventory of another dealer / inventory_limit, in the order of the seats after one's own",
         -1.0,
         1.0,
-        lambda book, request, left, params: request.rivals[number] / (params.inventory_limit or 1),
+        lambda book, state, left, params: state.observed.rivals[number] / (params.inventory_limit or 1),
     )
 
 
@@ -156,6 +155,7 @@ class DecodedObservation(NamedTuple):
     book: Book  # inventory and orders in flight, units; the rest is not shown
     trades_left: Values  # requests still to answer, this one included
     request: Request
+    observed: ObservedState
 
     @property
     def inventory(self) -> Values:
@@ -197,14 +197,16 @@ def observation_space(params: MarketParams, largest_size: float | None = None) -
     return spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
 
 
-def observation_values(book: Book, request: Request, trades_left: Number, params: MarketParams) -> tuple[Number, ...]:
+def observation_values(
+    book: Book, state: ExogenousState, trades_left: Number, params: MarketParams
+) -> tuple[Number, ...]:
     """The numbers of the observation, in order."""
-    return tuple(column.value(book, request, trades_left, params) for column in observation_columns(params))
+    return tuple(column.value(book, state, trades_left, params) for column in observation_columns(params))
 
 
-def observe(book: Book, request: Request, trades_left: Number, params: MarketParams) -> Observations:
+def observe(book: Book, state: ExogenousState, trades_left: Number, params: MarketParams) -> Observations:
     """The observations of many dealers, shape (..., observations)."""
-    values = observation_values(book, request, trades_left, params)
+    values = observation_values(book, state, trades_left, params)
     observations = np.empty((len(values), *np.broadcast(*values).shape), dtype=np.float32)
     for row, value in zip(observations, values, strict=True):
         row[...] = value
@@ -224,15 +226,17 @@ def decode_observation(observations: Observations, params: MarketParams) -> Deco
         side=np.sign(wanted),
         signed_size=wanted,
         tier=_index(seen.get("tier", none), len(params.tiers)),
+    )
+    observed = ObservedState(
         last_side=seen.get("last_side", none),
         regime=_index(seen.get("regime", none), len(params.volatilities)),
         deviation=seen.get("deviation", none),
         won=seen.get("won", none),
-        best=seen.get("best_quote", none) * params.widest_quote,
+        best_quote=seen.get("best_quote", none) * params.widest_quote,
         rivals=tuple(np.round(seen[name] * limit) for name in seen if name.startswith("rival_")),
     )
     return DecodedObservation(
-        dynamics.initial_book(params)._replace(inventory=inventory, in_flight=orders), trades_left, request
+        dynamics.initial_book(params)._replace(inventory=inventory, in_flight=orders), trades_left, request, observed
     )
 
 

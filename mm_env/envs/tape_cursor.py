@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env.envs.observation import NO_REQUEST
 from mm_env.market.dynamics import Move, Number, Request
+from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
 from mm_env.market.market_paths import MarketPaths
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape
@@ -27,8 +27,9 @@ class TapeCursor:
     def __init__(self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None) -> None:
         self._params = params
         self._length = params.num_trades
-        self._worlds = EpisodeSource(params, seeds, replay)
-        self._channels: MarketPaths | None = None  # each of shape (episodes, trades, N), or a value
+        self._source = EpisodeSource(params, seeds, replay)
+        self._paths: MarketPaths | None = None  # each of shape (episodes, trades, N), or a value
+        self._flattened: tuple[Any, ...] = ()
         self._arrays: tuple[int, ...] = ()  # which of them are arrays
         self._lanes = np.arange(len(seeds))
         self._episode: int | NDArray[np.int64] = -1  # of the seed, counted from 0
@@ -38,10 +39,10 @@ class TapeCursor:
         """Move the lanes that the mask picks to the start of their next episode."""
         episode = np.where(which, self._episode + 1, self._episode)
         trade = np.where(which, 0, self.trade)
-        empty = np.flatnonzero(which & (episode % self._worlds.block == 0))
+        empty = np.flatnonzero(which & (episode % self._source.block == 0))
         for start in range(0, len(empty), _LANES_PER_DRAW):
             lanes = empty[start : start + _LANES_PER_DRAW]
-            self._refill(lanes, episode[lanes] // self._worlds.block)
+            self._refill(lanes, episode[lanes] // self._source.block)
         together = (episode == episode[0]).all() and (trade == trade[0]).all()
         self._episode = int(episode[0]) if together else episode
         self.trade = int(trade[0]) if together else trade
@@ -59,20 +60,20 @@ class TapeCursor:
         ended = self.trade == self._length
         return ended if ended.any() else None
 
-    def request(self) -> Request:
-        """The request each lane has to answer; nobody's where the episode has ended."""
+    def state(self) -> ExogenousState:
+        """The request each lane has to answer, and what it sees beside it; nobody's where the episode has ended."""
         if isinstance(self.trade, int) and self.trade == self._length:
             return NO_REQUEST
-        request = self._now.request()
+        state = self._now.state()
         if isinstance(self.trade, int):
-            return request
+            return state
         under_way = self.trade < self._length
-        return Request._make(
-            (
-                np.where(under_way, now, none) if isinstance(now, np.ndarray) and none is not None else now
-                for now, none in zip(request, NO_REQUEST, strict=True)
-            )
-        )
+
+        def shown(now: Any, none: Any) -> Any:
+            return np.where(under_way, now, none) if isinstance(now, np.ndarray) and none is not None else now
+
+        request, observed = (map(shown, *pair) for pair in zip(state, NO_REQUEST, strict=True))
+        return ExogenousState(Request._make(request), ObservedState._make(observed))
 
     def preference(self) -> Number:
         """Which of several dealers wins a tie: the largest."""
@@ -84,28 +85,29 @@ class TapeCursor:
 
     def _look(self) -> None:
         """Read what the tape holds of each lane's trade; of the last one where the episode has ended."""
-        index: tuple[Any, ...] = (self._episode % self._worlds.block, self.trade)
+        index: tuple[Any, ...] = (self._episode % self._source.block, self.trade)
         if not isinstance(self.trade, int):
             index = (index[0], np.minimum(self.trade, self._length - 1), self._lanes)
         elif self.trade >= self._length:
             return
-        assert self._channels is not None
-        now = list(self._channels)
+        assert self._paths is not None
+        now = list(self._flattened)
         for place in self._arrays:
             now[place] = now[place][index]
-        self._now = MarketPaths._make(now)
+        self._now = MarketPaths.unflattened(now)
 
     def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
-        drawn = self._worlds.draw(lanes.tolist(), numbers.tolist())
-        block = self._worlds.block
-        if self._channels is None:
-            self._channels = drawn.channels.map(
-                lambda channel: np.empty((block, *channel.shape[:-1], len(self._lanes)), channel.dtype)
+        drawn = self._source.draw(lanes.tolist(), numbers.tolist())
+        block = self._source.block
+        if self._paths is None:
+            self._paths = drawn.paths.map(
+                lambda values: np.empty((block, *values.shape[:-1], len(self._lanes)), values.dtype)
             )
-            self._arrays = tuple(i for i, channel in enumerate(self._channels) if isinstance(channel, np.ndarray))
+            self._flattened = self._paths.flattened()
+            self._arrays = tuple(i for i, values in enumerate(self._flattened) if isinstance(values, np.ndarray))
         neighbours = lanes[-1] - lanes[0] == len(lanes) - 1  # as always but for resets by mask: a slice is faster
         where: Any = slice(lanes[0], lanes[-1] + 1) if neighbours else lanes
-        for channel, new in zip(self._channels, drawn.channels, strict=True):
-            if isinstance(channel, np.ndarray):
+        for values, new in zip(self._flattened, drawn.paths.flattened(), strict=True):
+            if isinstance(values, np.ndarray):
                 rows = new.transpose(-1, *range(new.ndim - 1)).reshape(len(lanes), block, *new.shape[:-1])
-                channel[..., where] = rows.transpose(*range(1, rows.ndim), 0)
+                values[..., where] = rows.transpose(*range(1, rows.ndim), 0)

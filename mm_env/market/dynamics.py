@@ -43,17 +43,11 @@ class Book(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One client request, and what the dealer sees with it; what he does not see stands last."""
+    """One client request; what the dealer does not see of it stands last."""
 
     side: Number  # d: +1 the client buys, -1 sells, 0 nobody came
     signed_size: Number  # d * v: units he wants to buy, negative to sell
     tier: Number = 0  # index of the client's tier
-    last_side: Number = 0.0  # side of the client before him, 0 if there was none
-    regime: Number = 0  # index of the volatility regime
-    deviation: Number = 0.0  # mid less starting price, the dealer's own impact apart, price units
-    won: Number = 0.0  # of several dealers: +1 he won the last trade, -1 another did, 0 there was none
-    best: Number = 0.0  # distance of the last trade's quote from the mid, price units
-    rivals: tuple[Number, ...] = ()  # inventories of the other dealers, where they are shown, units
     reservation: Number | None = None  # largest distance from the mid that the client accepts; None: any
     mid_error: Number | None = None  # by how much the mid has risen above the one that the dealer knows; None: 0
     informed: Flag = False  # the client knows the next price move

@@ -1,18 +1,19 @@
-"""Clients and prices: what the random numbers mean in a market (`shape`), and the same law listed (`outcomes`).
+"""The flow of clients and prices: what the random numbers of a tape mean in a market.
 
-`shape` is what is sampled, `outcomes` what the solver sums; a test holds one against the other.
+`simulate` samples what `transition_law` of the module beside this one lists; a test holds one against the other.
 """
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env.market.dynamics import Number, Request
+from mm_env.market.dynamics import Number
+from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.market_paths import MarketPaths, of_regime
 from mm_env.market.params import MarketParams
 from mm_env.market.random_streams import RandomDraws
@@ -21,23 +22,6 @@ Values = NDArray[np.float64]
 Sides = NDArray[np.int8]
 
 _erf = np.frompyfunc(math.erf, 1, 1)
-
-
-class UnsolvableError(ValueError):
-    """The market has no exact optimum that can be computed: it is not finite, or too large. Names the field."""
-
-
-class TransitionLaw(NamedTuple):
-    """Everything that a step can show the dealer, as `shape` samples it: n scenes.
-
-    A scene is a request with what the dealer sees beside it. Scenes follow each other as a Markov chain. The
-    reservation distance is left open: `acceptance` tells how likely each request takes a quote.
-    """
-
-    request: Request  # fields of shape (n,) or constants
-    start: Values  # (n,), probability of each as the first of an episode
-    probability: Values  # (n, n), of each (column) after each (row)
-    expected: Values  # (n,), E[price change | scene], price units
 
 
 def simulate(noise: RandomDraws, params: MarketParams) -> MarketPaths:
@@ -64,71 +48,11 @@ def simulate(noise: RandomDraws, params: MarketParams) -> MarketPaths:
         mid_error = (0.0 if mid_error is None else mid_error[:, :, None]) - params.view_noise * noise.view.astype(
             np.float64
         )
-    channels = MarketPaths(
-        side, change, expected, size, tier, last_side, regime, deviation, reservation, mid_error, informed
-    )
+    observed = ObservedState(last_side, regime, deviation)
+    paths = MarketPaths(side, change, expected, size, tier, reservation, mid_error, informed, observed=observed)
     if noise.preference is not None:
-        channels = channels._replace(preference=noise.preference)
-    return channels.map(lambda channel: channel.transpose(*range(1, channel.ndim), 0))
-
-
-def transition_law(params: MarketParams) -> TransitionLaw:
-    """Every scene, how likely it is after every other, and the price move to expect after it.
-
-    Raises:
-        UnsolvableError: What the dealer sees is not finite, or hides what he would need; the message names the field.
-
-    Example:
-        >>> law = transition_law(MarketParams(arrival_probability=0.5))
-        >>> law.request.side.tolist(), law.start.tolist()
-        ([1.0, -1.0, 0.0], [0.25, 0.25, 0.5])
-    """
-    endless = {
-        "mean_reversion": "the mid",
-        "quote_latency": "how stale the quotes are",
-        "view_noise": "what a dealer takes the mid for",
-    }
-    for name, why in endless.items():
-        if getattr(params, name):
-            raise UnsolvableError(
-                f"{name}={getattr(params, name)} has no finite list of outcomes to solve: {why} takes any value"
-            )
-    request, chance = exogenous_states(params)
-    side, last_side, regime = (np.asarray(part) for part in (request.side, request.last_side, request.regime))
-    now = np.where(side == 0, last_side, side)  # the last client's side after each scene
-
-    def following(memory: Any) -> Values:
-        known = memory if params.remembers_side else np.zeros_like(memory)
-        came = params.arrival_probability * chance * _side_probability(side, memory, params)
-        shown = np.where(side == 0, 1.0 - params.arrival_probability, came)
-        return np.asarray(np.where(last_side == known, shown, 0.0))
-
-    start = following(np.float64(0.0)) / len(params.volatilities)
-    onward = following(now[:, None]) * _regime_probability(regime[:, None], regime, params)
-    return TransitionLaw(request, start, onward, _expected_table(params)[_table_index(side, last_side, regime)])
-
-
-def exogenous_states(params: MarketParams) -> tuple[Request, Values]:
-    """Every scene of the market but for what takes any value, and how likely its tier and size are; shape (n,)."""
-    probability, tiers, sizes = kinds(params)
-    lasts = (0.0, 1.0, -1.0) if params.remembers_side else (0.0,)
-    rows = [
-        (side, side * size, tier, last, regime, chance)
-        for regime in range(len(params.volatilities))
-        for last in lasts
-        for side in (1.0, -1.0)
-        for chance, tier, size in zip(probability, tiers, sizes, strict=True)
-    ]
-    rows += [(0.0, 0.0, 0, last, regime, 1.0) for regime in range(len(params.volatilities)) for last in lasts]
-    side, wanted, tier, last_side, regime, chance = (np.array(column) for column in zip(*rows, strict=True))
-    return Request(side, wanted, tier, last_side, regime), chance
-
-
-def acceptance(request: Request, distance: Number, params: MarketParams) -> Values:
-    """P(the client takes a quote at this distance), for requests and distances that broadcast; 0 where nobody came."""
-    chances = [tier.acceptance(distance, params.spread) for tier in params.tiers]
-    picked = np.select([request.tier == i for i in range(len(chances))], np.broadcast_arrays(*chances))
-    return np.where(np.asarray(request.side) == 0, 0.0, picked)
+        paths = paths._replace(preference=noise.preference)
+    return paths.map(lambda values: values.transpose(*range(1, values.ndim), 0))
 
 
 @lru_cache(maxsize=256)
@@ -156,7 +80,7 @@ def expected_move(side: Number, last_side: Number, sigma: Number, drift: Number,
     chance, gain = _upper_part(toward, sigma, params)
     known, unknown = (
         params.informed_fraction,
-        (1.0 - params.informed_fraction) * _blind_probability(side, last_side, params),
+        (1.0 - params.informed_fraction) * blind_probability(side, last_side, params),
     )
     weight = known * chance + unknown
     gained = known * gain + unknown * toward
@@ -180,25 +104,11 @@ def _upper_part(drift: Number, sigma: Number, params: MarketParams) -> tuple[Val
     return np.asarray(chance), np.asarray(gain)
 
 
-def _blind_probability(side: Number, last_side: Number, params: MarketParams) -> Values:
+def blind_probability(side: Number, last_side: Number, params: MarketParams) -> Values:
     """P(a client who knows nothing takes this side | the last client's side)."""
     fresh = np.where(np.asarray(side) > 0, params.buy_probability, 1.0 - params.buy_probability)
     repeated = params.flow_persistence * (side == last_side) + (1.0 - params.flow_persistence) * fresh
     return np.where(np.asarray(last_side) == 0, fresh, repeated)
-
-
-def _side_probability(side: Number, last_side: Number, params: MarketParams) -> Values:
-    """P(a client takes this side | the last client's side); an informed one takes either with probability 1/2."""
-    informed = params.informed_fraction
-    return np.asarray(0.5 * informed + (1.0 - informed) * _blind_probability(side, last_side, params))
-
-
-def _regime_probability(before: Any, after: Any, params: MarketParams) -> Values:
-    number = len(params.volatilities)
-    if number == 1:
-        return np.ones(np.broadcast(before, after).shape)
-    stay = params.regime_persistence
-    return np.where(before == after, stay, (1.0 - stay) / (number - 1))
 
 
 def _regimes(uniform: NDArray[np.float32], params: MarketParams) -> NDArray[np.intp]:
@@ -283,18 +193,18 @@ def _expected(side: Any, last_side: Any, regime: Any, deviation: Any, params: Ma
         return drift
     if params.mean_reversion > 0:
         return expected_move(side, last_side, of_regime(params.volatilities, regime), drift, params)
-    return _expected_table(params)[_table_index(side, last_side, regime)]
+    return expected_moves(params)[moves_index(side, last_side, regime)]
 
 
-def _expected_table(params: MarketParams) -> Values:
-    """E[change | side, side before, regime] without drift, for `_table_index`."""
+def expected_moves(params: MarketParams) -> Values:
+    """E[change | side, side before, regime] without drift, for `moves_index`."""
     side, last = np.array([0.0, 1.0, -1.0])[:, None, None], np.array([0.0, 1.0, -1.0])[:, None]
     if params.informed_fraction == 0:
         return np.zeros((3, 3, len(params.volatilities)))
     return expected_move(side, last, np.array(params.volatilities), 0.0, params)
 
 
-def _table_index(side: Any, last_side: Any, regime: Any) -> tuple[Any, Any, Any]:
+def moves_index(side: Any, last_side: Any, regime: Any) -> tuple[Any, Any, Any]:
     return np.asarray(side).astype(np.intp), np.asarray(last_side).astype(np.intp), np.asarray(regime)
 
 

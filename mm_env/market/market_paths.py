@@ -1,13 +1,14 @@
-"""Channels: what a tape holds of each step, and the request and the price move that are made of it."""
+"""MarketPaths: what a tape holds of each step, and the request and the price move that are made of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mm_env.market.dynamics import Flag, Move, Number, Request
+from mm_env.market.exogenous_state import ExogenousState, ObservedState
 from mm_env.market.params import MarketParams
 
 
@@ -19,46 +20,47 @@ class MarketPaths(NamedTuple):
     expected: Number = 0.0  # E[change | what the dealer can know], price units
     size: Number | None = None  # units of the request; None: one
     tier: Number = 0  # index of the client's tier
-    last_side: Number = 0.0  # side of the client before
-    regime: Number = 0  # index of the volatility regime
-    deviation: Number = 0.0  # mid less starting price, price units
     reservation: Number | None = None  # largest distance accepted, price units; -inf: none. None: any
     mid_error: Number | None = None  # mid less the one the dealer knows, price units; None: 0
     informed: Flag = False  # the client knew the price move
     preference: Number = 0.0  # which of several dealers wins a tie: the largest; a further axis of dealers
+    observed: ObservedState = ObservedState()  # what the dealer sees beside the request
+
+    def flattened(self) -> tuple[Any, ...]:
+        """Every path in order, those of the observed state last."""
+        return (*self[:-1], *self.observed)
+
+    @classmethod
+    def unflattened(cls, values: Sequence[Any]) -> MarketPaths:
+        """The paths from what `flattened` returned."""
+        return cls._make([*values[:_OWN], ObservedState._make(values[_OWN:])])
 
     def map(self, function: Callable[[Any], Any]) -> MarketPaths:
-        """The function of every channel that is an array, the others as they are."""
-        return MarketPaths(*(function(c) if isinstance(c, np.ndarray) else c for c in self))
+        """The paths with the function applied to each one that is an array, and the others as they are."""
+        return self.unflattened(
+            [function(value) if isinstance(value, np.ndarray) else value for value in self.flattened()]
+        )
 
     def at(self, index: Any) -> MarketPaths:
         """What there is at one place in time."""
-        return self.map(lambda channel: channel[index])
+        return self.map(lambda values: values[index])
 
-    def request(self) -> Request:
-        """The request that the channels make."""
-        wanted = self.side if self.size is None else self.side * self.size
-        return Request(
-            self.side,
-            wanted,
-            self.tier,
-            self.last_side,
-            self.regime,
-            self.deviation,
-            reservation=self.reservation,
-            mid_error=self.mid_error,
-            informed=self.informed,
-        )
+    def state(self) -> ExogenousState:
+        """The request that the paths make, and what the dealer sees beside it."""
+        signed_size = self.side if self.size is None else self.side * self.size
+        request = Request(self.side, signed_size, self.tier, self.reservation, self.mid_error, self.informed)
+        return ExogenousState(request, self.observed)
 
     def move(self, last: Flag, params: MarketParams) -> Move:
-        """The price move that they make; `last`: the episode ends with it."""
-        hedge_cost, risk_weight = (
-            of_regime(params.hedge_costs, self.regime),
-            of_regime(params.risk_weights, self.regime),
-        )
+        """The price move that the paths make; `last` says whether the episode ends with it."""
+        regime = self.observed.regime
+        hedge_cost, risk_weight = of_regime(params.hedge_costs, regime), of_regime(params.risk_weights, regime)
         return Move(self.change, self.expected, last, hedge_cost, risk_weight)
 
 
+_OWN = len(MarketPaths._fields) - 1  # of the paths, those that are not of the observed state
+
+
 def of_regime(values: tuple[float, ...], regime: Number) -> Number:
-    """The value of each regime asked for."""
+    """The value that belongs to each regime."""
     return np.take(values, regime) if isinstance(regime, np.ndarray) else values[regime]

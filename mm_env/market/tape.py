@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mm_env.market.dynamics import Move, Request
+from mm_env.market.exogenous_state import ExogenousState, ObservedState
 from mm_env.market.flow import carry_forward, simulate
 from mm_env.market.market_paths import MarketPaths
 from mm_env.market.params import MarketParams
@@ -48,7 +49,7 @@ _WORLD = (  # what a drawn tape depends on
 _LARGEST_MOVE = 1e9
 _LARGEST_SIZE = 1_000_000
 
-Whole = TypeVar("Whole", Request, Move)
+Whole = TypeVar("Whole", Request, ObservedState, Move)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,43 +57,45 @@ class Tape:
     """Whole episodes of the world.
 
     Attributes:
-        channels: What happens: arrays of shape (num_trades, episodes), or one value where it is always that.
+        paths: What happens: arrays of shape (num_trades, episodes), or one value where it is always that.
         replayed: Recorded, so that `expected` is unknown and `change` stands in for it.
         drawn_in: The market that it was drawn in; None if it was recorded.
     """
 
-    channels: MarketPaths
+    paths: MarketPaths
     replayed: bool = False
     drawn_in: MarketParams | None = None
 
     @property
     def num_trades(self) -> int:
         """Trades per episode."""
-        return int(self.channels.side.shape[0])
+        return int(self.paths.side.shape[0])
 
     @property
     def num_episodes(self) -> int:
         """Episodes on the tape."""
-        return int(self.channels.side.shape[1])
+        return int(self.paths.side.shape[1])
 
-    def request(self, trade: int) -> Request:
-        """Request number `trade` of every episode."""
-        return self.channels.at(trade).request()
+    def state(self, trade: int) -> ExogenousState:
+        """Request number `trade` of every episode, and what the dealer sees beside it."""
+        return self.paths.at(trade).state()
 
     def move(self, trade: int, params: MarketParams) -> Move:
         """The price move that follows request number `trade`."""
-        return self.channels.at(trade).move(trade == self.num_trades - 1, params)
+        return self.paths.at(trade).move(trade == self.num_trades - 1, params)
 
-    def episode(self, column: int, params: MarketParams) -> tuple[list[Request], list[Move]]:
+    def episode(self, column: int, params: MarketParams) -> tuple[list[ExogenousState], list[Move]]:
         """Every request and price move of one episode, in plain numbers."""
-        one = self.columns([column]).channels.map(np.ravel)
+        one = self.columns([column]).paths.map(np.ravel)
         last = np.arange(1, self.num_trades + 1) == self.num_trades
-        return _steps(one.request()), _steps(one.move(last, params))
+        request, observed = one.state()
+        states = map(ExogenousState, _steps(request, self.num_trades), _steps(observed, self.num_trades))
+        return list(states), _steps(one.move(last, params), self.num_trades)
 
     def columns(self, episodes: Any) -> Tape:
         """The tape of the episodes that an index array or a slice picks, each time's row contiguous."""
-        picked = self.channels.map(lambda channel: np.ascontiguousarray(channel[..., episodes]))
-        return dataclasses.replace(self, channels=picked)
+        picked = self.paths.map(lambda values: np.ascontiguousarray(values[..., episodes]))
+        return dataclasses.replace(self, paths=picked)
 
     @classmethod
     def draw(cls, params: MarketParams, seed: int, episodes: int, start: int = 0) -> Tape:
@@ -100,14 +103,14 @@ class Tape:
 
         Example:
             >>> params = MarketParams(num_trades=3)
-            >>> Tape.draw(params, seed=0, episodes=4).columns(slice(2, 4)).channels.change.tolist() == (
-            ...     Tape.draw(params, seed=0, episodes=2, start=2).channels.change.tolist())
+            >>> Tape.draw(params, seed=0, episodes=4).columns(slice(2, 4)).paths.change.tolist() == (
+            ...     Tape.draw(params, seed=0, episodes=2, start=2).paths.change.tolist())
             True
         """
-        worlds = EpisodeSource(params, [seed])
-        first, stop = start // worlds.block, -(-(start + episodes) // worlds.block)
-        drawn = worlds.draw([0] * (stop - first), range(first, stop))
-        begin = start - first * worlds.block
+        source = EpisodeSource(params, [seed])
+        first, stop = start // source.block, -(-(start + episodes) // source.block)
+        drawn = source.draw([0] * (stop - first), range(first, stop))
+        begin = start - first * source.block
         return drawn.columns(slice(begin, begin + episodes))
 
     @classmethod
@@ -144,16 +147,15 @@ class Tape:
         last_side, deviation = np.zeros_like(side), np.zeros_like(change)
         last_side[:, 1:] = carry_forward(side, side != 0)[:, :-1]
         deviation[:, 1:] = change.cumsum(axis=1)[:, :-1]
-        channels = MarketPaths(
+        paths = MarketPaths(
             side,
             change,
             expected=change,
             size=size,
-            last_side=last_side,
-            deviation=deviation,
             reservation=np.where(side == 0, -np.inf, np.inf),
+            observed=ObservedState(last_side=last_side, deviation=deviation),
         )
-        return cls(channels.map(lambda channel: np.ascontiguousarray(channel.T)), replayed=True)
+        return cls(paths.map(lambda values: np.ascontiguousarray(values.T)), replayed=True)
 
     @classmethod
     def read(cls, path: str | Path) -> Tape:
@@ -181,13 +183,13 @@ class Tape:
 
 def largest_size(tape: Tape | None) -> float | None:
     """The largest request of a recorded tape, units; None without one."""
-    return None if tape is None or tape.channels.size is None else float(tape.channels.size.max())
+    return None if tape is None or tape.paths.size is None else float(tape.paths.size.max())
 
 
-def _steps(whole: Whole) -> list[Whole]:
-    """A request or a move of arrays as one of plain numbers for each step."""
-    fields = (field.tolist() if isinstance(field, np.ndarray) else repeat(field) for field in whole)
-    return list(map(partial(tuple.__new__, type(whole)), zip(*fields, strict=False)))  # what `_make` does, faster
+def _steps(whole: Whole, number: int) -> list[Whole]:
+    """A record of arrays as so many of plain numbers, one for each step."""
+    fields = (field.tolist() if isinstance(field, np.ndarray) else repeat(field, number) for field in whole)
+    return list(map(partial(tuple.__new__, type(whole)), zip(*fields, strict=True)))  # what `_make` does, faster
 
 
 class EpisodeSource:

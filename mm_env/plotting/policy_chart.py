@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from mm_env.envs.action import PolicyFunction, decode_actions
 from mm_env.envs.observation import observe
 from mm_env.episodes import Values
-from mm_env.market import dynamics, flow
+from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, Request
+from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.params import MarketParams
+from mm_env.market.transition_law import exogenous_states
 from mm_env.plotting.style import BLACK, BLUE, SKY, Axes, Figure, Whole, check, check_mapping, tidy, whole_ticks
-from mm_env.state_labels import MIRRORED, Panel, distinct_panels, sample
+from mm_env.state_labels import MIRRORED, Panel, distinct_panels, representative_states
 
 MOST_TRADES, MOST_INVENTORIES = 200, 201  # of a heat map: more cells would be thinner than a pixel
 _MOST_PANELS, _ABREAST = 8, 3  # for each policy; and how many of them stand side by side where there is but one
@@ -48,16 +50,16 @@ def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams) 
     """
     _check(policies, params)
     trades, inventories = _grid(params)
-    scenes = _scenes(params)
-    found = [_hedging(_chosen(*item, params, scenes, trades, inventories), params) for item in policies.items()]
+    states = _states(params)
+    found = [_hedging(_chosen(*item, params, states, trades, inventories), params) for item in policies.items()]
     levels = np.stack([level for level, _ in found])
-    every, mirrored = distinct_panels(scenes, np.concatenate(levels, axis=2), params)
+    every, mirrored = distinct_panels(states, np.concatenate(levels, axis=2), params)
     shown = _thinned(every)
     figure, panels = _panels(list(policies), shown, "trade number", "inventory, units")
     for (policy, panel), axes in panels.items():
         values, hedged = (part[panel.numbers[0]] for part in found[policy])
         image = _draw_map(axes, values, trades, inventories, params)
-        _draw_edges(axes, hedged, float(scenes.signed_size[panel.numbers[0]]), trades, inventories)
+        _draw_edges(axes, hedged, float(states.request.signed_size[panel.numbers[0]]), trades, inventories)
     _head(figure, policies, shown, "between the black lines nothing is hedged", *_notes(mirrored, shown, every))
     label = "units offloaded" if params.hedge_action == "units" else "hedge threshold, units"
     drawn = list(panels.values())
@@ -86,12 +88,12 @@ def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams) ->
     check(params.quote_levels > 1, "quote_levels must be above 1 for a chart of quotes, got 1: the spread is fixed")
     trades = np.unique([1 + round(share * (params.num_trades - 1)) for share in _TIMES])
     _, inventories = _grid(params)
-    scenes = _scenes(params)
-    found = [_quoting(_chosen(*item, params, scenes, trades, inventories), params) for item in policies.items()]
-    asks = np.flatnonzero(np.asarray(scenes.side) > 0).tolist()
-    bids = [_counterpart(scenes, ask) for ask in asks]
+    states = _states(params)
+    found = [_quoting(_chosen(*item, params, states, trades, inventories), params) for item in policies.items()]
+    asks = np.flatnonzero(np.asarray(states.request.side) > 0).tolist()
+    bids = [_counterpart(states, ask) for ask in asks]
     both = [np.concatenate([quotes[asks], quotes[bids]], axis=2) for quotes in found]
-    every, _ = distinct_panels(_some(scenes, asks), np.nan_to_num(np.concatenate(both, axis=2), nan=-1e9), params)
+    every, _ = distinct_panels(_some(states, asks), np.nan_to_num(np.concatenate(both, axis=2), nan=-1e9), params)
     shown = _thinned(every)
     figure, panels = _panels(list(policies), shown, "inventory, units", "from the mid, price units")
     for (policy, panel), axes in panels.items():
@@ -123,22 +125,24 @@ def _grid(params: MarketParams) -> tuple[Whole, Whole]:
     return np.arange(last, 0, -every)[::-1], apart * np.arange(-(cap // apart), cap // apart + 1)
 
 
-def _scenes(params: MarketParams) -> Request:
-    return _some(flow.exogenous_states(params)[0], sample(params))
+def _states(params: MarketParams) -> ExogenousState:
+    return _some(exogenous_states(params)[0], representative_states(params))
 
 
-def _some(scenes: Request, picked: Any) -> Request:
-    return Request(*(np.asarray(part)[picked] for part in scenes[:5]))
+def _some(states: ExogenousState, picked: Any) -> ExogenousState:
+    return states.map(lambda part: part[picked])
 
 
-def _counterpart(scenes: Request, ask: int) -> int:
-    """The scene that differs from this one in the side alone."""
-    same = (np.asarray(part) == part[ask] for part in (abs(scenes.signed_size), *scenes[2:5]))
-    return int(np.flatnonzero(np.logical_and.reduce([*same, scenes.side < 0]))[0])
+def _counterpart(states: ExogenousState, ask: int) -> int:
+    """The state that differs from this one in the side alone."""
+    (request, observed) = states
+    parts = (np.abs(request.signed_size), request.tier, observed.last_side, observed.regime)
+    same = [np.asarray(part) == np.asarray(part)[ask] for part in parts]
+    return int(np.flatnonzero(np.logical_and.reduce([*same, np.asarray(request.side) < 0]))[0])
 
 
 class _Chosen(NamedTuple):
-    """What a policy decides; parts broadcast to (scenes, inventories, trades)."""
+    """What a policy decides; parts broadcast to (states, inventories, trades)."""
 
     book: dynamics.Book
     request: Request
@@ -146,18 +150,18 @@ class _Chosen(NamedTuple):
 
 
 def _chosen(
-    name: str, policy: PolicyFunction, params: MarketParams, scenes: Request, trades: Whole, inventories: Whole
+    name: str, policy: PolicyFunction, params: MarketParams, states: ExogenousState, trades: Whole, inventories: Whole
 ) -> _Chosen:
     check(callable(policy), f"policy {name!r} must be callable, got {policy!r}")
     if hasattr(policy, "reset"):
         policy.reset(0)
-    shape = (len(scenes.side), len(inventories), len(trades))
+    shape = (len(states.request.side), len(inventories), len(trades))
     book = dynamics.initial_book(params)._replace(inventory=inventories[:, None].astype(np.float64))
-    request = Request(*(part[:, None, None] for part in scenes[:5]))
-    observations = observe(book, request, params.num_trades + 1 - trades, params)
+    states = states.map(lambda part: part[:, None, None])
+    observations = observe(book, states, params.num_trades + 1 - trades, params)
     actions = policy(observations.reshape(-1, observations.shape[-1]))
     parts = decode_actions(actions, int(np.prod(shape)), params)
-    return _Chosen(book, request, Decision(*(_reshaped(part, shape) for part in parts)))
+    return _Chosen(book, states.request, Decision(*(_reshaped(part, shape) for part in parts)))
 
 
 def _reshaped(part: Any, shape: tuple[int, ...]) -> Any:
