@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, chi2, norm
 
+from baselines import solve
 from mm_env import MarketParams, Tape, market_params
 from mm_env.market.dynamics import Request
 from mm_env.market.flow import expected_move
@@ -185,6 +186,33 @@ def test_who_knows_that_the_price_stands_still_takes_either_side():
 def test_jumps_add_variance():
     _, tape = draw(jump_probability=0.1, jump_volatility=2.0)
     assert close(tape.change**2, 0.09 + 0.1 * 4.0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.data())
+def test_what_risk_is_charged_is_the_variance_of_the_move(data):
+    """risk_weights / (0.5 gamma) against the squares of sampled moves about their pull, in every regime."""
+    market = market_parameters(max_trades=20, risk_aversion=0.3, informed_fraction=0.0)
+    params = data.draw(market).replace(jump_probability=data.draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])))
+    paths = Tape.draw(params, seed=5, episodes=3000).paths
+    noise = paths.change + params.mean_reversion * paths.observed.deviation
+    regimes = np.broadcast_to(paths.observed.regime, noise.shape)
+    for regime, weight in enumerate(params.risk_weights):
+        squares = noise[regimes == regime] ** 2
+        assert squares.size == 0 or close(squares, weight / (0.5 * 0.3), errors=5)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.05, 0.3, 2.2360679774997896])
+def test_without_jumps_the_charge_is_the_same_to_the_last_bit(sigma):
+    assert MarketParams(price_volatility=sigma, risk_aversion=0.07).risk_weights == (0.5 * 0.07 * sigma * sigma,)
+
+
+def test_a_market_with_jumps_is_worth_less_and_hedged_more():
+    calm = MarketParams(num_trades=20)
+    wild = calm.replace(jump_probability=0.5, jump_volatility=3.0)
+    assert wild.risk_weights[0] == pytest.approx(0.005 * (0.09 + 0.5 * 9.0))
+    assert solve(wild).value < solve(calm).value - 0.1
+    assert solve(wild).thresholds.mean() < solve(calm).thresholds.mean()
 
 
 def test_the_mid_reverts():

@@ -1,8 +1,9 @@
 """Quoting rules from the literature, each with a hedge threshold beside it.
 
-The papers' clock is continuous, the law's has one request a step. So sigma and arrival rates are per step, and the time
-to go, T - t, is the number of price moves to come, this step's included. The papers' gamma is the law's: holding q for
-a step costs 0.5 gamma sigma^2 q^2 in both. Their clients come at rate A exp(-k delta) for each side;
+The papers' clock is continuous, the law's has one request a step. So arrival rates and sigma, which is that of the
+whole move, jumps included, are per step, and the time to go, T - t, is the number of price moves to come, this step's
+included. The papers' gamma is the law's: holding q for a step costs 0.5 gamma sigma^2 q^2 in both. Their clients come
+at rate A exp(-k delta) for each side;
 `exponential_demand` says what A and k are in a market, whatever its clients. In the formulas
 
     d      side of the request: +1 the client buys, -1 he sells
@@ -125,7 +126,7 @@ class AvellanedaStoikov(ExponentialQuoting):
     def distance(self, view: DecodedObservation) -> Values:
         """The paper's quote."""
         d, q, v = _request(view)
-        sigma, gamma = of_regime(self.params.volatilities, view.observed.regime), self.params.risk_aversion
+        sigma, gamma = of_regime(self.params.move_deviations, view.observed.regime), self.params.risk_aversion
         return np.asarray(
             (0.5 * v - d * q) * gamma * sigma * sigma * view.trades_left
             + _markup(gamma * v, self._demand.decays[view.request.tier])
@@ -164,7 +165,7 @@ class GueantLehalleFernandezTapia(ExponentialQuoting):
         k, a, v = self._demand.decay, self._demand.rate, self._demand.size
         gamma = self.params.risk_aversion
         power = np.exp((1.0 + gamma * v / k) * _markup(gamma * v, k) * k)
-        return tuple(np.sqrt(gamma * s * s / (2.0 * k * a * v) * power).item() for s in self.params.volatilities)
+        return tuple(np.sqrt(gamma * s * s / (2.0 * k * a * v) * power).item() for s in self.params.move_deviations)
 
 
 @dataclass(frozen=True)

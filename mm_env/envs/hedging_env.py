@@ -59,9 +59,9 @@ class HedgingEnv(gym.Env[Any, Any]):
 
     ## Reward
     `spread_pnl - hedge_cost + inventory_pnl - risk_penalty`, in price units: the change of equity less 0.5 *
-    risk_aversion * sigma^2 * inventory^2, sigma being `price_volatility` or the regime's. With `reward="expected"`
-    the inventory PnL is replaced by its expectation given what the dealer can know: the same optimum with a fraction
-    of the noise.
+    risk_aversion * s^2 * inventory^2, s^2 being the variance of the coming price move: that of `price_volatility` or
+    the regime's, plus `jump_probability * jump_volatility`^2. With `reward="expected"` the inventory
+    PnL is replaced by its expectation given what the dealer can know: the same optimum with a fraction of the noise.
 
     ## Starting state
     No inventory, no cash, no orders, the mid at `starting_price`.

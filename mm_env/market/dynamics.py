@@ -68,7 +68,7 @@ class Move(NamedTuple):
     expected: Number  # E[change | request], price units
     last: Flag  # the episode ends with it
     hedge_cost: Number  # c, price units per unit
-    risk_weight: Number  # 0.5 * gamma * sigma^2, price units per unit squared
+    risk_weight: Number  # 0.5 * gamma * variance of the move, price units per unit squared
 
 
 class TradeResult(NamedTuple):

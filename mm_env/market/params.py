@@ -7,6 +7,7 @@ check again: a bad value raises `ValueError` naming the field, the value and wha
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,7 +59,7 @@ class MarketParams:
     starting_price: float = real(100.0, "mid price at the first request", "price units", low=-LARGEST)
     risk_aversion: float = real(
         0.01,
-        "gamma; each step costs 0.5 gamma sigma^2 inventory^2 (0 = risk-neutral)",
+        "gamma; each step costs 0.5 gamma s^2 inventory^2, s^2 the variance of the move, jumps included; 0 = neutral",
         "1 / (price units)",
     )
     arrival_probability: float = real(1.0, "chance that a step brings a client at all", "probability", high=1.0)
@@ -177,9 +178,18 @@ class MarketParams:
         return self.regime_hedge_costs or (self.hedge_cost_per_unit,) * len(self.volatilities)
 
     @cached_property
+    def move_deviations(self) -> tuple[float, ...]:
+        """s, the standard deviation of one price move in each regime, jumps included; price units.
+
+        s^2 = sigma^2 + jump_probability * jump_volatility^2. Without jumps it is sigma, to the last bit.
+        """
+        jumps = math.sqrt(self.jump_probability) * self.jump_volatility
+        return tuple(math.hypot(sigma, jumps) for sigma in self.volatilities)
+
+    @cached_property
     def risk_weights(self) -> tuple[float, ...]:
-        """0.5 * risk_aversion * sigma^2 in each regime: price units per unit of inventory squared."""
-        return tuple(0.5 * self.risk_aversion * sigma * sigma for sigma in self.volatilities)
+        """0.5 * risk_aversion * s^2 in each regime: price units per unit of inventory squared."""
+        return tuple(0.5 * self.risk_aversion * s * s for s in self.move_deviations)
 
     @cached_property
     def largest_size(self) -> int:
