@@ -1,4 +1,4 @@
-"""Figure: a number that somebody else has published, beside ours.
+"""ReferenceCheck: a number that somebody else has published, beside ours.
 
 What has a sampling error is compared in standard errors of the difference, the published sample's included; what has
 none, with a tolerance in its own units.
@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from mm_env.cli.console import plus_minus
+from mm_env.intervals import half_width, plus_minus
 
 HEADER = ("figure", "reference", "ours", "difference", "agrees")
 STANDARD_ERRORS = 4.0  # by so many a figure may differ
@@ -64,7 +64,7 @@ class ReferenceCheck:
             ['half-width, M', '14.45', '14.57', '+0.12, allowed 0.5', 'yes']
         """
         if self.difference_error:
-            ours = plus_minus(self.ours, 1.96 * self.error)
+            ours = plus_minus(self.ours, half_width(self.error))
             difference = f"{self.difference:+.2g}, {self.standard_errors:+.1f} standard errors"
         else:
             digits = 1 - math.floor(math.log10(self.tolerance)) if self.tolerance else 10

@@ -18,8 +18,9 @@ from baselines.evaluation.scores import Estimate, Totals, objective, ratio
 from baselines.solver.best_response import best_response, exploitability
 from mm_env import DealersParams, Episodes, play_dealers
 from mm_env.atomic_write import replacing
-from mm_env.cli.console import plus_minus, print_json, print_table, progress_bar
+from mm_env.cli.console import print_json, print_table, progress_bar
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
+from mm_env.intervals import plus_minus
 
 RULES = ("threshold:3:0.03", "threshold:10:0.04")  # that a learner plays against: they quote always the same
 NUMBERS = (1, 2, 3, 5, 10)  # of dealers

@@ -11,7 +11,8 @@ import numpy as np
 from baselines import best_rule, make_policy, policy_value, solve
 from baselines.evaluation import scores
 from mm_env import MARKETS, market_params
-from mm_env.cli.console import plus_minus, print_json, print_table, progress_bar
+from mm_env.cli.console import print_json, print_table, progress_bar
+from mm_env.intervals import plus_minus
 
 if TYPE_CHECKING:
     from train.ppo import Training

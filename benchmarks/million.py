@@ -11,7 +11,8 @@ import click
 from baselines import SCORES, Totals, make_policy
 from benchmarks.throughput import pin_to_one_core
 from mm_env import market_params, play_blocks
-from mm_env.cli.console import plus_minus, print_json, print_table
+from mm_env.cli.console import print_json, print_table
+from mm_env.intervals import plus_minus
 
 
 @click.command(context_settings={"show_default": True})

@@ -14,6 +14,7 @@ from mm_env.atomic_write import replacing
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, Move, Step
 from mm_env.market.exogenous_state import ExogenousState
+from mm_env.market.numbers import Flag, Index, Number
 from mm_env.market.params import MarketParams
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def save_csv(blocks: Iterable[Episodes], path: str | Path) -> None:
 class RecordedQuantity(NamedTuple):
     """One array of `Episodes`: what a step puts there; and, in markets where it does not vary, what it is."""
 
-    value: Callable[[ExogenousState, Decision, Step, Move, MarketParams], dynamics.Number]
+    value: Callable[[ExogenousState, Decision, Step, Move, MarketParams], Number | Index | Flag]
     dtype: type = float
     varies: Callable[[MarketParams], bool] = lambda params: True
     constant: Callable[[MarketParams], float] = lambda params: 0

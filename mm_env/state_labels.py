@@ -67,12 +67,13 @@ def representative_states(params: MarketParams) -> NDArray[np.intp]:
     later = comes & (np.asarray(observed.last_side) != 0)
     comes = later if later.any() else comes
     regimes = _spread(observed.regime)
-    tiers = _spread(request.tier[comes])
+    side, tier = np.asarray(request.side), np.asarray(request.tier)
+    tiers = _spread(tier[comes])
     picked = comes & np.isin(observed.regime, regimes)
     asked = np.abs(request.signed_size)
-    sizes = {tier: _spread(asked[comes & (request.side != 0) & (request.tier == tier)]) for tier in tiers}
-    rows = zip(request.side, request.tier, asked, strict=True)
-    right = [side == 0 or size in sizes.get(tier, ()) for side, tier, size in rows]
+    sizes = {each: _spread(asked[comes & (side != 0) & (tier == each)]) for each in tiers}
+    rows = zip(side, tier, asked, strict=True)
+    right = [d == 0 or size in sizes.get(each, ()) for d, each, size in rows]
     return np.flatnonzero(picked & right)
 
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from baselines import POLICIES, best_rule, solve
 from mm_env import MARKETS, MarketParams, Tape, market_params, play
-from mm_env.cli.console import plus_minus
 from mm_env.cli.main import main
+from mm_env.intervals import plus_minus
 
 COMMANDS = sorted(main.commands)
 

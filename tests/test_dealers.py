@@ -16,6 +16,7 @@ from mm_env import DealersParams, MarketParams, play, play_dealers
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
 from mm_env.market import dynamics
+from mm_env.market.competition import route_to_best_quote
 from mm_env.market.dynamics import Decision, Request
 from tests.markets import market_parameters
 
@@ -146,7 +147,7 @@ def test_seats_do_not_matter():
         book = dynamics.initial_book(params)._replace(inventory=held[order].astype(float))
         decision = Decision(quotes[order], np.full((3, 500), 2.0), None)
         asked = request._replace(mid_error=request.mid_error[order])
-        return dynamics.route_to_best_quote(book, asked, decision, liking[order], params).reservation > 0
+        return route_to_best_quote(book, asked, decision, liking[order], params).reservation > 0
 
     order = np.array([2, 0, 1])
     np.testing.assert_array_equal(awarded(order), awarded(np.arange(3))[order])
@@ -183,7 +184,7 @@ def test_the_winners_curse(noise):
 def test_equal_preferences_have_one_winner_all_the_same():
     params = DealersParams(num_dealers=3)
     book = dynamics.initial_book(params)._replace(inventory=np.zeros((3, 4)))
-    asked = dynamics.route_to_best_quote(book, Request(np.ones(4), np.ones(4)), Decision(0.05, 20.0, None), 0.0, params)
+    asked = route_to_best_quote(book, Request(np.ones(4), np.ones(4)), Decision(0.05, 20.0, None), 0.0, params)
     assert (asked.reservation > 0).sum(axis=0).tolist() == [1, 1, 1, 1]
 
 

@@ -14,7 +14,8 @@ from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, Tape, market_para
 from mm_env.envs import hedging_vector_env
 from mm_env.envs.observation import observation_values, observe
 from mm_env.kernels import scalar_ops, vector_kernel
-from mm_env.kernels.tracing import ScalarKernel, TraceOps, leaves, trace
+from mm_env.kernels.scalar_kernel import ScalarKernel
+from mm_env.kernels.tracing import TraceOps, leaves, trace
 from mm_env.market import dynamics
 from mm_env.market.dynamics import REWARDS, Book, Decision, Move
 from mm_env.market.exogenous_state import NO_REQUEST
@@ -33,7 +34,7 @@ BOOK = Book(3.0, 1.0, 100.0, 0.0, 0.0, 0.0)
 @settings(max_examples=100, deadline=None)
 def test_a_line_is_the_law(params, seed, reward, level, units):
     """Every number of every step of an episode, bit for bit, and every observation."""
-    line = ScalarKernel(partial(dynamics.rewarded_step, reward=REWARDS[reward], params=params, xp=TraceOps))
+    line = ScalarKernel(partial(dynamics.rewarded_step, reward=REWARDS[reward], params=params, xp=TraceOps()))
     look = ScalarKernel(partial(observation_values, params=params))
     tape, book = Tape.draw(params, seed, 1), dynamics.initial_book(params)
     states, moves = tape.episode(0, params)
@@ -165,7 +166,7 @@ class TestLoop:
 
     def test_what_is_none_may_come_to_be(self):
         """A loop knows its arguments' kinds: a market's hedges may be bounded in one call and not in the next."""
-        loop = vector_kernel.VectorKernel(partial(dynamics.step, params=MarketParams(), xp=TraceOps), 2)
+        loop = vector_kernel.VectorKernel(partial(dynamics.step, params=MarketParams(), xp=TraceOps()), 2)
         book = Book(*(np.full(2, number) for number in BOOK[:-1]))
         move = Move(0.1, 0.0, False, 0.01, 0.0)
         for units in (None, 1.0, None):
@@ -195,9 +196,9 @@ class TestLoop:
         never = HedgingVectorEnv(2, num_trades=5, compiled=False)
         assert_alike(env.reset(seed=0), never.reset(seed=0))
         for trade in range(18):
-            assert isinstance(env._play, vector_kernel.VectorKernel) is (trade >= 12)  # the third episode
+            assert isinstance(env._rewarded_step, vector_kernel.VectorKernel) is (trade >= 12)  # the third episode
             assert_steps_alike(env, never)
-        assert not isinstance(never._play, vector_kernel.VectorKernel)
+        assert not isinstance(never._rewarded_step, vector_kernel.VectorKernel)
 
 
 @pytest.mark.parametrize("value", ["no", 2, 0.5])
@@ -213,7 +214,7 @@ def test_numba_is_not_needed(monkeypatch):
     monkeypatch.setattr(hedging_vector_env, "_WORTH_COMPILING", 0)
     env = HedgingVectorEnv(2)
     env.reset(seed=0)
-    assert not isinstance(env._play, vector_kernel.VectorKernel)
+    assert not isinstance(env._rewarded_step, vector_kernel.VectorKernel)
     with pytest.raises(ImportError, match=r"compiled=True needs Numba: pip install 'mm_env\[fast\]'"):
         HedgingVectorEnv(2, compiled=True)
     vector_kernel.numba_works.cache_clear()

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from mm_env.episodes import Episodes
+from mm_env.intervals import half_width
 
 Values = NDArray[np.float64]
 _CVAR_TAIL = 0.05
@@ -115,9 +115,7 @@ class Estimate:
 
     def half_width(self, level: float = 0.95) -> float:
         """Half the width of the confidence interval."""
-        if len(self.influence) < 2:
-            return float("nan")
-        return float(stdtrit(len(self.influence) - 1, 0.5 + level / 2)) * self.standard_error
+        return half_width(self.standard_error, len(self.influence), level)
 
     def to_dict(self, level: float = 0.95) -> dict[str, float]:
         """The figure and its confidence interval: what `--json` prints."""

@@ -31,7 +31,8 @@ from mm_env.envs.action import (
 )
 from mm_env.envs.observation import Observations, decode_observation, observe
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Decision
+from mm_env.market.competition import best_quotes
+from mm_env.market.dynamics import Decision, Request
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.transition_law import acceptance
 
@@ -152,7 +153,8 @@ class _Duel:
 
     def decisions(self, policy: PolicyFunction, trade: int, swapped: bool) -> Decision:
         """What a policy does in every case; `swapped`: in the rival's seat."""
-        own, other = self.mdp.book.inventory, self.mdp.book.inventory[:, :, 0].T[..., None]
+        own = np.asarray(self.mdp.book.inventory)
+        other = own[:, :, 0].T[..., None]
         if self._rivals == 1:
             other = np.zeros((1, 1, 1))
         held, seen = (other, own) if swapped else (own, other)
@@ -161,7 +163,7 @@ class _Duel:
         book = self.mdp.book._replace(inventory=np.broadcast_to(held, self.shape))
         views = observe(book, states._replace(observed=observed), self.params.num_trades - trade, self.params)
         chosen = decode_actions(policy(views.reshape(-1, views.shape[-1])), int(np.prod(self.shape)), self.params)
-        return Decision(*(p.reshape(self.shape) if isinstance(p, np.ndarray) else p for p in chosen))
+        return chosen.map(lambda part: part.reshape(self.shape))
 
     def best(self, worth: Values, trade: int) -> tuple[Values, Whole, Whole]:
         """Value, hedge level and quote level in every case; `worth` is the value one trade later."""
@@ -199,25 +201,24 @@ class _Duel:
     ) -> Values:
         """Value of quoting at `distance`, for every hedge level; shape (own, rival, levels)."""
         chance = self._trade(scene, distance, rival)
-        earned = abs(self._wanted(scene)) * distance
+        request = self._request(scene)
+        edge = dynamics.quote(request, make_decision(0.0, distance, self.params))
+        earned = np.asarray(dynamics.spread_earned(request.signed_size, edge))
         own = chance.own[..., None] * (earned[..., None] + own_trade - no_trade)
         return no_trade + own + chance.rival[..., None] * (rival_trade - no_trade)
 
     def _trade(self, scene: int, distance: Values, rival: Decision) -> _Trade:
         theirs = np.broadcast_to(rival.distance, self.shape)[..., scene]
-        request = self.mdp.law.states.request
-        asked = request._replace(side=request.side[scene], tier=np.asarray(request.tier)[..., scene])
-        mine, others = (acceptance(asked, quoted, self.params) for quoted in (distance, theirs))
-        can, cannot = self._fills(scene)
-        first = np.where(distance < theirs, 1.0, np.where(distance == theirs, 1.0 / (1 + self._ties), 0.0))
-        first = np.where(cannot, first, 1.0)  # who is at his cap does not quote
-        own = can * mine * first
-        return _Trade(own, cannot * others * np.where(can, 1.0 - first, 1.0))
+        mine, others = (acceptance(self._request(scene), quoted, self.params) for quoted in (distance, theirs))
+        able = np.stack(np.broadcast_arrays(*self._fills(scene)))  # who is at his cap does not quote
+        tied, rivals_tied = best_quotes(np.stack(np.broadcast_arrays(distance, theirs)), able)
+        first = np.where(tied, 1.0 / (1 + self._ties * rivals_tied), 0.0)
+        return _Trade(mine * first, able[1] * others * (1.0 - first))
 
     def _fills(self, scene: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Whether the caps of the dealer and of his rival allow the trade."""
-        held, limit = self.mdp.book.inventory[:, 0, 0], self.params.inventory_limit
-        own = np.abs(held - self._wanted(scene)) <= limit
+        held = np.asarray(self.mdp.book.inventory)[:, 0, 0]
+        own = np.asarray(dynamics.fits(held - self._request(scene).signed_size, (), self.params))
         other = own if self._rivals > 1 else np.ones(1, dtype=np.bool_)
         return own[:, None], other[None, :]
 
@@ -228,13 +229,13 @@ class _Duel:
         continuation = np.einsum("qro,o->qr", worth, row)
         own = np.arange(self.shape[0])[:, None]
         number = min(scene, half.reward.shape[1] - 1)
-        traded = np.clip(own - int(self._wanted(scene)), 0, self.shape[0] - 1)
+        traded = np.clip(own - int(self._request(scene).signed_size), 0, self.shape[0] - 1)
         if self._rivals == 1:
             still = moved = np.zeros((1, 1), dtype=np.int64)
         else:
-            held = self.mdp.book.inventory[:, 0, 0][None, :]
+            held = np.asarray(self.mdp.book.inventory)[:, 0, 0][None, :]
             still = self._rival_keeps(held, rival, scene)
-            moved = self._rival_keeps(held - self._wanted(scene), rival, scene)
+            moved = self._rival_keeps(held - self._request(scene).signed_size, rival, scene)
 
         def kept(mine: Whole, others: Whole) -> Values:
             after = half.after[:, 0][mine]
@@ -248,8 +249,8 @@ class _Duel:
         kept = dynamics.hedge_excess(np.clip(held, -limit, limit), theirs, np)
         return np.asarray(np.round(kept).astype(np.int64) + limit)
 
-    def _wanted(self, scene: int) -> float:
-        return float(np.asarray(self.mdp.law.states.request.signed_size)[scene])
+    def _request(self, scene: int) -> Request:
+        return self.mdp.law.states.map(lambda part: part[scene].item()).request
 
 
 def _fixed_quote(mdp: MarketMDP, policy: PolicyFunction, params: DealersParams) -> float | None:

@@ -1,9 +1,9 @@
 """Game: a market as a finite decision problem, laid out by the law itself.
 
 Prices are translation-invariant and the risk penalty is a function of inventory, so the state is the inventory now and
-after each order in flight; what is seen beside it is one of finitely many scenes (`mm_env.market.flow.outcomes`). The law
-plays every state, scene and option at once, by broadcasting, with the price move at its conditional mean: the reward is
-linear in the move, so that gives its expectation exactly.
+after each order in flight; what is seen beside it is one of finitely many exogenous states, here called scenes
+(`mm_env.market.transition_law`). The law plays every state, scene and option at once, by broadcasting, with the price
+move at its conditional mean: the reward is linear in the move, so that gives its expectation exactly.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from scipy.sparse import coo_array
 
 from mm_env.envs.observation import DecodedObservation, Observations, observe
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Book, Decision, Move, Number, Request, TradeResult
+from mm_env.market.dynamics import Book, Decision, Move, Request, TradeResult
 from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.market_paths import of_regime
+from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import UnsolvableError, acceptance, transition_law
 
@@ -64,7 +65,7 @@ class MarketMDP:
     def __init__(self, params: MarketParams) -> None:
         if params.num_dealers > 1:
             raise UnsolvableError(
-                f"num_dealers={params.num_dealers}: what is best depends on the rivals, see baselines.solver.best_response"
+                f"num_dealers={params.num_dealers}: what is best depends on the rivals, see baselines.best_response"
             )
         self.params = params
         self.law = transition_law(params)

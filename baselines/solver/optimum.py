@@ -29,6 +29,7 @@ from mm_env.envs.action import (
     quote_levels,
 )
 from mm_env.envs.observation import Observations, decode_observation
+from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import UnsolvableError, acceptance
@@ -221,8 +222,10 @@ class _Stages:
         self._trades = np.broadcast_to(traded.filled, filled.shape)[:, :, 0]
         self._filled = np.where(self._trades, filled[:, :, 0], np.arange(mdp.states)[:, None])
         chance = np.broadcast_to(acceptance(mdp.exogenous.request, distances, params), (len(mdp.row), len(distances)))
-        sold = np.abs(np.asarray(mdp.law.states.request.signed_size))[:, None] * distances
-        self._quotes = [QuoteEnvelope.of(f, s) for f, s in zip(chance, sold, strict=True)]
+        request = mdp.exogenous.request
+        edge = dynamics.quote(request, make_decision(0.0, distances, params))
+        earned = np.broadcast_to(dynamics.spread_earned(request.signed_size, edge), chance.shape)
+        self._quotes = [QuoteEnvelope.of(f, s) for f, s in zip(chance, earned, strict=True)]
 
     def best(self, worth: Values, last: bool) -> tuple[Values, Whole, Whole]:
         """Value, hedge level and quote level in every state and scene; `worth` is the value one trade later."""
@@ -255,11 +258,12 @@ def policy_value(policy: PolicyFunction, params: MarketParams) -> float:
         ValueError: The policy gives bad actions.
     """
     mdp = MarketMDP(params)
-    worth = np.zeros((mdp.states, len(mdp.law.start), 1))
+    shape = (mdp.states, len(mdp.law.start), 1)
+    worth = np.zeros(shape)
     for trade in reversed(range(params.num_trades)):
         seen = mdp.observations(params.num_trades - trade)
         chosen = decode_actions(policy(seen.reshape(-1, seen.shape[-1])), mdp.states * len(mdp.row), params)
-        each = Decision(*(_reshaped(part, worth.shape) for part in chosen))
+        each = chosen.map(lambda part: part.reshape(shape))
         worth = mdp.value(mdp.stage(each, trade == params.num_trades - 1), mdp.continuation(worth))
     return float(mdp.average(worth)[mdp.start, 0])
 
@@ -326,7 +330,7 @@ def _coarse(grid: Values) -> Values:
 
 
 def _rule_values(mdp: MarketMDP, rules: Decision) -> Values:
-    nothing = np.zeros((mdp.states, mdp.rows, len(rules.threshold)))
+    nothing = np.zeros((mdp.states, mdp.rows, np.size(rules.threshold)))
     usual, worth = mdp.stage(rules, last=False), mdp.value(mdp.stage(rules, last=True), nothing)
     transition, reward = mdp.chain(usual)
     continuation = mdp.continuation(worth)
@@ -349,7 +353,3 @@ def _overtakes(steep: int, flat: int, chance: Values, spread: Values) -> float:
     if chance[steep] == chance[flat]:
         return -np.inf
     return float((chance[flat] * spread[flat] - chance[steep] * spread[steep]) / (chance[steep] - chance[flat]))
-
-
-def _reshaped(part: object, shape: tuple[int, ...]) -> object:
-    return part.reshape(shape) if isinstance(part, np.ndarray) else part

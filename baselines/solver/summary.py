@@ -66,9 +66,8 @@ def no_hedge_bands(solution: Solution) -> tuple[Whole, Whole]:
     levels = solution.thresholds[:, place, np.arange(place.shape[1])]
     after = dynamics.initial_book(solution.params)._replace(inventory=held)
     chosen = make_decision(levels, solution.params.spread, solution.params)
-    hedged = (dynamics.units_hedged(after, NO_REQUEST.request, chosen, solution.params, np) > 0) & (
-        np.abs(before) <= limit
-    )
+    units = dynamics.units_hedged(after, NO_REQUEST.request, chosen, solution.params)
+    hedged = (np.asarray(units) > 0) & dynamics.fits(before, (), solution.params)
     highest = np.where(hedged & (held > 0), held, limit + 1.0).min(axis=1) - 1.0
     lowest = np.where(hedged & (held < 0), held, -limit - 1.0).max(axis=1) + 1.0
     return lowest.astype(np.int64), highest.astype(np.int64)

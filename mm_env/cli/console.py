@@ -48,21 +48,6 @@ def _finite(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def plus_minus(value: float, half_width: float) -> str:
-    """A figure with its interval, to the digits that the interval supports.
-
-    Example:
-        >>> plus_minus(4.71834, 0.00092), plus_minus(1.0, 0.0)
-        ('4.7183 ± 0.0009', '1.0000')
-    """
-    if not np.isfinite(value):
-        return "-"
-    if not np.isfinite(half_width) or half_width == 0:
-        return f"{value:.4f}"
-    digits = min(max(1 - int(np.floor(np.log10(half_width))) - 1, 0), 6)
-    return f"{round(value, digits) + 0.0:.{digits}f} ± {half_width:.{digits}f}"
-
-
 @contextmanager
 def progress_bar(task: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error; yields the function that advances it."""

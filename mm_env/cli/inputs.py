@@ -22,12 +22,14 @@ COMPARED = ("never", "threshold", "best-threshold", "optimal")
 
 
 def read_market(market: str, changes: tuple[str, ...]) -> MarketParams:
+    """The parameters of a market with the changes of --set."""
     return market_params(market, **read_changes(changes))
 
 
 def make_policies(
     names: Iterable[str], params: MarketParams, seed: int, trust_pickle: bool = False
 ) -> dict[str, PolicyFunction]:
+    """Policies by their full names."""
     full = [f"threshold:{params.hedge_threshold}" if name == "threshold" else name for name in names]
     return {name: read_policy(name, params, seed, trust_pickle) for name in full}
 
@@ -55,6 +57,7 @@ def read_policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) 
 
 
 def read_tape(path: Path | None, params: MarketParams) -> Tape | None:
+    """The recorded tape in a file, checked against the market; None without a file."""
     from mm_env.market.tape import Tape, check_tape
 
     if path is None:
@@ -65,4 +68,5 @@ def read_tape(path: Path | None, params: MarketParams) -> Tape | None:
 
 
 def episodes_to_play(wanted: int, tape: Tape | None) -> int:
+    """How many episodes there are to play: as many as asked for, and no more than the tape has."""
     return wanted if tape is None else min(wanted, tape.num_episodes)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def compare_with_progress(
     policies: Mapping[str, PolicyFunction], params: MarketParams, episodes: int, seed: int, tape: Tape | None
 ) -> Comparison:
+    """Play several policies on the same tapes, with a progress bar."""
     from baselines import compare
 
     with progress_bar("playing", episodes * len(policies)) as advance:
@@ -29,6 +30,7 @@ def compare_with_progress(
 
 
 def write_figure(path: Path, figure: Figure) -> None:
+    """Save a figure and say where."""
     from mm_env.plotting import save_figure
 
     save_figure(figure, path)
@@ -36,6 +38,7 @@ def write_figure(path: Path, figure: Figure) -> None:
 
 
 def draw_policies(out: Path, name: str, policies: Mapping[str, PolicyFunction], params: MarketParams) -> None:
+    """Save the charts of what policies would do: hedge thresholds, and quotes where the agent quotes."""
     from mm_env.plotting import plot_policies, plot_quotes
 
     write_figure(out / f"{name}.png", plot_policies(policies, params))
@@ -44,4 +47,5 @@ def draw_policies(out: Path, name: str, policies: Mapping[str, PolicyFunction], 
 
 
 def file_name(policy: str) -> str:
+    """The name of a policy as part of a file's name."""
     return "".join(c if c.isalnum() else "-" for c in policy).strip("-")

@@ -10,7 +10,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env.cli.console import plus_minus, print_table
+from mm_env.cli.console import print_table
+from mm_env.intervals import plus_minus
+from mm_env.market.dynamics import fits
 from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.params import MarketParams
 from mm_env.market.validation import written
@@ -190,7 +192,7 @@ def _print_quotes(solution: Solution, states: ExogenousState, picked: NDArray[np
         held = solution.inventories[place]
         cells = [
             f"{distances[panel.numbers[0], place, trade]:.4g}"
-            if abs(held - np.asarray(states.request.signed_size)[panel.numbers[0]]) <= limit
+            if fits(held - np.asarray(states.request.signed_size)[panel.numbers[0]], (), solution.params)
             else "-"  # the cap forbids the trade
             for panel in shown
         ]

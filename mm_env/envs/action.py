@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mm_env.envs.observation import Observations, decode_observation
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Decision, Number
+from mm_env.market.dynamics import Decision
+from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
 
 Values = NDArray[np.float64]
@@ -164,7 +165,7 @@ def _hedge_index(threshold: ArrayLike, observations: Observations, params: Marke
     if params.hedge_action == "units":
         view = decode_observation(observations, params)
         wanted = Decision(distance=params.spread, threshold=kept, max_units=None)
-        return np.asarray(dynamics.units_hedged(view.book, view.request, wanted, params, np), dtype=np.int64)
+        return np.asarray(dynamics.units_hedged(view.book, view.request, wanted, params), dtype=np.int64)
     levels = _hedge_levels(params)
     index = np.searchsorted(levels, kept)
     if not np.array_equal(levels[index], kept):

@@ -155,9 +155,9 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
         if self.render_mode is None:
             return None
         if self.render_mode == "ansi":
-            book = self._floor.book
+            inventory, equity = np.asarray(self._floor.book.inventory), np.asarray(self._floor.book.equity)
             return "\n".join(
-                f"{agent}  inventory {book.inventory[seat, 0]:+.0f}  equity {book.equity[seat, 0]:+.2f}"
+                f"{agent}  inventory {inventory[seat, 0]:+.0f}  equity {equity[seat, 0]:+.2f}"
                 for seat, agent in enumerate(self.possible_agents)
             )
         from mm_env.plotting.dealers_chart import dealers_frame

@@ -11,8 +11,10 @@ from mm_env.envs.action import PolicyFunction, decode_actions
 from mm_env.envs.observation import Observations, observe
 from mm_env.episodes import Episodes, Recorder
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Decision, Move, Number, Request, Step
+from mm_env.market.competition import route_to_best_quote
+from mm_env.market.dynamics import Decision, Move, Request, Step
 from mm_env.market.exogenous_state import ExogenousState
+from mm_env.market.numbers import Index, Number
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.tape import Tape
 from mm_env.registration import MARKETS
@@ -45,17 +47,17 @@ class DealersMarket:
         observed = state.observed._replace(won=self._won, best_quote=self._best_quote, rivals=rivals)
         return state._replace(observed=observed)
 
-    def observe(self, state: ExogenousState, trades_left: Number) -> Observations:
+    def observe(self, state: ExogenousState, trades_left: Number | Index) -> Observations:
         """What each dealer sees, shape (K, N, observations)."""
         return observe(self.book, self.as_seen(state), trades_left, self.params)
 
     def step(self, request: Request, preference: Number, decision: Decision, move: Move) -> Step:
         """The client of each market trades with the best of its dealers; all hedge and are marked; parts (K, N)."""
-        awarded = dynamics.route_to_best_quote(self.book, request, decision, preference, self.params)
+        awarded = route_to_best_quote(self.book, request, decision, preference, self.params)
         step = dynamics.step(self.book, awarded, decision, move, self.params)
-        someone = step.filled.any(axis=0)
+        someone = np.any(step.filled, axis=0)
         self._won = np.where(step.filled, 1.0, np.where(someone, -1.0, 0.0))
-        self._best_quote = (step.filled * (request.side * dynamics.quote(request, decision))).sum(axis=0)
+        self._best_quote = np.sum(step.filled * (request.side * dynamics.quote(request, decision)), axis=0)
         self.book = step.book
         return step
 
@@ -130,7 +132,7 @@ def decide(policy: PolicyFunction, views: Observations, params: MarketParams) ->
 def stack_decisions(chosen: Sequence[Decision], markets: int) -> Decision:
     """The decisions of K dealers, each with parts of shape (N,) or one number, as parts of shape (K, N)."""
     parts = zip(*chosen, strict=True)
-    return Decision(*(None if part[0] is None else np.stack([_spread(p, markets) for p in part]) for part in parts))
+    return Decision._make(None if part[0] is None else np.stack([_spread(p, markets) for p in part]) for part in parts)
 
 
 def for_seat(value: Any, seat: int) -> Any:

@@ -14,7 +14,8 @@ from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, decide, 
 from mm_env.envs.hedging_vector_env import Flags, HedgingVectorEnv
 from mm_env.envs.observation import Observations
 from mm_env.envs.tape_cursor import TapeCursor
-from mm_env.market.dynamics import Book, Decision, Number, Step
+from mm_env.market.dynamics import Book, Decision, Step
+from mm_env.market.numbers import Number
 from mm_env.market.params import DealersParams
 from mm_env.rollout import check_play
 
@@ -76,7 +77,7 @@ class DealersVectorEnv(HedgingVectorEnv):
         step = self._floor.step(self._state.request, lanes.preference(), whole, move)
         return self._shown(step), self._shown(self._reward(step, move, self.params))
 
-    def _seated(self, part: Number, number: int) -> Number:
+    def _seated(self, part: Number | None, number: int) -> Number | None:
         """One part of the decisions of all dealers, shape (K, M): the lanes' and, below them, the rivals'."""
         if part is None:
             return None
@@ -85,7 +86,7 @@ class DealersVectorEnv(HedgingVectorEnv):
         return np.concatenate([lanes, *others])
 
     def _observe(self, lanes: TapeCursor) -> Observations:
-        left: Number = self.params.num_trades - lanes.trade
+        left = self.params.num_trades - lanes.trade
         self._state = lanes.state()
         seen = self._floor.observe(self._state, left)
         self._rival_decisions = [

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.envs.action import ActionDecoder, action_space
-from mm_env.envs.observation import Observations, observation_names, observation_space, observation_values
+from mm_env.envs.observation import Look, Observations, observation_names, observation_space, observation_values
 from mm_env.episodes import Episodes, Recorder, step_info
-from mm_env.kernels.tracing import ScalarKernel, TraceOps
+from mm_env.kernels.scalar_kernel import FLOATS, straight
+from mm_env.kernels.tracing import TraceOps
 from mm_env.market import dynamics
-from mm_env.market.dynamics import REWARDS
+from mm_env.market.dynamics import REWARDS, Book, Decision, LawStep, Move, Request, Step
 from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape, check_tape, largest_size
@@ -28,7 +30,8 @@ class HedgingEnv(gym.Env[Any, Any]):
     agent, and fills the client if he accepts, unless that would take |inventory| above `inventory_limit`: then the
     client is rejected whole. The dealer then hedges, at a cost, what exceeds the hedge threshold that the agent chose
     for this step; with `hedge_latency` the order executes some steps later. Then the price moves, and the book is
-    marked to the new mid. `mm_env.market.dynamics` holds the equations, `mm_env.market.flow` the law of clients and prices.
+    marked to the new mid. `mm_env.market.dynamics` holds the equations, `mm_env.market.flow` the law of clients and
+    prices.
 
     ## Observation
     `Box`, float32; names in `observation_names`. Every market shows the first three, the others where they matter.
@@ -84,6 +87,8 @@ class HedgingEnv(gym.Env[Any, Any]):
 
     * `reward`: `"realised"` (default) or `"expected"`.
     * `tape`: a recorded `Tape` to play instead of drawn episodes.
+    * `compiled`: `False` runs `mm_env.market.dynamics` as it stands, so that a debugger steps into it; by default the
+      environment runs the same operations as straight Python, with the same numbers bit for bit, several times faster.
     * `render_mode`: `"rgb_array"` (three charts of the episode so far) or `"ansi"` (one line).
 
     ## Version history
@@ -100,6 +105,7 @@ class HedgingEnv(gym.Env[Any, Any]):
         *,
         reward: str = "realised",
         tape: Tape | None = None,
+        compiled: bool | None = None,
         render_mode: str | None = None,
         **market_params: Any,
     ) -> None:
@@ -112,8 +118,15 @@ class HedgingEnv(gym.Env[Any, Any]):
         self.observation_space = observation_space(self.params, largest_size(tape))
         self.action_space = action_space(self.params)
         self._decide = ActionDecoder(self.params)
-        play = partial(dynamics.rewarded_step, reward=earned, params=self.params, xp=TraceOps)
-        self._play, self._look = ScalarKernel(play), ScalarKernel(partial(observation_values, params=self.params))
+        # The law itself, and what is seen: traced and run as straight Python, or as it stands where a debugger shall
+        # step into it.
+        law: LawStep = partial(dynamics.rewarded_step, reward=earned, params=self.params, xp=FLOATS)
+        look: Look = partial(observation_values, params=self.params)
+        if check_compiled(compiled) is not False:
+            law = straight(partial(dynamics.rewarded_step, reward=earned, params=self.params, xp=TraceOps()))
+            look = straight(look)
+        self._rewarded_step = cast(Callable[[Book, Request, Decision, Move], tuple[Step, float]], law)
+        self._look = look
         self._tape = tape
         self._source = EpisodeSource(self.params, [0], tape)
         self._seeded = tape is not None  # a recorded tape starts at its first episode
@@ -148,12 +161,12 @@ class HedgingEnv(gym.Env[Any, Any]):
             raise gym.error.ResetNeeded("call reset() first: no episode is under way")
         decision = self._decide(action)
         state, move = self._states[self._trade], self._moves[self._trade]
-        step, reward = self._play(self._book, state.request, decision, move)
+        step, reward = self._rewarded_step(self._book, state.request, decision, move)
         if self._recorder is not None:
             self._recorder.record(state, decision, step, move)
         self._book = step.book
         self._trade += 1
-        return self._observe(), reward, move.last, False, step_info(step)
+        return self._observe(), reward, self._trade == self.params.num_trades, False, step_info(step)
 
     def render(self) -> NDArray[np.uint8] | str | None:
         """The episode so far: three charts as an RGB array, or one line of text.
@@ -213,6 +226,13 @@ def reward_function(name: str, tape: Tape | None) -> Any:
     if name == "expected" and tape is not None and tape.replayed:
         raise ValueError("reward='expected' needs drawn episodes: a recorded tape's law is unknown")
     return REWARDS[name]
+
+
+def check_compiled(compiled: object) -> bool | None:
+    """`compiled`, or a `ValueError` that says what it may be."""
+    if compiled is None or compiled is True or compiled is False:
+        return compiled
+    raise ValueError(f"compiled must be True, False or None, got {compiled!r}")
 
 
 def check_render_mode(mode: str | None, allowed: list[str]) -> str | None:

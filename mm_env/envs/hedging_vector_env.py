@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mm_env.envs.action import Actions, action_space, decode_actions
-from mm_env.envs.hedging_env import check_render_mode, reward_function
+from mm_env.envs.hedging_env import check_compiled, check_render_mode, reward_function
 from mm_env.envs.observation import (
     Observations,
     observation_names,
@@ -26,7 +26,7 @@ from mm_env.episodes import step_info
 from mm_env.kernels.tracing import TraceOps
 from mm_env.kernels.vector_kernel import VectorKernel, numba_works
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Decision, Number, Step
+from mm_env.market.dynamics import Decision, LawStep, Step
 from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, check_tape, largest_size
@@ -86,10 +86,10 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         self.single_action_space = action_space(self.params)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        if compiled not in (None, True, False):
-            raise ValueError(f"compiled must be True, False or None, got {compiled!r}")
-        self._unanswered = None if compiled is False else _WORTH_COMPILING  # requests until it is compiled
-        self._play: Any = partial(dynamics.rewarded_step, reward=self._reward, params=self.params)
+        self._unanswered = (
+            None if check_compiled(compiled) is False else _WORTH_COMPILING
+        )  # requests until it is compiled
+        self._rewarded_step: LawStep = partial(dynamics.rewarded_step, reward=self._reward, params=self.params)
         self._look: VectorKernel | None = None
         if compiled:
             self._compile()
@@ -168,8 +168,8 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
 
     def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
         """What the law makes of every lane's decision, and the rewards."""
-        step, rewards = self._play(self._book, self._state.request, decision, lanes.move())
-        return step, rewards
+        step, rewards = self._rewarded_step(self._book, self._state.request, decision, lanes.move())
+        return step, np.asarray(rewards)
 
     def _over(self, lanes: TapeCursor) -> Flags | None:
         """Which lanes have ended; None if none has."""
@@ -186,8 +186,8 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
 
     def _compile(self) -> None:
         """Run the law as machine code from now on."""
-        play = partial(dynamics.rewarded_step, reward=self._reward, params=self.params, xp=TraceOps)
-        self._play = VectorKernel(play, self.num_envs)
+        law = partial(dynamics.rewarded_step, reward=self._reward, params=self.params, xp=TraceOps())
+        self._rewarded_step = VectorKernel(law, self.num_envs)
         self._look = VectorKernel(partial(observation_values, params=self.params), self.num_envs, np.float32)
         self._unanswered = None
 
@@ -199,7 +199,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         return {name: np.where(which, fresh[name], info[name]) for name in info}
 
     def _observe(self, lanes: TapeCursor) -> Observations:
-        left: Number = self.params.num_trades - lanes.trade
+        left = self.params.num_trades - lanes.trade
         self._state = lanes.state()
         if self._look is None or self._state is NO_REQUEST:
             return observe(self._book, self._state, left, self.params)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Book, Number, Request
+from mm_env.market.dynamics import Book, Request
 from mm_env.market.exogenous_state import ExogenousState, ObservedState
+from mm_env.market.numbers import Index, Number
 from mm_env.market.params import DealersParams, MarketParams
 
 Values = NDArray[np.float64]
@@ -30,7 +31,7 @@ class ObservationColumn(NamedTuple):
     meaning: str
     low: float
     high: float
-    value: Callable[[Book, ExogenousState, Number, MarketParams], Number]
+    value: Callable[[Book, ExogenousState, Number | Index, MarketParams], Number]
     shown: Callable[[MarketParams], bool] = lambda params: True
 
     def __reduce__(self) -> Any:
@@ -197,14 +198,19 @@ def observation_space(params: MarketParams, largest_size: float | None = None) -
     return spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
 
 
+Look: TypeAlias = Callable[
+    [Book, ExogenousState, Number | Index], tuple[Number, ...]
+]  # `observation_values` of one market
+
+
 def observation_values(
-    book: Book, state: ExogenousState, trades_left: Number, params: MarketParams
+    book: Book, state: ExogenousState, trades_left: Number | Index, params: MarketParams
 ) -> tuple[Number, ...]:
     """The numbers of the observation, in order."""
     return tuple(column.value(book, state, trades_left, params) for column in observation_columns(params))
 
 
-def observe(book: Book, state: ExogenousState, trades_left: Number, params: MarketParams) -> Observations:
+def observe(book: Book, state: ExogenousState, trades_left: Number | Index, params: MarketParams) -> Observations:
     """The observations of many dealers, shape (..., observations)."""
     values = observation_values(book, state, trades_left, params)
     observations = np.empty((len(values), *np.broadcast(*values).shape), dtype=np.float32)

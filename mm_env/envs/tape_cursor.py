@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env.market.dynamics import Move, Number, Request
+from mm_env.market.dynamics import Move, Request
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
 from mm_env.market.market_paths import MarketPaths
+from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape
 

@@ -1,9 +1,9 @@
 """The law traced: called once with numbers that are not there yet, it becomes a straight list of operations.
 
 The law is pure and branches on no data, so each `Traced` number can write down what is done with it. No equation stands
-here: a new one in `market.py`, or a new column of the observation, is traced like the others. They are made of
+here: a new one in `dynamics.py`, or a new column of the observation, is traced like the others. They are made of
 + - * / & |, comparisons, `abs`, and `where`, `maximum`, `minimum` of the law's `xp`. One environment runs the
-list as plain Python, a `ScalarKernel`; many lanes run it as machine code, a `VectorKernel` of `compiled.py`. Both give the same
+list as plain Python, a `ScalarKernel`; many run it as machine code, a `VectorKernel`. Both give the same
 numbers as the law itself, bit for bit, several times faster.
 """
 
@@ -112,37 +112,6 @@ def trace(function: Callable[..., Tree], arguments: Tree, text: Callable[[int, A
     return Program([f"{name} = {expression}" for expression, name in lines.items()], result)
 
 
-class ScalarKernel:
-    """A pure function of the law's numbers as straight Python for plain numbers, made when it is first called.
-
-    Args:
-        function: Takes and returns trees of numbers; its elementary functions come from `TraceOps`.
-            Which of the arguments are None must not change from call to call.
-    """
-
-    def __init__(self, function: Callable[..., Tree]) -> None:
-        self._function = function
-        self._run: Callable[..., Tree] | None = None
-
-    def __call__(self, *arguments: Tree) -> Tree:
-        """What the function returns."""
-        if self._run is None:
-            self._run = self._made(arguments)
-        return self._run(*arguments)
-
-    def __reduce__(self) -> Any:
-        return ScalarKernel, (self._function,)  # generated code cannot be pickled, it is made again
-
-    def _made(self, arguments: Tree) -> Callable[..., Tree]:
-        program = trace(self._function, arguments)
-        names = [f"a{place}" for place in range(len(arguments))]
-        paths = [path for name, tree in zip(names, arguments, strict=True) for path in _paths(tree, name)]
-        loads = [f"x{place} = {paths[place]}" for place in program.used]
-        types: dict[str, type] = {}
-        returned = built(program.result, map(str, leaves(program.result)), types)
-        return defined(f"line({', '.join(names)})", [*loads, *program.lines, f"return {returned}"], SCALAR_OPS | types)
-
-
 def leaves(tree: Tree) -> Iterator[Any]:
     """The numbers of a tree, in order."""
     for part in tree:
@@ -179,12 +148,3 @@ def defined(signature: str, body: list[str], scope: dict[str, Any]) -> Callable[
 @lru_cache(maxsize=256)
 def _code(source: str) -> Any:
     return compile(source, "<traced>", "exec")
-
-
-def _paths(tree: Tree, path: str) -> Iterator[str]:
-    """Where each number of a tree is found."""
-    if not isinstance(tree, tuple):
-        yield path
-        return
-    for place, part in enumerate(tree):
-        yield from _paths(part, f"{path}[{place}]")

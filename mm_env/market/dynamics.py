@@ -4,7 +4,7 @@ A step, in this order (client side d = +1 buys, -1 sells, 0 nobody came; units, 
 
 | event                | effect                                                                           |
 |----------------------|----------------------------------------------------------------------------------|
-| the dealer quotes    | p = m - stale + d * delta: around the mid as he knows it                          |
+| the dealer quotes    | p = m - mid_error + d * delta: around the mid as he knows it                      |
 | the client decides   | accepts iff d * (p - m) <= reservation, rejected whole if abs(q) would exceed limit |
 | the trade is booked  | q -= d * v, cash += d * v * p                                                    |
 | the dealer hedges    | orders what exceeds k: x = clip(q, -k, k) - q, q counting the orders in flight   |
@@ -13,21 +13,20 @@ A step, in this order (client side d = +1 buys, -1 sells, 0 nobody came; units, 
 | the book is marked   | equity = cash + q * m; reward = change of equity - risk penalty                  |
 
 The functions are pure: no randomness, no in-place writes, no branch on data. Their few elementary functions come
-from `xp`: with `xp = numpy` the same text serves one row per dealer, or a solver's whole grid of states by
-broadcasting; with `xp = mm_env.kernels.scalar_ops` it serves one dealer in plain floats, bit for bit the same. Called once with
+from `xp`: with NumPy's the same text serves one row per dealer, or a solver's whole grid of states by broadcasting;
+with those of `mm_env.kernels.scalar_ops` it serves one dealer in plain floats, bit for bit the same. Called once with
 traced numbers (`mm_env.kernels.tracing`), it becomes the straight code that the environments run.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from mm_env.market.numbers import NUMPY, ElementaryFunctions, Flag, Index, Number, size
 from mm_env.market.params import MarketParams
-
-Number = Any  # a float, or an array of float64: the law serves both, all arguments broadcasting together
-Flag = Any  # a bool, or an array of bool
 
 
 class Book(NamedTuple):
@@ -47,7 +46,7 @@ class Request(NamedTuple):
 
     side: Number  # d: +1 the client buys, -1 sells, 0 nobody came
     signed_size: Number  # d * v: units he wants to buy, negative to sell
-    tier: Number = 0  # index of the client's tier
+    tier: Index = 0  # index of the client's tier
     reservation: Number | None = None  # largest distance from the mid that the client accepts; None: any
     mid_error: Number | None = None  # by how much the mid has risen above the one that the dealer knows; None: 0
     informed: Flag = False  # the client knows the next price move
@@ -59,6 +58,10 @@ class Decision(NamedTuple):
     distance: Number  # delta, distance from the mid to the quote, price units
     threshold: Number  # k, units: what exceeds it is hedged; the cap means: do not hedge
     max_units: Number | None  # u, units: no more than this is hedged; None: all of the excess
+
+    def map(self, function: Callable[[Any], Any]) -> Decision:
+        """The decision with the function applied to each part that is an array, and the others as they are."""
+        return Decision._make(part if part is None or np.ndim(part) == 0 else function(part) for part in self)
 
 
 class Move(NamedTuple):
@@ -94,13 +97,25 @@ class Step(NamedTuple):
     risk_penalty: Number  # charged, >= 0
 
 
-def step(book: Book, request: Request, decision: Decision, move: Move, params: MarketParams, xp: Any = np) -> Step:
+Reward: TypeAlias = Callable[[Step, Move, MarketParams], Number]
+LawStep: TypeAlias = Callable[[Book, Request, Decision, Move], tuple[Step, Number]]  # `rewarded_step` of one market
+
+
+def step(
+    book: Book, request: Request, decision: Decision, move: Move, params: MarketParams, xp: ElementaryFunctions = NUMPY
+) -> Step:
     """Play one request: quote and trade, then hedge, let the price move, and mark."""
     return hedge_and_mark(book, quote_and_trade(book, request, decision, params), decision, move, params, xp)
 
 
 def rewarded_step(
-    book: Book, request: Request, decision: Decision, move: Move, reward: Any, params: MarketParams, xp: Any = np
+    book: Book,
+    request: Request,
+    decision: Decision,
+    move: Move,
+    reward: Reward,
+    params: MarketParams,
+    xp: ElementaryFunctions = NUMPY,
 ) -> tuple[Step, Number]:
     """Play one request; return the step and its reward, one of `REWARDS`."""
     played = step(book, request, decision, move, params, xp)
@@ -113,11 +128,16 @@ def quote_and_trade(book: Book, request: Request, decision: Decision, params: Ma
     edge = quote(request, decision)
     price = m + edge
     filled, sold = trade(q, in_flight, request, decision, params)
-    return TradeResult(q - sold, cash + sold * price, filled, price, sold * edge)
+    return TradeResult(q - sold, cash + sold * price, filled, price, spread_earned(sold, edge))
 
 
 def hedge_and_mark(
-    book: Book, traded: TradeResult, decision: Decision, move: Move, params: MarketParams, xp: Any = np
+    book: Book,
+    traded: TradeResult,
+    decision: Decision,
+    move: Move,
+    params: MarketParams,
+    xp: ElementaryFunctions = NUMPY,
 ) -> Step:
     """The second half: hedge what exceeds the threshold, let the price move, and mark what is held."""
     _, _, m, _, unrealized_pnl, cumulative_hedge, in_flight = book
@@ -127,7 +147,7 @@ def hedge_and_mark(
     kept = hedge_excess(position, decision, xp)
     order = kept - position
     hedge, in_flight = (in_flight[0], (*in_flight[1:], order)) if in_flight else (order, ())
-    units = abs(hedge)
+    units = size(hedge)
     hedge_cost = hedging_cost(units, move.hedge_cost, params)
     q = q + hedge if in_flight else kept
     cash = cash - hedge * m - hedge_cost
@@ -137,7 +157,7 @@ def hedge_and_mark(
         change = change + params.permanent_impact * hedge
     m = m + change
     if params.liquidate_at_end:
-        charge = xp.where(move.last, hedging_cost(abs(q), move.hedge_cost, params), 0.0)
+        charge = xp.where(move.last, hedging_cost(size(q), move.hedge_cost, params), 0.0)
         hedge_cost = hedge_cost + charge
         cash = cash - charge
 
@@ -155,7 +175,7 @@ def initial_book(params: MarketParams) -> Book:
     return Book(0.0, 0.0, params.starting_price, 0.0, 0.0, 0.0, (0.0,) * params.hedge_latency)
 
 
-def reset_where(which: Flag, book: Book, params: MarketParams, xp: Any = np) -> Book:
+def reset_where(which: Flag, book: Book, params: MarketParams, xp: ElementaryFunctions = NUMPY) -> Book:
     """The opening book where `which` holds, elsewhere the book as it is."""
     fresh = initial_book(params)
     orders = (xp.where(which, a, b) for a, b in zip(fresh.in_flight, book.in_flight, strict=True))
@@ -169,9 +189,19 @@ def no_step(book: Book) -> Step:
 
 
 def quote(request: Request, decision: Decision) -> Number:
-    """The quoted price less the mid: d * delta - stale. The client buys above the mid and sells below it."""
+    """The quoted price less the mid: d * delta - mid_error. The client buys above the mid and sells below it."""
     edge = request.side * decision.distance
     return edge if request.mid_error is None else edge - request.mid_error
+
+
+def spread_earned(sold: Number, edge: Number) -> Number:
+    """What trading so many signed units at this distance from the known mid earns at once, price units."""
+    return sold * edge
+
+
+def distance_from_mid(request: Request, decision: Decision) -> Number:
+    """How far from the true mid the client is quoted: what he compares with his reservation distance."""
+    return decision.distance if request.mid_error is None else request.side * quote(request, decision)
 
 
 def trade(
@@ -181,31 +211,19 @@ def trade(
 
     The cap holds for the inventory now and after each order in flight; the distance is the one from the true mid.
     """
-    held = inventory - request.signed_size
-    filled = abs(held) <= params.inventory_limit
-    for order in in_flight:
-        held = held + order
-        filled = filled & (abs(held) <= params.inventory_limit)
+    filled = fits(inventory - request.signed_size, in_flight, params)
     if request.reservation is not None:
-        distance = decision.distance if request.mid_error is None else request.side * quote(request, decision)
-        filled = filled & (distance <= request.reservation)
+        filled = filled & (distance_from_mid(request, decision) <= request.reservation)
     return filled, filled * request.signed_size
 
 
-def route_to_best_quote(
-    book: Book, request: Request, decision: Decision, preference: Number, params: MarketParams
-) -> Request:
-    """The request as it goes to each of several dealers: only the winner's client is willing to trade.
-
-    The client takes the quote nearest to his side of the true mid, of those that he accepts and that can fill; between
-    equals the larger preference. The first axis of what differs between dealers is theirs.
-    """
-    filled, _ = trade(book.inventory, book.in_flight, request, decision, params)
-    distance = np.where(filled, request.side * quote(request, decision), np.inf)
-    tied = filled & (distance == distance.min(axis=0))
-    rank = np.where(tied, preference, -1.0)
-    wins = tied & (np.arange(len(rank))[:, None] == rank.argmax(axis=0))
-    return request._replace(reservation=np.where(wins, np.inf, -np.inf))
+def fits(inventory: Number, in_flight: tuple[Number, ...], params: MarketParams) -> Flag:
+    """Whether the cap allows an inventory, now and after each order in flight."""
+    allowed: Flag = size(inventory) <= params.inventory_limit
+    for order in in_flight:
+        inventory = inventory + order
+        allowed = allowed & (size(inventory) <= params.inventory_limit)
+    return allowed
 
 
 def net_position(inventory: Number, in_flight: tuple[Number, ...]) -> Number:
@@ -215,20 +233,22 @@ def net_position(inventory: Number, in_flight: tuple[Number, ...]) -> Number:
     return inventory
 
 
-def hedge_excess(position: Number, decision: Decision, xp: Any) -> Number:
+def hedge_excess(position: Number, decision: Decision, xp: ElementaryFunctions) -> Number:
     """Trade away what exceeds the threshold: what is kept, clip(q, -k, k), but no more than u hedged; units."""
     kept = clip(position, decision.threshold, xp)
     return kept if decision.max_units is None else position + clip(kept - position, decision.max_units, xp)
 
 
-def units_hedged(book: Book, request: Request, decision: Decision, params: MarketParams, xp: Any) -> Number:
+def units_hedged(
+    book: Book, request: Request, decision: Decision, params: MarketParams, xp: ElementaryFunctions = NUMPY
+) -> Number:
     """How many units a dealer with this book would order after this request, were its quote accepted."""
     _, sold = trade(book.inventory, book.in_flight, request, decision, params)
     position = net_position(book.inventory - sold, book.in_flight)
-    return abs(position - hedge_excess(position, decision, xp))
+    return size(position - hedge_excess(position, decision, xp))
 
 
-def clip(value: Number, bound: Number, xp: Any) -> Number:
+def clip(value: Number, bound: Number, xp: ElementaryFunctions) -> Number:
     """`value` within -bound and bound."""
     return xp.minimum(xp.maximum(value, -bound), bound)
 
@@ -261,4 +281,4 @@ def expected_reward(step: Step, move: Move, params: MarketParams) -> Number:
     return step.spread_pnl - step.hedge_cost + expected_pnl(step, move, params) - step.risk_penalty
 
 
-REWARDS = {"realised": realised_reward, "expected": expected_reward}
+REWARDS: Mapping[str, Reward] = {"realised": realised_reward, "expected": expected_reward}

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mm_env.market.dynamics import Number, Request
+from mm_env.market.dynamics import Request
+from mm_env.market.numbers import Index, Number
 
 
 class ObservedState(NamedTuple):
@@ -17,7 +18,7 @@ class ObservedState(NamedTuple):
     """
 
     last_side: Number = 0.0  # side of the client before this one, 0 if there was none
-    regime: Number = 0  # index of the volatility regime
+    regime: Index = 0  # index of the volatility regime
     deviation: Number = 0.0  # mid less starting price, the dealer's own impact apart, price units
     won: Number = 0.0  # of several dealers: +1 he won the last trade, -1 another did, 0 there was none
     best_quote: Number = 0.0  # distance of the last trade's quote from the mid, price units

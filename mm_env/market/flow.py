@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env.market.dynamics import Number
 from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.market_paths import MarketPaths, of_regime
+from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
 from mm_env.market.random_streams import RandomDraws
 
@@ -205,6 +205,7 @@ def expected_moves(params: MarketParams) -> Values:
 
 
 def moves_index(side: Any, last_side: Any, regime: Any) -> tuple[Any, Any, Any]:
+    """Where `expected_moves` holds the move to expect after each of these."""
     return np.asarray(side).astype(np.intp), np.asarray(last_side).astype(np.intp), np.asarray(regime)
 
 

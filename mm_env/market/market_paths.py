@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mm_env.market.dynamics import Flag, Move, Number, Request
+from mm_env.market.dynamics import Move, Request
 from mm_env.market.exogenous_state import ExogenousState, ObservedState
+from mm_env.market.numbers import Flag, Index, Number
 from mm_env.market.params import MarketParams
+
+Path: TypeAlias = float | NDArray[Any]  # over time; whole numbers and flags take a byte
 
 
 class MarketPaths(NamedTuple):
     """What happens at each step: arrays with any axes, one of them time, or one value where it is always that."""
 
-    side: Number  # +1 the client buys, -1 sells, 0 nobody came; a drawn one takes a byte
-    change: Number  # price move, price units
-    expected: Number = 0.0  # E[change | what the dealer can know], price units
-    size: Number | None = None  # units of the request; None: one
-    tier: Number = 0  # index of the client's tier
-    reservation: Number | None = None  # largest distance accepted, price units; -inf: none. None: any
-    mid_error: Number | None = None  # mid less the one the dealer knows, price units; None: 0
+    side: Path  # +1 the client buys, -1 sells, 0 nobody came; a drawn one takes a byte
+    change: Path  # price move, price units
+    expected: Path = 0.0  # E[change | what the dealer can know], price units
+    size: Path | None = None  # units of the request; None: one
+    tier: Index = 0  # index of the client's tier
+    reservation: Path | None = None  # largest distance accepted, price units; -inf: none. None: any
+    mid_error: Path | None = None  # mid less the one the dealer knows, price units; None: 0
     informed: Flag = False  # the client knew the price move
-    preference: Number = 0.0  # which of several dealers wins a tie: the largest; a further axis of dealers
+    preference: Path = 0.0  # which of several dealers wins a tie: the largest; a further axis of dealers
     observed: ObservedState = ObservedState()  # what the dealer sees beside the request
 
     def flattened(self) -> tuple[Any, ...]:
@@ -61,6 +65,6 @@ class MarketPaths(NamedTuple):
 _OWN = len(MarketPaths._fields) - 1  # of the paths, those that are not of the observed state
 
 
-def of_regime(values: tuple[float, ...], regime: Number) -> Number:
+def of_regime(values: tuple[float, ...], regime: Index) -> Number:
     """The value that belongs to each regime."""
-    return np.take(values, regime) if isinstance(regime, np.ndarray) else values[regime]
+    return np.asarray(values).take(regime) if isinstance(regime, np.ndarray) else values[regime]

@@ -10,7 +10,7 @@ a seed come in blocks; block b is drawn by `PCG64DXSM(s).jumped(b)`, so any of t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -69,12 +69,12 @@ class Tape:
     @property
     def num_trades(self) -> int:
         """Trades per episode."""
-        return int(self.paths.side.shape[0])
+        return int(np.shape(self.paths.side)[0])
 
     @property
     def num_episodes(self) -> int:
         """Episodes on the tape."""
-        return int(self.paths.side.shape[1])
+        return int(np.shape(self.paths.side)[1])
 
     def state(self, trade: int) -> ExogenousState:
         """Request number `trade` of every episode, and what the dealer sees beside it."""
@@ -89,8 +89,9 @@ class Tape:
         one = self.columns([column]).paths.map(np.ravel)
         last = np.arange(1, self.num_trades + 1) == self.num_trades
         request, observed = one.state()
-        states = map(ExogenousState, _steps(request, self.num_trades), _steps(observed, self.num_trades))
-        return list(states), _steps(one.move(last, params), self.num_trades)
+        number = self.num_trades
+        states = _records(ExogenousState, zip(_steps(request, number), _steps(observed, number), strict=True))
+        return states, _steps(one.move(last, params), number)
 
     def columns(self, episodes: Any) -> Tape:
         """The tape of the episodes that an index array or a slice picks, each time's row contiguous."""
@@ -183,13 +184,20 @@ class Tape:
 
 def largest_size(tape: Tape | None) -> float | None:
     """The largest request of a recorded tape, units; None without one."""
-    return None if tape is None or tape.paths.size is None else float(tape.paths.size.max())
+    return None if tape is None or tape.paths.size is None else float(np.max(tape.paths.size))
 
 
 def _steps(whole: Whole, number: int) -> list[Whole]:
     """A record of arrays as so many of plain numbers, one for each step."""
+    if not any(isinstance(field, np.ndarray) for field in whole):
+        return [whole] * number
     fields = (field.tolist() if isinstance(field, np.ndarray) else repeat(field, number) for field in whole)
-    return list(map(partial(tuple.__new__, type(whole)), zip(*fields, strict=True)))  # what `_make` does, faster
+    return _records(type(whole), zip(*fields, strict=True))
+
+
+def _records(kind: type[Any], rows: Iterable[tuple[Any, ...]]) -> list[Any]:
+    """The rows as records of that kind: what `_make` does, faster."""
+    return list(map(partial(tuple.__new__, kind), rows))
 
 
 class EpisodeSource:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mm_env.episodes import Episodes
+from mm_env.intervals import half_width
 from mm_env.plotting.style import SERIES_STYLES, Axes, Figure, check, check_mapping, tidy
 
 
@@ -41,18 +42,18 @@ def plot_frontier(series: Mapping[str, Sequence[Episodes]]) -> Figure:
 
 
 def _draw_series(axes: Axes, name: str, points: Sequence[Episodes], style: Mapping[str, Any]) -> None:
-    risk, mean, error = np.transpose([_risk_and_mean(episodes) for episodes in points])
+    risk, mean, half = np.transpose([_risk_and_mean(episodes) for episodes in points])
     look = {**style, "ms": 6, "lw": 1.4, "ecolor": (style["color"], 0.45), "elinewidth": 1.2, "capsize": 3}
     if len(points) == 1:
         look["linestyle"] = "none"
-    axes.errorbar(risk, mean, yerr=1.96 * error, label=name, **look)
+    axes.errorbar(risk, mean, yerr=half, label=name, **look)
 
 
 def _risk_and_mean(episodes: Episodes) -> tuple[float, float, float]:
-    """Standard deviation of the PnL, its mean and the standard error of that, price units."""
+    """Standard deviation of the PnL, its mean and the half-width of the mean's interval, price units."""
     foreseen = episodes.pnl - episodes.unexpected_pnl.sum(axis=1)
     error = foreseen.std(ddof=1) / len(foreseen) ** 0.5
-    return float(episodes.pnl.std(ddof=1)), float(foreseen.mean()), float(error)
+    return float(episodes.pnl.std(ddof=1)), float(foreseen.mean()), half_width(error, len(foreseen))
 
 
 def _check_points(name: str, points: Sequence[Episodes]) -> None:

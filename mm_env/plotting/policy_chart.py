@@ -59,7 +59,7 @@ def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams) 
     for (policy, panel), axes in panels.items():
         values, hedged = (part[panel.numbers[0]] for part in found[policy])
         image = _draw_map(axes, values, trades, inventories, params)
-        _draw_edges(axes, hedged, float(states.request.signed_size[panel.numbers[0]]), trades, inventories)
+        _draw_edges(axes, hedged, float(np.asarray(states.request.signed_size)[panel.numbers[0]]), trades, inventories)
     _head(figure, policies, shown, "between the black lines nothing is hedged", *_notes(mirrored, shown, every))
     label = "units offloaded" if params.hedge_action == "units" else "hedge threshold, units"
     drawn = list(panels.values())
@@ -155,30 +155,26 @@ def _chosen(
     check(callable(policy), f"policy {name!r} must be callable, got {policy!r}")
     if hasattr(policy, "reset"):
         policy.reset(0)
-    shape = (len(states.request.side), len(inventories), len(trades))
+    shape = (np.size(states.request.side), len(inventories), len(trades))
     book = dynamics.initial_book(params)._replace(inventory=inventories[:, None].astype(np.float64))
     states = states.map(lambda part: part[:, None, None])
-    observations = observe(book, states, params.num_trades + 1 - trades, params)
+    observations = observe(book, states, params.num_trades + 1.0 - trades, params)
     actions = policy(observations.reshape(-1, observations.shape[-1]))
     parts = decode_actions(actions, int(np.prod(shape)), params)
-    return _Chosen(book, states.request, Decision(*(_reshaped(part, shape) for part in parts)))
-
-
-def _reshaped(part: Any, shape: tuple[int, ...]) -> Any:
-    return part.reshape(shape) if isinstance(part, np.ndarray) and part.ndim else part
+    return _Chosen(book, states.request, parts.map(lambda part: part.reshape(shape)))
 
 
 def _hedging(chosen: _Chosen, params: MarketParams) -> tuple[Values, NDArray[np.bool_]]:
     """Hedge threshold, or units offloaded; and whether anything is hedged if the client trades."""
-    units = dynamics.units_hedged(chosen.book, chosen.request, chosen.decision, params, np)
+    units = np.asarray(dynamics.units_hedged(chosen.book, chosen.request, chosen.decision, params))
     level = chosen.decision.threshold if params.hedge_action == "threshold" else units
     return np.broadcast_to(np.asarray(level, dtype=np.float64), units.shape), units > 0
 
 
 def _quoting(chosen: _Chosen, params: MarketParams) -> Values:
     """Distance of the quote, NaN where the cap forbids the trade."""
-    fits = abs(chosen.book.inventory - chosen.request.signed_size) <= params.inventory_limit
-    return np.where(fits, chosen.decision.distance, np.nan)
+    allowed = dynamics.fits(chosen.book.inventory - chosen.request.signed_size, (), params)
+    return np.where(allowed, chosen.decision.distance, np.nan)
 
 
 def _thinned(panels: Sequence[Panel]) -> list[Panel]:

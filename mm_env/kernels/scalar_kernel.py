@@ -1,0 +1,61 @@
+"""ScalarKernel: the law traced for one environment, and run as straight Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
+
+from mm_env.kernels import scalar_ops
+from mm_env.kernels.tracing import SCALAR_OPS, Tree, built, defined, leaves, trace
+from mm_env.market.numbers import ElementaryFunctions
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+FLOATS = cast(ElementaryFunctions, scalar_ops)  # the law's `xp` for one dealer, whose numbers are all floats
+
+
+def straight(function: Function) -> Function:
+    """The same function, run as straight Python: a `ScalarKernel` of the function's own type."""
+    return cast(Function, ScalarKernel(function))
+
+
+class ScalarKernel:
+    """A pure function of the law's numbers as straight Python for plain numbers, made when it is first called.
+
+    Args:
+        function: Takes and returns trees of numbers; its elementary functions come from `TraceOps`.
+            Which of the arguments are None must not change from call to call.
+    """
+
+    def __init__(self, function: Callable[..., Tree]) -> None:
+        self._function = function
+        self._run: Callable[..., Tree] | None = None
+
+    def __call__(self, *arguments: Tree) -> Tree:
+        """What the function returns."""
+        if self._run is None:
+            self._run = self._made(arguments)
+        return self._run(*arguments)
+
+    def __reduce__(self) -> Any:
+        return ScalarKernel, (self._function,)  # generated code cannot be pickled, it is made again
+
+    def _made(self, arguments: Tree) -> Callable[..., Tree]:
+        program = trace(self._function, arguments)
+        names = [f"a{place}" for place in range(len(arguments))]
+        paths = [path for name, tree in zip(names, arguments, strict=True) for path in _paths(tree, name)]
+        loads = [f"x{place} = {paths[place]}" for place in program.used]
+        types: dict[str, type] = {}
+        returned = built(program.result, map(str, leaves(program.result)), types)
+        return defined(
+            f"kernel({', '.join(names)})", [*loads, *program.lines, f"return {returned}"], SCALAR_OPS | types
+        )
+
+
+def _paths(tree: Tree, path: str) -> Iterator[str]:
+    """Where each number of a tree is found."""
+    if not isinstance(tree, tuple):
+        yield path
+        return
+    for place, part in enumerate(tree):
+        yield from _paths(part, f"{path}[{place}]")
