@@ -18,7 +18,7 @@ from mm_env.kernels.scalar_kernel import ScalarKernel
 from mm_env.kernels.tracing import TraceOps, leaves, trace
 from mm_env.market import dynamics
 from mm_env.market.dynamics import REWARDS, Book, Decision, Move
-from mm_env.market.exogenous_state import NO_REQUEST
+from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
 from tests.markets import IDS, market_parameters
 
 BOOK = Book(3.0, 1.0, 100.0, 0.0, 0.0, 0.0)
@@ -37,9 +37,9 @@ def test_a_line_is_the_law(params, seed, reward, level, units):
     line = ScalarKernel(partial(dynamics.rewarded_step, reward=REWARDS[reward], params=params, xp=TraceOps()))
     look = ScalarKernel(partial(observation_values, params=params))
     tape, book = Tape.draw(params, seed, 1), dynamics.initial_book(params)
-    states, moves = tape.episode(0, params)
+    *states, moves = tape.episode(0, params)
     decision = Decision(params.spread, float(level), units)
-    for left, (state, move) in enumerate(zip(states, moves, strict=True)):
+    for left, (state, move) in enumerate(zip(map(ExogenousState, *states), moves, strict=True)):
         assert_same_bits(
             np.array([look(book, state, left)], np.float32), observe(book, state, np.array([left]), params)
         )

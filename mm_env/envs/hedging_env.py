@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.envs.action import ActionDecoder, action_space
-from mm_env.envs.observation import Look, Observations, observation_names, observation_space, observation_values
+from mm_env.envs.observation import Observations, observation_names, observation_space, observation_values
 from mm_env.episodes import Episodes, Recorder, step_info
 from mm_env.kernels.scalar_kernel import FLOATS, straight
 from mm_env.kernels.tracing import TraceOps
 from mm_env.market import dynamics
 from mm_env.market.dynamics import REWARDS, Book, Decision, LawStep, Move, Request, Step
-from mm_env.market.exogenous_state import NO_REQUEST
+from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
+from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape, check_tape, largest_size
 
@@ -121,7 +122,7 @@ class HedgingEnv(gym.Env[Any, Any]):
         # The law itself, and what is seen: traced and run as straight Python, or as it stands where a debugger shall
         # step into it.
         law: LawStep = partial(dynamics.rewarded_step, reward=earned, params=self.params, xp=FLOATS)
-        look: Look = partial(observation_values, params=self.params)
+        look = partial(_observation_values, params=self.params)
         if check_compiled(compiled) is not False:
             law = straight(partial(dynamics.rewarded_step, reward=earned, params=self.params, xp=TraceOps()))
             look = straight(look)
@@ -160,9 +161,10 @@ class HedgingEnv(gym.Env[Any, Any]):
         if self._trade == self.params.num_trades:
             raise gym.error.ResetNeeded("call reset() first: no episode is under way")
         decision = self._decide(action)
-        state, move = self._states[self._trade], self._moves[self._trade]
-        step, reward = self._rewarded_step(self._book, state.request, decision, move)
+        request, move = self._requests[self._trade], self._moves[self._trade]
+        step, reward = self._rewarded_step(self._book, request, decision, move)
         if self._recorder is not None:
+            state = ExogenousState(request, self._observed[self._trade])
             self._recorder.record(state, decision, step, move)
         self._book = step.book
         self._trade += 1
@@ -203,13 +205,14 @@ class HedgingEnv(gym.Env[Any, Any]):
         number, column = divmod(self._episode, self._source.block)
         if column == 0:
             self._block = self._source.draw([0], [number])
-        states, self._moves = self._block.episode(column, self.params)
-        self._states = [*states, NO_REQUEST]
+        requests, observed, self._moves = self._block.episode(column, self.params)
+        self._requests, self._observed = [*requests, NO_REQUEST.request], [*observed, NO_REQUEST.observed]
         self._episode += 1
 
     def _observe(self) -> Observations:
         left = self.params.num_trades - self._trade
-        return np.array(self._look(self._book, self._states[self._trade], left), np.float32)
+        seen = self._look(self._book, self._requests[self._trade], self._observed[self._trade], left)
+        return np.array(seen, np.float32)
 
     def _line(self) -> str:
         book = self._book
@@ -217,6 +220,13 @@ class HedgingEnv(gym.Env[Any, Any]):
             f"trade {self._trade}/{self.params.num_trades}  mid {book.mid:.2f}  inventory {book.inventory:+.0f}  "
             f"equity {book.equity:+.2f}  hedged {book.cumulative_hedge:.0f}"
         )
+
+
+def _observation_values(
+    book: Book, request: Request, observed: ObservedState, trades_left: int, params: MarketParams
+) -> tuple[Number, ...]:
+    """`observation_values` of a state that is not yet put together."""
+    return observation_values(book, ExogenousState(request, observed), trades_left, params)
 
 
 def reward_function(name: str, tape: Tape | None) -> Any:

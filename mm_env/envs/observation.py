@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -196,11 +196,6 @@ def observation_space(params: MarketParams, largest_size: float | None = None) -
     scale = np.array([larger if column.name == "request" else 1.0 for column in columns])
     low, high = (scale * [getattr(column, end) for column in columns] for end in ("low", "high"))
     return spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
-
-
-Look: TypeAlias = Callable[
-    [Book, ExogenousState, Number | Index], tuple[Number, ...]
-]  # `observation_values` of one market
 
 
 def observation_values(

@@ -10,7 +10,7 @@ a seed come in blocks; block b is drawn by `PCG64DXSM(s).jumped(b)`, so any of t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -84,14 +84,13 @@ class Tape:
         """The price move that follows request number `trade`."""
         return self.paths.at(trade).move(trade == self.num_trades - 1, params)
 
-    def episode(self, column: int, params: MarketParams) -> tuple[list[ExogenousState], list[Move]]:
-        """Every request and price move of one episode, in plain numbers."""
+    def episode(self, column: int, params: MarketParams) -> tuple[list[Request], list[ObservedState], list[Move]]:
+        """Every request of one episode, what is seen beside it, and the price move after it, in plain numbers."""
         one = self.columns([column]).paths.map(np.ravel)
         last = np.arange(1, self.num_trades + 1) == self.num_trades
         request, observed = one.state()
         number = self.num_trades
-        states = _records(ExogenousState, zip(_steps(request, number), _steps(observed, number), strict=True))
-        return states, _steps(one.move(last, params), number)
+        return _steps(request, number), _steps(observed, number), _steps(one.move(last, params), number)
 
     def columns(self, episodes: Any) -> Tape:
         """The tape of the episodes that an index array or a slice picks, each time's row contiguous."""
@@ -192,12 +191,7 @@ def _steps(whole: Whole, number: int) -> list[Whole]:
     if not any(isinstance(field, np.ndarray) for field in whole):
         return [whole] * number
     fields = (field.tolist() if isinstance(field, np.ndarray) else repeat(field, number) for field in whole)
-    return _records(type(whole), zip(*fields, strict=True))
-
-
-def _records(kind: type[Any], rows: Iterable[tuple[Any, ...]]) -> list[Any]:
-    """The rows as records of that kind: what `_make` does, faster."""
-    return list(map(partial(tuple.__new__, kind), rows))
+    return list(map(partial(tuple.__new__, type(whole)), zip(*fields, strict=True)))  # what `_make` does, faster
 
 
 class EpisodeSource:
