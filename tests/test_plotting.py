@@ -443,7 +443,7 @@ class TestFrontier:
         np.testing.assert_allclose(points.get_xdata(), np.std(pnl, axis=1, ddof=1))
         foreseen = [episodes.pnl - episodes.unexpected_pnl.sum(axis=1) for episodes in (hedged, unhedged)]
         np.testing.assert_allclose(points.get_ydata(), np.mean(foreseen, axis=1))
-        half = 3.18245 * np.std(foreseen, axis=1, ddof=1) / 2  # four episodes: sqrt(4) = 2, Student's t with 3 degrees
+        half = 3.182446305284263 * np.std(foreseen, axis=1, ddof=1) / 2  # sqrt(4) = 2; Student's t, 3 degrees
         lengths = [segment[1, 1] - segment[0, 1] for segment in bars.get_segments()]
         np.testing.assert_allclose(lengths, 2 * half)
 
