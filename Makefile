@@ -13,7 +13,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -m slow
@@ -21,14 +21,14 @@ test-slow: $(VENV)/installed-dev
 # The oldest Gymnasium and NumPy that are supported, and nothing that learning needs.
 test-oldest:
 	$(PYTHON) -m venv $(VENV)-oldest
-	$(VENV)-oldest/bin/pip install -q "gymnasium==1.2.2" "numpy==2.0.2" -e ".[data,plot,multi]" pytest hypothesis
-	$(VENV)-oldest/bin/pytest -m "not slow" tests mm_env baselines --ignore-glob="*test_train*" --ignore-glob="*test_rllib*"
+	$(VENV)-oldest/bin/pip install -q "gymnasium==1.2.2" "numpy==2.0.2" -e ".[data,plot,multi]" pytest pytest-xdist hypothesis
+	$(VENV)-oldest/bin/pytest -n 2 -m "not slow" tests mm_env baselines --ignore=tests/train
 
 # RLlib, which pins Gymnasium: a policy for each dealer, and the single environment as it is.
 test-rllib:
 	$(PYTHON) -m venv $(VENV)-rllib
 	$(VENV)-rllib/bin/pip install -q -c constraints-ray.txt -e ".[rllib]" pytest
-	$(VENV)-rllib/bin/pytest tests/test_rllib.py
+	$(VENV)-rllib/bin/pytest tests/train/test_rllib_dealers.py
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .

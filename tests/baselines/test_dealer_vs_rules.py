@@ -13,7 +13,7 @@ from mm_env import DealersParams, market_params, play_dealers
 from mm_env.envs.action import encode_action
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
 from mm_env.envs.observation import decode_observation
-from tests.test_vector_env import assert_play_alike
+from tests.envs.test_hedging_vector_env import assert_play_alike
 
 ID = "mm_env/DealerVsRules-v0"
 
