@@ -8,6 +8,8 @@ with the dealer who quotes less, if that dealer's cap allows it, else with the o
 with r' and r'' what the rival keeps after hedging, without and with the trade, and G the second half of the law's
 step plus the value to come. Rivals who always quote the same and never reach their cap have no state: then any number
 of them can be answered, and nothing of theirs needs to be seen.
+
+What the rivals, and a policy that is valued, must not do is asked of them over all that they could see: see `probing`.
 """
 
 from __future__ import annotations
@@ -20,16 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.solver.market_mdp import MarketMDP, Values, Whole
+from baselines.solver.probing import LAST_TRADE, asked_twice, reactions, views
 from mm_env.envs.action import (
     Actions,
     PolicyFunction,
-    decode_actions,
     hedge_levels,
     levels_to_action,
     make_decision,
     quote_levels,
 )
-from mm_env.envs.observation import Observations, decode_observation, observe
+from mm_env.envs.dealers_market import dealer_name
+from mm_env.envs.observation import Observations, decode_observation, observation_names, observe
 from mm_env.market import dynamics
 from mm_env.market.competition import best_quotes
 from mm_env.market.dynamics import Decision, Request
@@ -75,10 +78,12 @@ def best_response(params: DealersParams, rivals: Sequence[PolicyFunction]) -> Be
     Args:
         params: The market; finite, without hedge latency or view noise.
         rivals: Policies of the other seats. Either all always quote the same and never reach their cap, or there is
-            one, whose inventory `transparent` shows and whose decisions depend on inventories, request and time.
+            one, whose inventory `transparent` shows and whose decisions depend on inventories, request and time. That
+            is found out by asking them.
 
     Raises:
-        ValueError: The best response is not a finite programme of what is seen; the message names the field.
+        ValueError: The best response is not a finite programme of what is seen: the message names the field, or what
+            a rival reacts to. A rival draws or remembers.
     """
     duel = _Duel(params, rivals)
     shape = (params.num_trades, *duel.shape)
@@ -93,9 +98,10 @@ def response_value(policy: PolicyFunction, params: DealersParams, rivals: Sequen
     """The exact J of a policy in the seat of `dealer_0` against fixed rivals, without simulation.
 
     Raises:
-        ValueError: As of `best_response`.
+        ValueError: As of `best_response`; the policy, too, must decide by inventories, request and time alone.
     """
     duel = _Duel(params, rivals)
+    duel.check_own(policy)
     worth = np.zeros(duel.shape)
     for trade in reversed(range(params.num_trades)):
         worth = duel.value(duel.decisions(policy, trade, swapped=False), worth, trade)
@@ -106,6 +112,9 @@ def exploitability(policy: PolicyFunction, params: DealersParams) -> float:
     """What the best response gains against a policy over the policy itself, both against that policy; price units.
 
     0 means that two dealers with this policy are in equilibrium.
+
+    Raises:
+        ValueError: As of `response_value`, of the policy in both seats.
     """
     return best_response(params, [policy]).value - response_value(policy, params, [policy])
 
@@ -127,6 +136,9 @@ class _Duel:
         inventories = self.mdp.states
         quotes = [quote for rival in rivals if (quote := _fixed_quote(self.mdp, rival, params)) is not None]
         stateless = len(quotes) == len(rivals)
+        if not stateless:
+            for seat, rival in enumerate(rivals, start=1):
+                _refuse_reactions(dealer_name(seat), reactions(rival, self.mdp, params, LAST_TRADE))
         if not stateless and (len(rivals) > 1 or not params.transparent):
             raise ValueError(
                 f"num_dealers={params.num_dealers}, transparent={params.transparent}: the rivals' quotes depend on "
@@ -161,9 +173,16 @@ class _Duel:
         states = self.mdp.law.states
         observed = states.observed._replace(rivals=(seen,) * (self.params.num_dealers - 1))
         book = self.mdp.book._replace(inventory=np.broadcast_to(held, self.shape))
-        views = observe(book, states._replace(observed=observed), self.params.num_trades - trade, self.params)
-        chosen = decode_actions(policy(views.reshape(-1, views.shape[-1])), int(np.prod(self.shape)), self.params)
+        shown = observe(book, states._replace(observed=observed), self.params.num_trades - trade, self.params)
+        chosen = asked_twice(policy, shown.reshape(-1, shown.shape[-1]), self.params)
+        if chosen.max_units is not None or not np.isin(chosen.threshold, self._levels).all():
+            raise ValueError("policy must decide by hedge thresholds of the market's levels")
         return chosen.map(lambda part: part.reshape(self.shape))
+
+    def check_own(self, policy: PolicyFunction) -> None:
+        """Raise `ValueError` unless the policy of `dealer_0` decides by what the duel's states tell."""
+        seen = [name for name in observation_names(self.params) if name.startswith("rival_") and self._rivals == 1]
+        _refuse_reactions(dealer_name(0), reactions(policy, self.mdp, self.params, (*LAST_TRADE, *seen)))
 
     def best(self, worth: Values, trade: int) -> tuple[Values, Whole, Whole]:
         """Value, hedge level and quote level in every case; `worth` is the value one trade later."""
@@ -254,16 +273,23 @@ class _Duel:
 
 
 def _fixed_quote(mdp: MarketMDP, policy: PolicyFunction, params: DealersParams) -> float | None:
-    """The distance that a policy always quotes, if it does and never reaches its cap."""
-    observed = mdp.exogenous.observed._replace(rivals=(0.0,) * (params.num_dealers - 1))
-    views = [
-        observe(mdp.book, mdp.exogenous._replace(observed=observed), left, params) for left in (params.num_trades, 1)
-    ]
-    seen = np.concatenate([view.reshape(-1, view.shape[-1]) for view in views])
-    chosen = decode_actions(policy(seen), len(seen), params)
-    distances = np.unique(np.broadcast_to(chosen.distance, len(seen)))
-    room = np.max(chosen.threshold) + params.largest_size <= params.inventory_limit and chosen.max_units is None
-    return float(distances[0]) if len(distances) == 1 and room else None
+    """The distance that a policy always quotes, if it does and never reaches its cap, whatever it sees."""
+    distances: set[float] = set()
+    for seen in views(mdp, params):
+        chosen = asked_twice(policy, seen, params)
+        distances |= set(np.ravel(chosen.distance).tolist())
+        room = chosen.max_units is None and np.max(chosen.threshold) + params.largest_size <= params.inventory_limit
+        if len(distances) > 1 or not room:
+            return None
+    return distances.pop()
+
+
+def _refuse_reactions(dealer: str, columns: Sequence[str]) -> None:
+    if columns:
+        raise ValueError(
+            f"{dealer} reacts to {' and '.join(columns)}, which the states of an exact value do not hold: it must "
+            f"decide by inventories, request and time alone"
+        )
 
 
 def _check(params: MarketParams, rivals: Sequence[PolicyFunction]) -> None:

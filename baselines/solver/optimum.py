@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.solver.market_mdp import HalfStep, MarketMDP, Values, Whole
+from baselines.solver.probing import asked_twice
 from mm_env.envs.action import (
     Actions,
     PolicyFunction,
-    decode_actions,
     hedge_levels,
     levels_to_action,
     make_decision,
@@ -255,21 +255,35 @@ def policy_value(policy: PolicyFunction, params: MarketParams) -> float:
 
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.
-        ValueError: The policy gives bad actions.
+        ValueError: The policy gives bad actions; or, asked twice about the same observations, different ones: it
+            draws or remembers.
     """
     mdp = MarketMDP(params)
     shape = (mdp.states, len(mdp.law.start), 1)
     worth = np.zeros(shape)
     for trade in reversed(range(params.num_trades)):
         seen = mdp.observations(params.num_trades - trade)
-        chosen = decode_actions(policy(seen.reshape(-1, seen.shape[-1])), mdp.states * len(mdp.row), params)
+        chosen = asked_twice(policy, seen.reshape(-1, seen.shape[-1]), params)
         each = chosen.map(lambda part: part.reshape(shape))
         worth = mdp.value(mdp.stage(each, trade == params.num_trades - 1), mdp.continuation(worth))
     return float(mdp.average(worth)[mdp.start, 0])
 
 
 def rule_values(params: MarketParams, thresholds: Values, distances: Values) -> Values:
-    """The exact J of fixed rules: hedge beyond thresholds[i], quote at distances[i]; arrays of shape (rules,)."""
+    """The exact J of fixed rules: hedge beyond thresholds[i], quote at distances[i]; arrays of shape (rules,).
+
+    Raises:
+        UnsolvableError: The market is too large to solve or not finite; the message names the field.
+        ValueError: Thresholds that are not whole numbers of at least 0, which leave the states that are solved;
+            distances that are not finite; or not as many of both.
+    """
+    thresholds, distances = np.asarray(thresholds, dtype=np.float64), np.asarray(distances, dtype=np.float64)
+    if thresholds.ndim != 1 or thresholds.shape != distances.shape:
+        raise ValueError(f"thresholds and distances must be as many, got {thresholds.shape} and {distances.shape}")
+    if not ((thresholds >= 0) & (thresholds == np.round(thresholds))).all():
+        raise ValueError(f"thresholds must be whole numbers of at least 0, units, got {thresholds.tolist()}")
+    if not np.isfinite(distances).all():
+        raise ValueError(f"distances must be finite, price units, got {distances.tolist()}")
     mdp = MarketMDP(params)
     size = max(1, _RULES_AT_ONCE // (mdp.states * len(mdp.row)))
     pieces = (slice(start, start + size) for start in range(0, len(thresholds), size))

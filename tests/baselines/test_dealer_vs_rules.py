@@ -1,6 +1,7 @@
 """One dealer among rivals with rules: an ordinary Gymnasium id; and what is best against them."""
 
 import gymnasium as gym
+import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -135,6 +136,67 @@ def test_a_rival_whom_nobody_wants_leaves_the_market_to_one():
 def test_no_rule_is_an_equilibrium_here():
     params = two(transparent=True)
     assert exploitability(ThresholdPolicy(3, params, 0.04), params) > 0.1
+
+
+class Reacting(Skew):
+    """Quotes 0.06 after a win, or after a quote above 0.05, or when a rival is long; and 0.02 otherwise."""
+
+    def __init__(self, params, reacts):
+        super().__init__(params)
+        self.reacts = reacts
+
+    def __call__(self, observations):
+        observed = decode_observation(observations, self.params).observed
+        reasons = {"won": observed.won == 1, "best_quote": observed.best_quote > 0.05}
+        reasons["rival_1"] = np.zeros(len(observations)) if not observed.rivals else observed.rivals[0] > 3
+        wide = np.any([reasons[name] for name in self.reacts], axis=0)
+        return encode_action(4, observations, self.params, np.where(wide, 0.06, 0.02))
+
+
+class LateHour(Skew):
+    """Quotes the same but in the middle of the episode."""
+
+    def __call__(self, observations):
+        left = decode_observation(observations, self.params).trades_left
+        return encode_action(1, observations, self.params, np.where(left == 15, 0.06, 0.02))
+
+
+class TestWhatIsNotAFunctionOfTheState:
+    @pytest.mark.parametrize("transparent", [False, True])
+    @pytest.mark.parametrize("reacts", [["won"], ["best_quote"], ["won", "best_quote"]])
+    def test_rivals_who_react_to_the_last_trade_are_refused_by_name(self, transparent, reacts):
+        params = two(transparent=transparent)
+        with pytest.raises(ValueError, match=f"dealer_1 reacts to {' and '.join(reacts)}, which"):
+            best_response(params, [Reacting(params, reacts)])
+        with pytest.raises(ValueError, match="reacts to"):
+            exploitability(Reacting(params, reacts), two(transparent=transparent))
+
+    def test_so_is_a_policy_that_is_valued(self):
+        params = two(transparent=True)
+        with pytest.raises(ValueError, match="dealer_0 reacts to won, which"):
+            response_value(Reacting(params, ["won"]), params, [Skew(params)])
+        with pytest.raises(ValueError, match="dealer_0 reacts to rival_1, which"):  # of rivals without a state
+            response_value(Reacting(params, ["rival_1"]), params, [ThresholdPolicy(0, params, 0.03)])
+        assert response_value(Reacting(params, ["rival_1"]), params, [Skew(params)])
+
+    def test_who_quotes_otherwise_once_does_not_quote_always_the_same(self):
+        with pytest.raises(ValueError, match="transparent=False"):
+            best_response(two(), [LateHour(two())])
+        params = two(transparent=True)
+        best = best_response(params, [LateHour(params)])
+        played = objective(Totals.of(play_dealers([best, LateHour(params)], params, 4000, seed=7)[0]))
+        assert abs(played.value - best.value) <= 4 * played.standard_error
+
+    def test_who_mind_each_other_are_not_without_a_state(self):
+        params = two(num_dealers=3, transparent=True)
+        with pytest.raises(ValueError, match="num_dealers=3, transparent=True"):
+            best_response(params, [ThresholdPolicy(0, params, 0.03), Reacting(params, ["rival_1"])])
+
+    def test_who_draws_is_refused(self):
+        params = two(transparent=True)
+        for value in (best_response, lambda p, rivals: exploitability(rivals[0], p)):
+            with pytest.raises(ValueError, match="asked twice about the same"):
+                value(params, [make_policy("random", params)])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from baselines import POLICIES, best_rule, make_policy, policy_value, solve, threshold_values
 from baselines.evaluation.scores import Totals, mean, objective, ratio
 from baselines.policies.threshold import ThresholdPolicy
+from baselines.solver.optimum import rule_values
 from mm_env import MarketParams, market_params, play_blocks
 from mm_env.market.dynamics import Decision, Move, Request, initial_book, realised_reward, step
 from tests.markets import IDS, market_parameters
@@ -182,6 +183,38 @@ def test_a_request_of_probability_zero_is_known_all_the_same():
 def test_a_policy_of_bad_actions_has_no_value(action):
     with pytest.raises(ValueError, match="actions must be"):
         policy_value(lambda observations: np.full(len(observations), action), MarketParams())
+
+
+class Counting:
+    """Hedges everything whenever it is called for an odd time."""
+
+    calls = 0
+
+    def __call__(self, observations):
+        self.calls += 1
+        return np.full(len(observations), 0 if self.calls % 2 else 20)
+
+
+@pytest.mark.parametrize("make", [lambda params: make_policy("random", params), lambda params: Counting()])
+def test_a_policy_that_draws_or_remembers_has_no_exact_value(make):
+    params = MarketParams(num_trades=5)
+    with pytest.raises(ValueError, match="asked twice about the same"):
+        policy_value(make(params), params)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "distances", "message"),
+    [
+        ([2.5], [0.05], "thresholds must be whole"),
+        ([-1.0], [0.05], "thresholds must be whole"),
+        ([np.nan], [0.05], "thresholds must be whole"),
+        ([3.0], [np.nan], "distances must be finite"),
+        ([3.0, 4.0], [0.05], "as many"),
+    ],
+)
+def test_rules_that_leave_the_states_are_refused(thresholds, distances, message):
+    with pytest.raises(ValueError, match=message):
+        rule_values(MarketParams(num_trades=5), np.array(thresholds), np.array(distances))
 
 
 def test_the_figures_the_documents_quote():

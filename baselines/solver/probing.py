@@ -1,0 +1,88 @@
+"""What an exact value needs of a policy, found by asking it over what it could see, not by trust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.solver.market_mdp import MarketMDP
+from mm_env.envs.action import PolicyFunction, quote_levels
+from mm_env.envs.dealers_market import decide
+from mm_env.envs.observation import Observations, observation_names, observe
+from mm_env.market.dynamics import Decision
+from mm_env.market.params import DealersParams, MarketParams
+
+LAST_TRADE = ("won", "best_quote")  # columns that tell of the last trade
+_DRAWS = 8  # views of each inventory and request, at every number of trades left
+
+
+def asked_twice(policy: PolicyFunction, observations: Observations, params: MarketParams) -> Decision:
+    """What a policy decides about rows of observations; parts of shape (rows,).
+
+    Raises:
+        ValueError: Asked again, it decides otherwise, since it draws or remembers; or its actions are bad.
+    """
+    first, second = (decide(policy, observations.copy(), params) for _ in range(2))
+    if len(differing(first, second, len(observations))):
+        raise ValueError(
+            "policy must be a function of the observation, but asked twice about the same it decided otherwise: "
+            "what draws or remembers has no exact value here, mm_env.play and baselines.compare estimate it"
+        )
+    return first
+
+
+def differing(one: Decision, other: Decision, rows: int) -> NDArray[np.intp]:
+    """The rows in which two decisions are not the same."""
+    differ = np.zeros(rows, dtype=np.bool_)
+    for a, b in zip(one, other, strict=True):
+        differ |= (a is None) != (b is None) if a is None or b is None else np.asarray(a) != np.asarray(b)
+    return np.flatnonzero(differ)
+
+
+def reactions(policy: PolicyFunction, mdp: MarketMDP, params: DealersParams, columns: Sequence[str]) -> tuple[str, ...]:
+    """Which of these columns of the observation change what a policy decides, over the values that they could have.
+
+    Raises:
+        ValueError: As of `asked_twice`.
+    """
+    names = observation_names(params)
+    places = [names.index(column) for column in columns]
+    for seen in views(mdp, params):
+        blind = seen.copy()
+        blind[:, places] = 0.0
+        now = asked_twice(policy, blind, params)
+        if not len(differing(now, asked_twice(policy, seen, params), len(seen))):
+            continue
+        found = []
+        for column, place in zip(columns, places, strict=True):  # one after another, each on top of those before
+            blind[:, place] = seen[:, place]
+            before, now = now, asked_twice(policy, blind, params)
+            if len(differing(before, now, len(seen))):
+                found.append(column)
+        return tuple(found)
+    return ()
+
+
+def views(mdp: MarketMDP, params: DealersParams) -> Iterator[Observations]:
+    """For every number of trades left, each inventory and request with drawn values of what else a dealer sees.
+
+    The last trade was won, lost or missing, at any quote of the grid; each rival holds any inventory that the cap
+    allows. Before the first trade there was none. Rows of observations.
+    """
+    names = observation_names(params)
+    generator = np.random.default_rng(0)
+    observed = mdp.exogenous.observed._replace(rivals=(0.0,) * (params.num_dealers - 1))
+    for left in range(params.num_trades, 0, -1):
+        once = observe(mdp.book, mdp.exogenous._replace(observed=observed), left, params)
+        seen = np.ascontiguousarray(np.tile(once.reshape(-1, once.shape[-1]), (_DRAWS, 1)))
+        if left < params.num_trades:
+            won = generator.integers(-1, 2, len(seen))
+            seen[:, names.index("won")] = won
+            quotes = generator.choice(quote_levels(params), len(seen)) / params.widest_quote
+            seen[:, names.index("best_quote")] = np.where(won == 0, 0.0, quotes)
+            limit = params.inventory_limit
+            for place in (place for place, name in enumerate(names) if name.startswith("rival_")):
+                seen[:, place] = generator.integers(-limit, limit + 1, len(seen)) / (limit or 1)
+        yield seen
