@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 
 from mm_env.market.params import MarketParams
+from mm_env.sibling_packages import check_sibling
 
 
 class Market(NamedTuple):
@@ -149,8 +150,24 @@ def register_markets() -> None:
     if VERSUS not in gym.registry:
         gym.register(
             id=VERSUS,
-            entry_point="baselines.dealer_vs_rules:DealerVsRulesEnv",
-            vector_entry_point="baselines.dealer_vs_rules:DealerVsRulesVectorEnv",
+            entry_point="mm_env.registration:dealer_vs_rules",
+            vector_entry_point="mm_env.registration:dealers_vs_rules",
             order_enforce=False,
             disable_env_checker=True,
         )
+
+
+def dealer_vs_rules(**arguments: Any) -> gym.Env[Any, Any]:
+    """A `baselines.dealer_vs_rules.DealerVsRulesEnv`; a foreign module named `baselines` is refused, not run."""
+    check_sibling("baselines")
+    from baselines.dealer_vs_rules import DealerVsRulesEnv
+
+    return DealerVsRulesEnv(**arguments)
+
+
+def dealers_vs_rules(**arguments: Any) -> gym.vector.VectorEnv[Any, Any, Any]:
+    """A `baselines.dealer_vs_rules.DealerVsRulesVectorEnv`; a foreign module named `baselines` is refused, not run."""
+    check_sibling("baselines")
+    from baselines.dealer_vs_rules import DealerVsRulesVectorEnv
+
+    return DealerVsRulesVectorEnv(**arguments)

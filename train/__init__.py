@@ -8,10 +8,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mm_env.sibling_packages import check_sibling
+
 if TYPE_CHECKING:
     from train.ppo import train_ppo
     from train.saved_policy import load_policy
     from train.sb3_vec_env import SB3VecEnv
+
+check_sibling("baselines")
 
 __all__ = ["SB3VecEnv", "load_policy", "train_ppo"]
 

@@ -13,6 +13,7 @@ from mm_env.cli.replicate import replicate
 from mm_env.cli.simulate import simulate
 from mm_env.cli.solve import solve
 from mm_env.cli.train import train
+from mm_env.sibling_packages import SIBLINGS, check_sibling
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -24,6 +25,8 @@ def main() -> None:
 
     Exit codes: 0 done, 1 something is missing or failed, 2 bad usage, 130 interrupted.
     """
+    for name in SIBLINGS:
+        check_sibling(name)
 
 
 for command in (simulate, compare, train, solve, replicate, compete, markets, policies):
