@@ -49,8 +49,9 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
 
     ## Observation and action
     Those of `HedgingEnv`, and with more than one dealer: `won`, +1 if he won the last trade, -1 if another dealer
-    did, 0 if there was none; `best_quote`, the distance of the last trade's quote from the mid over that of the
-    widest. Never a rival's inventory, unless `transparent=True`: then `rival_1` ..., by seats after one's own.
+    did, 0 if there was none; `best_quote`, the distance of the last trade's quote from the mid over that of the widest;
+    with `quote_latency`, from the mid that it was quoted around, for the true one is hidden. Never a rival's inventory,
+    unless `transparent=True`: then `rival_1` ..., by seats after one's own.
 
     ## Reward and info
     Those of `HedgingEnv`, for each dealer.
@@ -67,7 +68,7 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
 
     def __init__(self, *, reward: str = "realised", render_mode: str | None = None, **market_params: Any) -> None:
         self.params = DealersParams.from_mapping({**DEALERS_DEFAULTS, **market_params})
-        self._reward = reward_function(reward, None)
+        self._reward = reward_function(reward, None, self.params)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_names = observation_names(self.params)
         self.possible_agents = [dealer_name(seat) for seat in range(self.params.num_dealers)]

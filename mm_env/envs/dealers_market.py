@@ -57,7 +57,9 @@ class DealersMarket:
         step = dynamics.step(self.book, awarded, decision, move, self.params)
         someone = np.any(step.filled, axis=0)
         self._won = np.where(step.filled, 1.0, np.where(someone, -1.0, 0.0))
-        self._best_quote = np.sum(step.filled * (request.side * dynamics.quote(request, decision)), axis=0)
+        latent = self.params.quote_latency > 0  # then how far from the true mid a quote was is not known
+        distance = decision.distance if latent else request.side * dynamics.quote(request, decision)
+        self._best_quote = np.sum(step.filled * distance, axis=0)
         self.book = step.book
         return step
 

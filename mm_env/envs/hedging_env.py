@@ -46,11 +46,11 @@ class HedgingEnv(gym.Env[Any, Any]):
     | tier | index of the client's tier / the last index | 0 | 1 | several tiers |
     | last_side | side of the client before, 0 at the start | -1 | 1 | flow_persistence, and informed or no clients |
     | regime | index of the volatility regime / the last index | 0 | 1 | volatility_regimes |
-    | deviation | mid less starting price, the dealer's own impact apart, price units | -inf | inf | mean_reversion |
+    | deviation | known mid less starting price, own impact apart, price units | -inf | inf | mean_reversion |
     | in_flight_1 ... | hedge orders in flight / inventory_limit, the next to execute first | -1 | 1 | hedge_latency |
 
     With a recorded tape, the bounds of `request` are its largest size. With `quote_latency` the dealer does not see
-    all that matters: how far the mid has moved from the one he quotes around.
+    all that matters: how far the mid has moved from the one he quotes around. `deviation` is then of that one.
 
     ## Action
     `Discrete(inventory_limit + 1)`: the hedge threshold of this step. 0 hedges everything, `inventory_limit` nothing,
@@ -113,7 +113,7 @@ class HedgingEnv(gym.Env[Any, Any]):
         self.params = MarketParams.from_mapping(market_params)
         if tape is not None:
             check_tape(tape, self.params)
-        earned = reward_function(reward, tape)
+        earned = reward_function(reward, tape, self.params)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_names = observation_names(self.params)
         self.observation_space = observation_space(self.params, largest_size(tape))
@@ -229,12 +229,18 @@ def _observation_values(
     return observation_values(book, ExogenousState(request, observed), trades_left, params)
 
 
-def reward_function(name: str, tape: Tape | None) -> Any:
+def reward_function(name: str, tape: Tape | None, params: MarketParams | None = None) -> Any:
     """The law's reward of that name; the expected one needs a tape whose law is known."""
     if not isinstance(name, str) or name not in REWARDS:
         raise ValueError(f"reward must be one of {', '.join(map(repr, REWARDS))}, got {name!r}")
     if name == "expected" and tape is not None and tape.replayed:
         raise ValueError("reward='expected' needs drawn episodes: a recorded tape's law is unknown")
+    if name == "expected" and params is not None and params.drift_is_hidden:
+        raise ValueError(
+            f"reward='expected' with quote_latency={params.quote_latency} and mean_reversion={params.mean_reversion} "
+            f"needs clients who accept any quote and know nothing: the trades of others tell what the latency hides, "
+            f"which has no closed form; use reward='realised'"
+        )
     return REWARDS[name]
 
 

@@ -80,7 +80,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         self.params = self._checked_params(market_params)
         if tape is not None:
             check_tape(tape, self.params)
-        self._reward = reward_function(reward, tape)
+        self._reward = reward_function(reward, tape, self.params)
         self.observation_names = observation_names(self.params)
         self.single_observation_space = observation_space(self.params, largest_size(tape))
         self.single_action_space = action_space(self.params)

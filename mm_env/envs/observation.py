@@ -112,7 +112,7 @@ OBSERVATIONS = (
     ),
     ObservationColumn(
         "deviation",
-        "mid less starting price, the dealer's own impact apart, price units",
+        "mid, as old as quote_latency, less starting price, the dealer's own impact apart, price units",
         -np.inf,
         np.inf,
         lambda book, state, left, params: state.observed.deviation,
@@ -128,7 +128,7 @@ OBSERVATIONS = (
     ),
     ObservationColumn(
         "best_quote",
-        "distance of the last trade's quote from the mid / the widest quote",
+        "distance of the last trade's quote from the mid (if late, the one quoted around) / the widest quote",
         -np.inf,
         np.inf,
         lambda book, state, left, params: state.observed.best_quote / params.widest_quote,

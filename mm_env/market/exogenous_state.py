@@ -19,9 +19,9 @@ class ObservedState(NamedTuple):
 
     last_side: Number = 0.0  # side of the client before this one, 0 if there was none
     regime: Index = 0  # index of the volatility regime
-    deviation: Number = 0.0  # mid less starting price, the dealer's own impact apart, price units
+    deviation: Number = 0.0  # known mid less starting price, his own impact apart, price units
     won: Number = 0.0  # of several dealers: +1 he won the last trade, -1 another did, 0 there was none
-    best_quote: Number = 0.0  # distance of the last trade's quote from the mid, price units
+    best_quote: Number = 0.0  # distance of the last trade's quote from the mid (as known), price units
     rivals: tuple[Number, ...] = ()  # inventories of the other dealers, where they are shown, units
 
 

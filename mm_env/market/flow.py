@@ -42,13 +42,14 @@ def simulate(noise: RandomDraws, params: MarketParams) -> MarketPaths:
     tier = (tiers[kind] if came is None else tiers[kind] * came) if len(params.tiers) > 1 else 0
     size = sizes[kind] if params.has_sizes else None
     reservation = _reservations(u.get("reservation"), tier, came, params)
-    expected = _expected(side, last_side, regime, deviation, params)
+    known = _known(deviation, params.quote_latency)
+    expected = _expected(side, last_side, regime, deviation, known, params)
     mid_error = _stale(change, params.quote_latency) if params.quote_latency else None
     if noise.view is not None:  # who takes the mid for higher than it is quotes around one that is stale by less
         mid_error = (0.0 if mid_error is None else mid_error[:, :, None]) - params.view_noise * noise.view.astype(
             np.float64
         )
-    observed = ObservedState(last_side, regime, deviation)
+    observed = ObservedState(last_side, regime, known)
     paths = MarketPaths(side, change, expected, size, tier, reservation, mid_error, informed, observed=observed)
     if noise.preference is not None:
         paths = paths._replace(preference=noise.preference)
@@ -186,9 +187,25 @@ def _reservations(
     return picked if came is None else np.where(came, picked, -np.inf)
 
 
-def _expected(side: Any, last_side: Any, regime: Any, deviation: Any, params: MarketParams) -> Any:
-    """E[change | what the dealer can know]: the pull towards the start, and what the client's side tells."""
-    drift = -params.mean_reversion * deviation if params.mean_reversion > 0 else 0.0
+def _known(deviation: Any, latency: int) -> Any:
+    """The deviation of the mid that the dealer knows: that of `latency` moves before, or of the start."""
+    if not latency or not isinstance(deviation, np.ndarray):
+        return deviation
+    known = np.zeros_like(deviation)
+    known[:, latency:] = deviation[:, :-latency]
+    return known
+
+
+def _expected(side: Any, last_side: Any, regime: Any, deviation: Any, known: Any, params: MarketParams) -> Any:
+    """E[change | what the dealer can know]: the pull towards the start, and what the client's side tells.
+
+    Of a deviation y last seen m moves ago, each move since undid a share: E[change | y] = -share (1 - share)^m y.
+    Where `drift_is_hidden` that is no longer so, and the pull is that of the true deviation.
+    """
+    share = params.mean_reversion
+    drift: Any = 0.0
+    if share > 0:
+        drift = -share * deviation if params.drift_is_hidden else -share * (1.0 - share) ** params.quote_latency * known
     if params.informed_fraction == 0:
         return drift
     if params.mean_reversion > 0:

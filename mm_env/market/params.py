@@ -213,6 +213,16 @@ class MarketParams:
         return self.flow_persistence > 0 and (self.arrival_probability < 1 or self.informed_fraction > 0)
 
     @property
+    def drift_is_hidden(self) -> bool:
+        """Whether what the dealer can know of the next move has no closed form, so that reward "expected" has none.
+
+        With `quote_latency` he does not see where the mid is pulled from, and clients who mind the price or know the
+        next move tell something of it by trading or not.
+        """
+        tells = self.informed_fraction > 0 or not self.accepts_any
+        return self.quote_latency > 0 and self.mean_reversion > 0 and tells
+
+    @property
     def accepts_any(self) -> bool:
         """Whether every client accepts every quote."""
         return all(tier.accepts_any for tier in self.tiers)
