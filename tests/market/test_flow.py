@@ -192,7 +192,7 @@ def test_jumps_add_variance():
 @given(st.data())
 def test_what_risk_is_charged_is_the_variance_of_the_move(data):
     """risk_weights / (0.5 gamma) against the squares of sampled moves about their pull, in every regime."""
-    market = market_parameters(max_trades=20, risk_aversion=0.3, informed_fraction=0.0)
+    market = market_parameters(max_trades=20, risk_aversion=0.3, informed_fraction=0.0, quote_latency=0)
     params = data.draw(market).replace(jump_probability=data.draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])))
     paths = Tape.draw(params, seed=5, episodes=3000).paths
     noise = paths.change + params.mean_reversion * paths.observed.deviation
