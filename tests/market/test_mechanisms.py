@@ -19,7 +19,7 @@ NEUTRAL = {
     "arrival_probability": {"arrival_probability": 1 - 1e-12},
     "flow_persistence": {"flow_persistence": 1e-12},
     "informed_fraction": {"informed_fraction": 1e-12},
-    "jumps": {"jump_probability": 1e-12},
+    "jumps": {"jump_probability": 1e-12, "jump_volatility": 1e-6},  # larger ones would be charged as risk
     "volatility_regimes": {"volatility_regimes": (0.3, 0.3)},
     "regime_hedge_costs": {"volatility_regimes": (0.3, 0.3), "regime_hedge_costs": (0.01, 0.01)},
     "tiers": {"tiers": [{}, {"weight": 2.0}]},
