@@ -13,8 +13,10 @@ from baselines.policies.registry import make_policy
 from mm_env.envs.action import ActionDecoder, PolicyFunction
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
+from mm_env.envs.hedging_env import plain_seed
+from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations
-from mm_env.market.params import DealersParams
+from mm_env.market.params import DealersParams, MarketParams
 
 RIVALS = ("threshold:3", "threshold:10")  # quoting the market's spread, and hedging early and late
 
@@ -38,11 +40,27 @@ class DealerVsRulesVectorEnv(DealersVectorEnv):
         others = ("autoreset_mode", "reward", "render_mode")
         numbers = {name: value for name, value in arguments.items() if name not in others}
         params = DealersParams.from_mapping({**DEALERS_DEFAULTS, **numbers})
-        made = [make_policy(rival, params) if isinstance(rival, str) else rival for rival in rivals]
-        super().__init__(num_envs, rivals=made, **arguments)
+        self._named_rivals = tuple(rivals)
+        super().__init__(num_envs, rivals=_made(rivals, params), **arguments)
+
+    def _check_change(self, params: Any) -> None:
+        super()._check_change(params)
+        for rival in self._named_rivals:
+            if hasattr(rival, "params"):
+                raise ValueError("a rival given as a policy was made for this market: name rivals to change it")
+        _made(self._named_rivals, params)
+
+    def _enter(self, params: Any) -> None:
+        super()._enter(params)
+        self.rivals = tuple(_made(self._named_rivals, params))
 
 
-class DealerVsRulesEnv(gym.Env[Any, Any]):
+def _made(rivals: Sequence[str | PolicyFunction], params: DealersParams) -> list[PolicyFunction]:
+    """The rivals as policies of this market."""
+    return [make_policy(rival, params) if isinstance(rival, str) else rival for rival in rivals]
+
+
+class DealerVsRulesEnv(MarketAttributes, gym.Env[Any, Any]):
     """`dealer_0` of a `DealersEnv`, with fixed policies in the other seats.
 
     ## Observation, action, reward, info, episode end
@@ -62,18 +80,33 @@ class DealerVsRulesEnv(gym.Env[Any, Any]):
 
     def __init__(self, **arguments: Any) -> None:
         self._lane = DealerVsRulesVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **arguments)
-        self.params, self.rivals = self._lane.params, self._lane.rivals
         self.render_mode = self._lane.render_mode
         self.observation_names = self._lane.observation_names
         self.observation_space = self._lane.single_observation_space
         self.action_space = self._lane.single_action_space
         self._decide = ActionDecoder(self.params)
 
+    @property
+    def params(self) -> Any:
+        """The market: what the next reset plays."""
+        return self._lane.params
+
+    @params.setter
+    def params(self, params: MarketParams) -> None:
+        self._lane.params = params
+
+    @property
+    def rivals(self) -> tuple[PolicyFunction, ...]:
+        """The policies of the other seats."""
+        return self._lane.rivals
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, Any]]:
         """Start the next episode: of `seed` if given, else of the seed before, else of a random one."""
+        seed = plain_seed(seed)
         super().reset(seed=seed)
+        self._take_options(options)
         observations, info = self._lane.reset(seed=seed)
         return observations[0], _first(info)
 

@@ -55,7 +55,7 @@ class SB3VecEnv(VecEnv):
             raise ValueError(f"the lanes must be of AutoresetMode.SAME_STEP, got {self.lanes.autoreset_mode}")
         super().__init__(self.lanes.num_envs, self.lanes.single_observation_space, self.lanes.single_action_space)
         self._start = time.monotonic()
-        self._length = self.lanes.params.num_trades
+        self._length = 0  # of the episode so far, steps: that of all lanes
         self._scale = reward_scale
         self._penalty = np.zeros(self.num_envs)  # of each lane's episode so far, price units
         if seed is not None:
@@ -65,7 +65,7 @@ class SB3VecEnv(VecEnv):
         """Start the next episode in every lane: of the seeds given to `seed` since the last reset, if any."""
         seeds = [seed for seed in self._seeds if seed is not None]
         observations, _ = self.lanes.reset(seed=seeds or None)
-        self._penalty[:] = 0.0
+        self._penalty[:], self._length = 0.0, 0
         self._reset_seeds()
         self._reset_options()
         return observations
@@ -84,11 +84,12 @@ class SB3VecEnv(VecEnv):
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         final = info.get("final_info", info)  # how the step ended, before lanes began anew
         self._penalty += final["risk_penalty"]
+        self._length += 1
         if ended.any():
             returns = final["equity"] - self._penalty  # each reward is the change of equity less the penalty
             for lane in np.flatnonzero(ended):
                 infos[lane] = self._ending(info["final_obs"][lane], float(returns[lane]))
-            self._penalty[ended] = 0.0
+            self._penalty[ended], self._length = 0.0, 0
         return observations, (self._scale * rewards).astype(np.float32), ended, infos
 
     def close(self) -> None:
@@ -101,7 +102,7 @@ class SB3VecEnv(VecEnv):
         return [value for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """Set the attribute of all lanes.
+        """Set the attribute of all lanes; a market parameter applies at their next reset, an automatic one included.
 
         Raises:
             ValueError: `indices` leaves a lane out.

@@ -19,7 +19,8 @@ from mm_env.envs.dealers_market import (
     naming_dealer,
     stack_decisions,
 )
-from mm_env.envs.hedging_env import check_render_mode, reward_function
+from mm_env.envs.hedging_env import check_render_mode, plain_seed, reward_function
+from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space
 from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.episodes import Episodes, Recorder, step_info
@@ -35,7 +36,7 @@ except ImportError as error:
 ID = "mm_env/Dealers-v0"
 
 
-class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class is untyped
+class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class is untyped
     """K dealers quote for every client; the best quote wins, the winner books, everyone hedges and is marked.
 
     ## Agents
@@ -67,36 +68,48 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
     metadata: dict[str, Any] = {"name": "dealers_v0", "render_modes": ["rgb_array", "ansi"], "render_fps": 10}
 
     def __init__(self, *, reward: str = "realised", render_mode: str | None = None, **market_params: Any) -> None:
-        self.params = DealersParams.from_mapping({**DEALERS_DEFAULTS, **market_params})
-        self._reward = reward_function(reward, None, self.params)
+        self._params = DealersParams.from_mapping({**DEALERS_DEFAULTS, **market_params})
+        self._reward_name, self._reward = reward, reward_function(reward, None, self._params)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
-        self.observation_names = observation_names(self.params)
-        self.possible_agents = [dealer_name(seat) for seat in range(self.params.num_dealers)]
+        self.observation_names = observation_names(self._params)
+        self.possible_agents = [dealer_name(seat) for seat in range(self._params.num_dealers)]
         self.agents: list[str] = []
-        self.observation_spaces = {agent: observation_space(self.params) for agent in self.possible_agents}
-        self.action_spaces = {agent: action_space(self.params) for agent in self.possible_agents}
+        self.observation_spaces = {agent: observation_space(self._params) for agent in self.possible_agents}
+        self.action_spaces = {agent: action_space(self._params) for agent in self.possible_agents}
         one = self.observation_spaces[self.possible_agents[0]]
-        low, high = (np.tile(end, self.params.num_dealers) for end in (one.low, one.high))
+        low, high = (np.tile(end, self._params.num_dealers) for end in (one.low, one.high))
         self.state_space = spaces.Box(low, high, dtype=np.float32)
-        self._decide = ActionDecoder(self.params)
-        self._floor = DealersMarket(self.params, 1)
+        self._decide = ActionDecoder(self._params)
+        self._floor = DealersMarket(self._params, 1)
         self._lanes: TapeCursor | None = None
         self._state = NO_REQUEST
         self._recorders: list[Recorder] = []
-        self._seen = np.zeros((self.params.num_dealers, len(self.observation_names)), np.float32)
+        self._seen = np.zeros((self._params.num_dealers, len(self.observation_names)), np.float32)
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Observations], dict[str, dict[str, Any]]]:
-        """Start the next episode: of `seed` if given, else of the seed before, else of a random one."""
+        """Start the next episode: of `seed` if given, else of the seed before, else of a random one.
+
+        Args:
+            seed: A whole number, at least 0.
+            options: `{"params": {"spread": 0.1}}` changes the market from this episode on.
+        """
+        seed = plain_seed(seed)
+        self._take_options(options)
+        params = self._take_change()
+        if params is not None:
+            self._params, self._decide, self._floor = params, ActionDecoder(params), DealersMarket(params, 1)
+            if self._lanes is not None:
+                self._lanes.enter(params)
         if seed is not None or self._lanes is None:
             _, found = seeding.np_random(seed)
-            self._lanes = TapeCursor(self.params, [found if seed is None else seed])
+            self._lanes = TapeCursor(self._params, [found if seed is None else seed])
         self._lanes.next_episode(np.ones(1, dtype=np.bool_))
         self._floor.reopen()
         self.agents = list(self.possible_agents)
-        self._recorders = [Recorder(self.params, 1) for _ in self.agents] if self.render_mode else []
-        nothing = step_info(dynamics.no_step(dynamics.initial_book(self.params)))
+        self._recorders = [Recorder(self._params, 1) for _ in self.agents] if self.render_mode else []
+        nothing = step_info(dynamics.no_step(dynamics.initial_book(self._params)))
         return self._observe(self._lanes), {agent: dict(nothing) for agent in self.agents}
 
     def step(self, actions: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -112,7 +125,7 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
         decision = stack_decisions(self._decisions(actions), 1)
         state, move = self._state, lanes.move()
         step = self._floor.step(state.request, lanes.preference(), decision, move)
-        rewards = np.broadcast_to(self._reward(step, move, self.params), (len(self.agents), 1))
+        rewards = np.broadcast_to(self._reward(step, move, self._params), (len(self.agents), 1))
         for seat, recorder in enumerate(self._recorders):
             recorder.record(*(for_seat(part, seat) for part in (state, decision, step, move)))
         lanes.advance()
@@ -128,6 +141,9 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
             dict.fromkeys(agents, False),
             infos,
         )
+
+    def _check_change(self, params: Any) -> None:
+        reward_function(self._reward_name, None, params)
 
     def observation_space(self, agent: str) -> spaces.Box:
         """The space of what an agent sees."""
@@ -184,7 +200,7 @@ class DealersEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class 
 
     def _observe(self, lanes: TapeCursor) -> dict[str, Observations]:
         self._state = lanes.state()
-        left = self.params.num_trades - lanes.trade
+        left = self._params.num_trades - lanes.trade
         self._seen = np.ascontiguousarray(self._floor.observe(self._state, left)[:, 0])
         return {agent: self._seen[seat].copy() for seat, agent in enumerate(self.possible_agents)}
 

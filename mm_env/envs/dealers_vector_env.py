@@ -55,7 +55,7 @@ class DealersVectorEnv(HedgingVectorEnv):
         super().__init__(
             num_envs, autoreset_mode=autoreset_mode, reward=reward, render_mode=render_mode, **market_params
         )
-        dealers = self.params.num_dealers
+        dealers = self._params.num_dealers
         for rival in rivals:
             check_play(rival, 1, 0)
         if rivals and len(rivals) != dealers - 1:
@@ -65,17 +65,21 @@ class DealersVectorEnv(HedgingVectorEnv):
         if self.num_envs % self._learners:
             raise ValueError(f"num_envs must be a multiple of num_dealers={dealers}, got {self.num_envs}")
         self._markets = self.num_envs // self._learners
-        assert isinstance(self.params, DealersParams)
-        self._floor = DealersMarket(self.params, self._markets)
+        assert isinstance(self._params, DealersParams)
+        self._floor = DealersMarket(self._params, self._markets)
 
     def _checked_params(self, values: dict[str, Any]) -> DealersParams:
         return DealersParams.from_mapping({**DEALERS_DEFAULTS, **values})
+
+    def _enter(self, params: Any) -> None:
+        super()._enter(params)
+        self._floor = DealersMarket(params, self._markets)
 
     def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
         move = lanes.move()
         whole = Decision._make(self._seated(part, number) for number, part in enumerate(decision))
         step = self._floor.step(self._state.request, lanes.preference(), whole, move)
-        return self._shown(step), self._shown(self._reward(step, move, self.params))
+        return self._shown(step), self._shown(self._reward(step, move, self._params))
 
     def _seated(self, part: Number | None, number: int) -> Number | None:
         """One part of the decisions of all dealers, shape (K, M): the lanes' and, below them, the rivals'."""
@@ -86,11 +90,11 @@ class DealersVectorEnv(HedgingVectorEnv):
         return np.concatenate([lanes, *others])
 
     def _observe(self, lanes: TapeCursor) -> Observations:
-        left = self.params.num_trades - lanes.trade
+        left = self._params.num_trades - lanes.trade
         self._state = lanes.state()
         seen = self._floor.observe(self._state, left)
         self._rival_decisions = [
-            naming_dealer(seat, lambda policy=policy, view=seen[seat]: decide(policy, view, self.params))
+            naming_dealer(seat, lambda policy=policy, view=seen[seat]: decide(policy, view, self._params))
             for seat, policy in enumerate(self.rivals, start=1)
         ]
         return np.concatenate(list(seen[: self._learners]))

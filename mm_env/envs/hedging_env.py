@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.envs.action import ActionDecoder, action_space
+from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space, observation_values
 from mm_env.episodes import Episodes, Recorder, step_info
 from mm_env.kernels.scalar_kernel import FLOATS, straight
@@ -23,7 +24,7 @@ from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape, check_tape, largest_size
 
 
-class HedgingEnv(gym.Env[Any, Any]):
+class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
     """A dealer answers client requests, earns the spread, and decides how much inventory to hedge away.
 
     ## Description
@@ -83,6 +84,10 @@ class HedgingEnv(gym.Env[Any, Any]):
     policy, and the same as lane i of a vector environment seeded s - i. On a recorded tape, seed s starts
     at episode s modulo the number of episodes.
 
+    ## Changing the market
+    `env.unwrapped.params = params`, `set_attr("risk_aversion", 0.02)` of vectors, and `reset(options={"params":
+    {"risk_aversion": 0.02}})` change the market from the next reset on; what would change a space is refused.
+
     ## Arguments
     Every field of `MarketParams` (`gym.make("mm_env/Hedging-v0", risk_aversion=0.02)`), and:
 
@@ -110,45 +115,68 @@ class HedgingEnv(gym.Env[Any, Any]):
         render_mode: str | None = None,
         **market_params: Any,
     ) -> None:
-        self.params = MarketParams.from_mapping(market_params)
+        self._params = MarketParams.from_mapping(market_params)
         if tape is not None:
-            check_tape(tape, self.params)
-        earned = reward_function(reward, tape, self.params)
+            check_tape(tape, self._params)
+        self._reward, self._earned = reward, reward_function(reward, tape, self._params)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
-        self.observation_names = observation_names(self.params)
-        self.observation_space = observation_space(self.params, largest_size(tape))
-        self.action_space = action_space(self.params)
-        self._decide = ActionDecoder(self.params)
+        self.observation_names = observation_names(self._params)
+        self.observation_space = observation_space(self._params, largest_size(tape))
+        self.action_space = action_space(self._params)
+        self._compiled = check_compiled(compiled)
+        self._tape = tape
+        self._enter(self._params)
+        self._seed = 0
+        self._source = EpisodeSource(self._params, [self._seed], tape)
+        self._seeded = tape is not None  # a recorded tape starts at its first episode
+        self._episode = 0
+        self._block: Tape | None = None
+        self._trade = self._params.num_trades  # nothing to answer before the first reset
+        self._book = dynamics.initial_book(self._params)
+        self._recorder: Recorder | None = None
+
+    def _enter(self, params: MarketParams) -> None:
+        """Play in this market from now on."""
+        self._params = params
+        self._decide = ActionDecoder(self._params)
         # The law itself, and what is seen: traced and run as straight Python, or as it stands where a debugger shall
         # step into it.
-        law: LawStep = partial(dynamics.rewarded_step, reward=earned, params=self.params, xp=FLOATS)
-        look = partial(_observation_values, params=self.params)
-        if check_compiled(compiled) is not False:
-            law = straight(partial(dynamics.rewarded_step, reward=earned, params=self.params, xp=TraceOps()))
+        law: LawStep = partial(dynamics.rewarded_step, reward=self._earned, params=params, xp=FLOATS)
+        look = partial(_observation_values, params=params)
+        if self._compiled is not False:
+            law = straight(partial(dynamics.rewarded_step, reward=self._earned, params=params, xp=TraceOps()))
             look = straight(look)
         self._rewarded_step = cast(Callable[[Book, Request, Decision, Move], tuple[Step, float]], law)
         self._look = look
-        self._tape = tape
-        self._source = EpisodeSource(self.params, [0], tape)
-        self._seeded = tape is not None  # a recorded tape starts at its first episode
-        self._episode = 0
-        self._trade = self.params.num_trades  # nothing to answer before the first reset
-        self._book = dynamics.initial_book(self.params)
-        self._recorder: Recorder | None = None
+
+    def _check_change(self, params: MarketParams) -> None:
+        reward_function(self._reward, self._tape, params)
+        if self._tape is not None:
+            check_tape(self._tape, params)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, Any]]:
-        """Start the next episode: of `seed` if given, else of the seed before, else of a random one."""
+        """Start the next episode: of `seed` if given, else of the seed before, else of a random one.
+
+        Args:
+            seed: A whole number, at least 0.
+            options: `{"params": {"spread": 0.1}}` changes the market from this episode on.
+        """
+        seed = plain_seed(seed)
         super().reset(seed=seed)
-        if seed is not None or not self._seeded:
-            self._source = EpisodeSource(self.params, [self._np_seed()], self._tape)
-            self._seeded = True
-            self._episode = 0
+        self._take_options(options)
+        change, begins = self._take_change(), seed is not None or not self._seeded
+        if change is not None:
+            self._enter(change)
+        if begins:
+            self._seed, self._seeded, self._episode = self._np_seed(), True, 0
+        if begins or change is not None:
+            self._source, self._block = EpisodeSource(self._params, [self._seed], self._tape), None
         self._load_episode()
         self._trade = 0
-        self._book = dynamics.initial_book(self.params)
-        self._recorder = Recorder(self.params, 1) if self.render_mode else None
+        self._book = dynamics.initial_book(self._params)
+        self._recorder = Recorder(self._params, 1) if self.render_mode else None
         return self._observe(), step_info(dynamics.no_step(self._book))
 
     def step(self, action: Any) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
@@ -158,7 +186,7 @@ class HedgingEnv(gym.Env[Any, Any]):
             ValueError: The action is not in the action space.
             gymnasium.error.ResetNeeded: The episode has ended or has not begun.
         """
-        if self._trade == self.params.num_trades:
+        if self._trade == self._params.num_trades:
             raise gym.error.ResetNeeded("call reset() first: no episode is under way")
         decision = self._decide(action)
         request, move = self._requests[self._trade], self._moves[self._trade]
@@ -168,7 +196,7 @@ class HedgingEnv(gym.Env[Any, Any]):
             self._recorder.record(state, decision, step, move)
         self._book = step.book
         self._trade += 1
-        return self._observe(), reward, self._trade == self.params.num_trades, False, step_info(step)
+        return self._observe(), reward, self._trade == self._params.num_trades, False, step_info(step)
 
     def render(self) -> NDArray[np.uint8] | str | None:
         """The episode so far: three charts as an RGB array, or one line of text.
@@ -203,21 +231,21 @@ class HedgingEnv(gym.Env[Any, Any]):
 
     def _load_episode(self) -> None:
         number, column = divmod(self._episode, self._source.block)
-        if column == 0:
+        if column == 0 or self._block is None:
             self._block = self._source.draw([0], [number])
-        requests, observed, self._moves = self._block.episode(column, self.params)
+        requests, observed, self._moves = self._block.episode(column, self._params)
         self._requests, self._observed = [*requests, NO_REQUEST.request], [*observed, NO_REQUEST.observed]
         self._episode += 1
 
     def _observe(self) -> Observations:
-        left = self.params.num_trades - self._trade
+        left = self._params.num_trades - self._trade
         seen = self._look(self._book, self._requests[self._trade], self._observed[self._trade], left)
         return np.array(seen, np.float32)
 
     def _line(self) -> str:
         book = self._book
         return (
-            f"trade {self._trade}/{self.params.num_trades}  mid {book.mid:.2f}  inventory {book.inventory:+.0f}  "
+            f"trade {self._trade}/{self._params.num_trades}  mid {book.mid:.2f}  inventory {book.inventory:+.0f}  "
             f"equity {book.equity:+.2f}  hedged {book.cumulative_hedge:.0f}"
         )
 
@@ -242,6 +270,13 @@ def reward_function(name: str, tape: Tape | None, params: MarketParams | None = 
             f"which has no closed form; use reward='realised'"
         )
     return REWARDS[name]
+
+
+def plain_seed(seed: Any) -> Any:
+    """A seed that is an array or a tensor of one number as that number; any other as it is."""
+    if not isinstance(seed, int) and getattr(seed, "shape", None) == () and hasattr(seed, "item"):
+        return seed.item()
+    return seed
 
 
 def check_compiled(compiled: object) -> bool | None:

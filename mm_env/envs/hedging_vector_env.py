@@ -13,7 +13,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mm_env.envs.action import Actions, action_space, decode_actions
-from mm_env.envs.hedging_env import check_compiled, check_render_mode, reward_function
+from mm_env.envs.hedging_env import check_compiled, check_render_mode, plain_seed, reward_function
+from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import (
     Observations,
     observation_names,
@@ -41,7 +42,7 @@ _OF_THE_BOOK = frozenset(
 )  # needed again
 
 
-class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
+class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArray[Any]]):
     """N independent markets stepped as arrays. Lane i seeded s is `HedgingEnv` seeded s + i, bit for bit.
 
     Observation, action, reward, info and the market's arguments are those of `HedgingEnv`, with a first axis of
@@ -77,19 +78,19 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
-        self.params = self._checked_params(market_params)
+        self._params = self._checked_params(market_params)
         if tape is not None:
-            check_tape(tape, self.params)
-        self._reward = reward_function(reward, tape, self.params)
-        self.observation_names = observation_names(self.params)
-        self.single_observation_space = observation_space(self.params, largest_size(tape))
-        self.single_action_space = action_space(self.params)
+            check_tape(tape, self._params)
+        self._reward_name, self._reward = reward, reward_function(reward, tape, self._params)
+        self.observation_names = observation_names(self._params)
+        self.single_observation_space = observation_space(self._params, largest_size(tape))
+        self.single_action_space = action_space(self._params)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._unanswered = (
             None if check_compiled(compiled) is False else _WORTH_COMPILING
         )  # requests until it is compiled
-        self._rewarded_step: LawStep = partial(dynamics.rewarded_step, reward=self._reward, params=self.params)
+        self._rewarded_step: LawStep = partial(dynamics.rewarded_step, reward=self._reward, params=self._params)
         self._look: VectorKernel | None = None
         if compiled:
             self._compile()
@@ -98,7 +99,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         self._lanes: TapeCursor | None = None
         self._all = np.ones(self.num_envs, dtype=np.bool_)
         self._ended: Flags | None = None  # lanes that wait for their reset
-        self._book, self._state = dynamics.initial_book(self.params), NO_REQUEST
+        self._book, self._state = dynamics.initial_book(self._params), NO_REQUEST
 
     def reset(
         self,
@@ -110,19 +111,23 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
 
         Args:
             seed: Lane i starts episode 0 of seed + i, or of seed[i]. None: each lane goes on with its own.
-            options: `{"reset_mask": mask}` resets some lanes only; their books and no others.
+            options: `{"reset_mask": mask}` resets some lanes only; their books and no others. `{"params": changes}`
+                changes the market of every lane from this episode on.
 
         Raises:
             ValueError: A mask of the wrong type or shape, a seed that is negative, or one given with a mask.
         """
-        if options is not None and not isinstance(options, dict):
-            raise ValueError(f"options must be a dictionary or None, got {options!r}")
-        mask = (options or {}).get("reset_mask")
+        mask = self._take_options(options).get("reset_mask")
         lanes = self._all if mask is None else self._checked_mask(mask)
+        if self._next_params is not None and not lanes.all():
+            raise ValueError(
+                "the market was changed: reset every lane, or set params back, before a reset_mask of some"
+            )
+        self._change_market(self._lanes)
         if seed is not None or self._lanes is None:
             if mask is not None:
                 raise ValueError("reset_mask needs a full reset before it, and no seed with it")
-            self._lanes = TapeCursor(self.params, self._seeds(seed), self._tape)
+            self._lanes = TapeCursor(self._params, self._seeds(seed), self._tape)
         info = self._restart(self._lanes, lanes, step_info(dynamics.no_step(self._book)))
         return self._observe(self._lanes), self._info(info, lanes)
 
@@ -133,7 +138,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
             ValueError: The actions are not in the action space.
             gymnasium.error.ResetNeeded: A lane's episode has ended or has not begun.
         """
-        decision = decode_actions(actions, self.num_envs, self.params)
+        decision = decode_actions(actions, self.num_envs, self._params)
         lanes, resting = self._lanes, self._ended
         if lanes is None:
             raise gym.error.ResetNeeded("call reset() first: no episode is under way")
@@ -166,6 +171,51 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
     def _checked_params(self, values: dict[str, Any]) -> MarketParams:
         return MarketParams.from_mapping(values)
 
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """The attribute of every lane, as of `SyncVectorEnv`: lanes share all but their books."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set the attribute of every lane; a list or a tuple holds a value for each, which must be the same.
+
+        Raises:
+            ValueError: Not as many values as lanes, or values that differ; or what the attribute refuses.
+        """
+        if not isinstance(values, list | tuple):
+            values = [values] * self.num_envs
+        if len(values) != self.num_envs:
+            raise ValueError(f"values of {name!r} must be one for each of {self.num_envs} lanes, got {len(values)}")
+        if any(value is not values[0] and value != values[0] for value in values):
+            raise ValueError(f"the lanes share {name!r}: set the same value for all of them, got {values!r}")
+        setattr(self, name, values[0])
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """What the method of this name returns, or the attribute, for every lane: called once, since they share it."""
+        own = f"single_{name}" if name in ("action_space", "observation_space") else name
+        value = getattr(self, own)
+        return (value(*args, **kwargs) if callable(value) else value,) * self.num_envs
+
+    def _check_change(self, params: Any) -> None:
+        reward_function(self._reward_name, self._tape, params)
+        if self._tape is not None:
+            check_tape(self._tape, params)
+
+    def _change_market(self, lanes: TapeCursor | None) -> None:
+        """Enter the market that was set, if another, in every lane."""
+        params = self._take_change()
+        if params is not None:
+            self._enter(params)
+            if lanes is not None:
+                lanes.enter(params)
+
+    def _enter(self, params: Any) -> None:
+        """Play in this market from now on."""
+        self._params = params
+        if self._look is not None:
+            self._compile()
+        else:
+            self._rewarded_step = partial(dynamics.rewarded_step, reward=self._reward, params=params)
+
     def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
         """What the law makes of every lane's decision, and the rewards."""
         step, rewards = self._rewarded_step(self._book, self._state.request, decision, lanes.move())
@@ -178,31 +228,32 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
     def _begin(self, lanes: TapeCursor, which: Flags) -> None:
         """Begin the next episode in the lanes of the mask."""
         lanes.next_episode(which)
-        self._book = dynamics.reset_where(which, self._book, self.params)
+        self._book = dynamics.reset_where(which, self._book, self._params)
         if self._unanswered is not None:
-            self._unanswered -= int(which.sum()) * self.params.num_trades
+            self._unanswered -= int(which.sum()) * self._params.num_trades
             if self._unanswered < 0 and numba_works():
                 self._compile()
 
     def _compile(self) -> None:
         """Run the law as machine code from now on."""
-        law = partial(dynamics.rewarded_step, reward=self._reward, params=self.params, xp=TraceOps())
+        law = partial(dynamics.rewarded_step, reward=self._reward, params=self._params, xp=TraceOps())
         self._rewarded_step = VectorKernel(law, self.num_envs)
-        self._look = VectorKernel(partial(observation_values, params=self.params), self.num_envs, np.float32)
+        self._look = VectorKernel(partial(observation_values, params=self._params), self.num_envs, np.float32)
         self._unanswered = None
 
     def _restart(self, lanes: TapeCursor, which: Flags, info: dict[str, Any]) -> dict[str, Any]:
         """Begin the next episode in the lanes of the mask; return `info` with nothing to report of them."""
+        self._change_market(lanes)
         self._begin(lanes, which)
         self._ended = None if self._ended is None or which[self._ended].all() else self._ended & ~which
-        fresh = step_info(dynamics.no_step(dynamics.initial_book(self.params)))
+        fresh = step_info(dynamics.no_step(dynamics.initial_book(self._params)))
         return {name: np.where(which, fresh[name], info[name]) for name in info}
 
     def _observe(self, lanes: TapeCursor) -> Observations:
-        left = self.params.num_trades - lanes.trade
+        left = self._params.num_trades - lanes.trade
         self._state = lanes.state()
         if self._look is None or self._state is NO_REQUEST:
-            return observe(self._book, self._state, left, self.params)
+            return observe(self._book, self._state, left, self._params)
         columns: Observations = self._look(self._book, self._state, left)
         return columns.T
 
@@ -224,6 +275,7 @@ class HedgingVectorEnv(VectorEnv[Observations, Actions, NDArray[Any]]):
         """The seed of each lane; a recorded tape that is not seeded starts lane i at its episode i."""
         if seed is None:
             seed = 0 if self._tape is not None else int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+        seed = plain_seed(seed)
         if isinstance(seed, int | np.integer):
             super().reset(seed=int(seed))
             return [int(seed) + i for i in range(self._markets)]

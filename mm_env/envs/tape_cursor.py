@@ -26,21 +26,26 @@ class TapeCursor:
     """
 
     def __init__(self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None) -> None:
+        self._seeds, self._replay = seeds, replay
+        self._lanes = np.arange(len(seeds))
+        self.enter(params)
+        self._episode: int | NDArray[np.int64] = -1  # of the seed, counted from 0
+        self.trade: int | NDArray[np.int64] = self._length
+
+    def enter(self, params: MarketParams) -> None:
+        """Draw from this market at the next episode of every lane, which has to come before anything else."""
         self._params = params
         self._length = params.num_trades
-        self._source = EpisodeSource(params, seeds, replay)
+        self._source = EpisodeSource(params, self._seeds, self._replay)
         self._paths: MarketPaths | None = None  # each of shape (episodes, trades, N), or a value
         self._flattened: tuple[Any, ...] = ()
         self._arrays: tuple[int, ...] = ()  # which of them are arrays
-        self._lanes = np.arange(len(seeds))
-        self._episode: int | NDArray[np.int64] = -1  # of the seed, counted from 0
-        self.trade: int | NDArray[np.int64] = self._length
 
     def next_episode(self, which: NDArray[np.bool_]) -> None:
         """Move the lanes that the mask picks to the start of their next episode."""
         episode = np.where(which, self._episode + 1, self._episode)
         trade = np.where(which, 0, self.trade)
-        empty = np.flatnonzero(which & (episode % self._source.block == 0))
+        empty = np.flatnonzero(which & ((episode % self._source.block == 0) | (self._paths is None)))
         for start in range(0, len(empty), _LANES_PER_DRAW):
             lanes = empty[start : start + _LANES_PER_DRAW]
             self._refill(lanes, episode[lanes] // self._source.block)

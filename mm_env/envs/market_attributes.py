@@ -1,0 +1,92 @@
+"""MarketAttributes: the market of an environment that lives; what is set of it applies whole at the next reset."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mm_env.envs.action import action_space
+from mm_env.envs.observation import observation_names, observation_space
+from mm_env.market.params import DealersParams, MarketParams
+
+
+class MarketAttributes:
+    """`params`, and each market parameter by its name, to read and to set.
+
+    What is set is checked at once and plays from the next reset on, an automatic one included: the next episode of the
+    same seed, in the other market. Until then the episode under way goes on as it began; reading gives what was set.
+    Spaces stay what they were: a parameter that would change them is refused.
+    """
+
+    _params: Any  # the market of the episode under way
+    _next_params: Any = None  # the one from the next reset on, if another
+
+    @property
+    def params(self) -> Any:
+        """The market: what the next reset plays."""
+        return self._params if self._next_params is None else self._next_params
+
+    @params.setter
+    def params(self, params: MarketParams) -> None:
+        if not isinstance(params, type(self._params)):
+            raise ValueError(f"params must be {type(self._params).__name__}, got {params!r}")
+        check_same_spaces(self._params, params)
+        self._check_change(params)
+        self._next_params = None if params == self._params else params
+
+    def _check_change(self, params: Any) -> None:
+        """Raise `ValueError` where the environment cannot go on in this market."""
+
+    def _take_options(self, options: Any) -> dict[str, Any]:
+        """The options of a reset, those of the market already set."""
+        if options is not None and not isinstance(options, dict):
+            raise ValueError(f"options must be a dictionary or None, got {options!r}")
+        changes = (options or {}).get("params")
+        if isinstance(changes, MarketParams):
+            self.params = changes
+        elif isinstance(changes, Mapping):
+            self.params = self.params.replace(**changes)
+        elif changes is not None:
+            raise ValueError(f'options["params"] must be a mapping of names to values, got {changes!r}')
+        return options or {}
+
+    def _take_change(self) -> Any:
+        """The market that begins now, if another was set."""
+        params, self._next_params = self._next_params, None
+        return params
+
+
+def check_same_spaces(before: MarketParams, after: MarketParams) -> None:
+    """Raise `ValueError` where what an agent sees or does, or who takes part, is not the same in both markets."""
+    parts = {
+        "the dealers": lambda params: params.num_dealers,
+        "the action space": action_space,
+        "the observation space": observation_space,
+        "the columns of the observation": observation_names,
+    }
+    changed = [
+        f"{field.name}={getattr(after, field.name)!r}"
+        for field in dataclasses.fields(before)
+        if getattr(before, field.name) != getattr(after, field.name)
+    ]
+    for part, of in parts.items():
+        if of(before) != of(after):
+            raise ValueError(
+                f"{', '.join(changed)} would change {part} from {of(before)} to {of(after)}, which an environment "
+                f"keeps: make a new one"
+            )
+
+
+def _parameter(name: str) -> property:
+    def read(self: Any) -> Any:
+        return getattr(self.params, name)
+
+    def write(self: Any, value: Any) -> None:
+        self.params = self.params.replace(**{name: value})
+
+    return property(read, write, doc=f"The market's {name}; what is set plays from the next reset on.")
+
+
+for _field in dataclasses.fields(DealersParams):
+    setattr(MarketAttributes, _field.name, _parameter(_field.name))
