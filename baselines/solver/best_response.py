@@ -31,7 +31,6 @@ from mm_env.envs.action import (
     make_decision,
     quote_levels,
 )
-from mm_env.envs.dealers_market import dealer_name
 from mm_env.envs.observation import Observations, decode_observation, observation_names, observe
 from mm_env.market import dynamics
 from mm_env.market.competition import best_quotes
@@ -138,7 +137,7 @@ class _Duel:
         stateless = len(quotes) == len(rivals)
         if not stateless:
             for seat, rival in enumerate(rivals, start=1):
-                _refuse_reactions(dealer_name(seat), reactions(rival, self.mdp, params, LAST_TRADE))
+                _refuse_reactions(seat, reactions(rival, self.mdp, params, LAST_TRADE))
         if not stateless and (len(rivals) > 1 or not params.transparent):
             raise ValueError(
                 f"num_dealers={params.num_dealers}, transparent={params.transparent}: the rivals' quotes depend on "
@@ -182,7 +181,7 @@ class _Duel:
     def check_own(self, policy: PolicyFunction) -> None:
         """Raise `ValueError` unless the policy of `dealer_0` decides by what the duel's states tell."""
         seen = [name for name in observation_names(self.params) if name.startswith("rival_") and self._rivals == 1]
-        _refuse_reactions(dealer_name(0), reactions(policy, self.mdp, self.params, (*LAST_TRADE, *seen)))
+        _refuse_reactions(0, reactions(policy, self.mdp, self.params, (*LAST_TRADE, *seen)))
 
     def best(self, worth: Values, trade: int) -> tuple[Values, Whole, Whole]:
         """Value, hedge level and quote level in every case; `worth` is the value one trade later."""
@@ -284,10 +283,10 @@ def _fixed_quote(mdp: MarketMDP, policy: PolicyFunction, params: DealersParams) 
     return distances.pop()
 
 
-def _refuse_reactions(dealer: str, columns: Sequence[str]) -> None:
+def _refuse_reactions(seat: int, columns: Sequence[str]) -> None:
     if columns:
         raise ValueError(
-            f"{dealer} reacts to {' and '.join(columns)}, which the states of an exact value do not hold: it must "
+            f"dealer_{seat} reacts to {' and '.join(columns)}, which the states of an exact value do not hold: it must "
             f"decide by inventories, request and time alone"
         )
 

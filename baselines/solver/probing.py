@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.solver.market_mdp import MarketMDP
-from mm_env.envs.action import PolicyFunction, quote_levels
-from mm_env.envs.dealers_market import decide
+from mm_env.envs.action import PolicyFunction, decide, quote_levels
 from mm_env.envs.observation import Observations, observation_names, observe
 from mm_env.market.dynamics import Decision
 from mm_env.market.params import DealersParams, MarketParams

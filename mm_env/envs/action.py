@@ -110,6 +110,11 @@ def decode_actions(actions: Any, lanes: int, params: MarketParams) -> Decision:
     return make_decision(_units(checked[:, 0], params), _quote_levels(params)[checked[:, 1]], params)
 
 
+def decide(policy: PolicyFunction, views: Observations, params: MarketParams) -> Decision:
+    """What a policy decides, by the meaning that its own market gives to actions, if it has one: levels or numbers."""
+    return decode_actions(policy(views), len(views), getattr(policy, "params", params))
+
+
 def _units(index: NDArray[np.int64], params: MarketParams) -> NDArray[Any]:
     """The hedge levels of these numbers: where every whole number is a level, they themselves."""
     return index if params.hedge_levels is None else _hedge_levels(params).take(index)

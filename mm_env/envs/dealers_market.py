@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mm_env.envs.action import PolicyFunction, decode_actions
+from mm_env.envs.action import PolicyFunction, decide
 from mm_env.envs.observation import Observations, observe
 from mm_env.episodes import Episodes, Recorder
 from mm_env.market import dynamics
@@ -15,7 +15,7 @@ from mm_env.market.competition import route_to_best_quote
 from mm_env.market.dynamics import Decision, Move, Request, Step
 from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.numbers import Index, Number
-from mm_env.market.params import DealersParams, MarketParams
+from mm_env.market.params import DealersParams
 from mm_env.market.tape import Tape
 from mm_env.registration import MARKETS
 from mm_env.rollout import check_play
@@ -124,11 +124,6 @@ def _play_block(policies: Sequence[PolicyFunction], params: DealersParams, tape:
         for seat, recorder in enumerate(recorders):
             recorder.record(*(for_seat(part, seat) for part in (state, decision, step, move)))
     return [recorder.episodes() for recorder in recorders]
-
-
-def decide(policy: PolicyFunction, views: Observations, params: MarketParams) -> Decision:
-    """What a policy decides, by the meaning that its own market gives to actions, if it has one: levels or numbers."""
-    return decode_actions(policy(views), len(views), getattr(policy, "params", params))
 
 
 def stack_decisions(chosen: Sequence[Decision], markets: int) -> Decision:

@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from mm_env.envs.action import PolicyFunction
-from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, decide, naming_dealer
+from mm_env.envs.action import PolicyFunction, decide
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, naming_dealer
 from mm_env.envs.hedging_vector_env import Flags, HedgingVectorEnv
 from mm_env.envs.observation import Observations
 from mm_env.envs.tape_cursor import TapeCursor
