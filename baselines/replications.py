@@ -207,8 +207,8 @@ def desk_params(steps: int) -> MarketParams:
 def flat_spread(solution: Solution, tier: int) -> float:
     """Bid to ask for the smallest size at the start, flat: twice the best distance, price units."""
     request = solution.mdp.law.states.request
-    scene = np.flatnonzero((request.signed_size == 1.0) & (request.tier == tier))[0]
-    return 2.0 * float(solution.distances[0, solution.params.inventory_limit, scene])
+    exogenous = np.flatnonzero((request.signed_size == 1.0) & (request.tier == tier))[0]
+    return 2.0 * float(solution.distances[0, solution.params.inventory_limit, exogenous])
 
 
 def hedging_begins(solution: Solution) -> float:

@@ -1,4 +1,4 @@
-"""Keeper: what happens beside learning. It evaluates, shows progress, and keeps the best and the last model."""
+"""EvalCheckpointCallback: what happens beside learning: evaluations, progress, and the best and the last model."""
 
 from __future__ import annotations
 

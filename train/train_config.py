@@ -1,4 +1,4 @@
-"""Plan: everything that decides how a run goes, as its folder keeps it in `config.yml` and `args.yml`."""
+"""TrainConfig: everything that decides how a run goes, as its folder keeps it in `config.yml` and `args.yml`."""
 
 from __future__ import annotations
 

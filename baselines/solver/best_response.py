@@ -38,7 +38,7 @@ from mm_env.market.dynamics import Decision, Request
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.transition_law import acceptance
 
-_MOST_STATES = 20_000  # inventories of both dealers; times scenes and actions
+_MOST_STATES = 20_000  # inventories of both dealers; times exogenous states and actions
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +48,9 @@ class BestResponse:
     Attributes:
         params: The market.
         value: The largest mean total reward of an episode, price units.
-        hedge_index: The best hedge level; shape (num_trades, inventories, inventories of the rival or 1, scenes).
+        hedge_index: The best hedge level; shape (num_trades, inventories, inventories of the rival or 1, exogenous).
         quote_index: The best quote level; same shape.
-        game: What one dealer can see and do.
+        mdp: What one dealer can see and do.
     """
 
     params: DealersParams
@@ -64,10 +64,10 @@ class BestResponse:
         view = decode_observation(observations, self.params)
         over = view.trades_left == 0
         trade = np.where(over, 0, self.params.num_trades - view.trades_left).astype(np.int64)
-        own, scene = self.mdp.cases(view)
+        own, exogenous = self.mdp.cases(view)
         rival = np.asarray(view.observed.rivals[0] if self.hedge_index.shape[2] > 1 else -self.params.inventory_limit)
         other = np.round(rival).astype(np.int64) + self.params.inventory_limit
-        at = (trade, own, other, scene)
+        at = (trade, own, other, exogenous)
         return levels_to_action(self.hedge_index[at], quote_levels(self.params)[self.quote_index[at]], self.params)
 
 
@@ -119,14 +119,14 @@ def exploitability(policy: PolicyFunction, params: DealersParams) -> float:
 
 
 class _Trade(NamedTuple):
-    """Who trades in one scene: probabilities, which broadcast with (own inventories, rival's inventories)."""
+    """Who trades in one exogenous state: probabilities, which broadcast with (own inventories, rival's inventories)."""
 
     own: Values
     rival: Values
 
 
 class _Duel:
-    """The inventories of a dealer and of his rival (or 1), and the scenes: arrays of shape (own, rival, scenes)."""
+    """A dealer against his rival: arrays of shape (own inventories, rival's inventories or 1, exogenous states)."""
 
     def __init__(self, params: DealersParams, rivals: Sequence[PolicyFunction]) -> None:
         _check(params, rivals)
@@ -186,20 +186,20 @@ class _Duel:
     def best(self, worth: Values, trade: int) -> tuple[Values, Whole, Whole]:
         """Value, hedge level and quote level in every case; `worth` is the value one trade later."""
         rival = self.decisions(self._policy, trade, swapped=True)
-        found = [self._best_of_scene(scene, rival, worth, trade) for scene in range(self.shape[2])]
+        found = [self._best_of_one(exogenous, rival, worth, trade) for exogenous in range(self.shape[2])]
         value, hedge, quote = (np.stack(parts, axis=-1) for parts in zip(*found, strict=True))
         return value, hedge, quote
 
     def value(self, own: Decision, worth: Values, trade: int) -> Values:
         """The value of given decisions in every case."""
         rival = self.decisions(self._policy, trade, swapped=True)
-        return np.stack([self._value_of_scene(s, own, rival, worth, trade) for s in range(self.shape[2])], axis=-1)
+        return np.stack([self._value_of_one(s, own, rival, worth, trade) for s in range(self.shape[2])], axis=-1)
 
-    def _best_of_scene(self, scene: int, rival: Decision, worth: Values, trade: int) -> tuple[Values, Whole, Whole]:
-        no_trade, own_trade, rival_trade = self._kept(scene, rival, worth, trade)
+    def _best_of_one(self, exogenous: int, rival: Decision, worth: Values, trade: int) -> tuple[Values, Whole, Whole]:
+        no_trade, own_trade, rival_trade = self._kept(exogenous, rival, worth, trade)
         best, hedge, quote = np.full(self.shape[:2], -np.inf), np.zeros(self.shape[:2]), np.zeros(self.shape[:2])
         for number, distance in enumerate(self._distances):
-            gains = self._mixed(scene, np.full(self.shape[:2], distance), rival, no_trade, own_trade, rival_trade)
+            gains = self._mixed(exogenous, np.full(self.shape[:2], distance), rival, no_trade, own_trade, rival_trade)
             level = gains.argmax(axis=-1)
             value = np.take_along_axis(gains, level[..., None], axis=-1)[..., 0]
             better = value > best
@@ -207,53 +207,59 @@ class _Duel:
             hedge, quote = np.where(better, level, hedge), np.where(better, number, quote)
         return best, hedge.astype(np.int64), quote.astype(np.int64)
 
-    def _value_of_scene(self, scene: int, own: Decision, rival: Decision, worth: Values, trade: int) -> Values:
-        kept = self._kept(scene, rival, worth, trade)
-        distance = np.broadcast_to(own.distance, self.shape)[..., scene]
-        gains = self._mixed(scene, distance, rival, *kept)
-        level = np.searchsorted(self._levels, np.broadcast_to(own.threshold, self.shape)[..., scene])
+    def _value_of_one(self, exogenous: int, own: Decision, rival: Decision, worth: Values, trade: int) -> Values:
+        kept = self._kept(exogenous, rival, worth, trade)
+        distance = np.broadcast_to(own.distance, self.shape)[..., exogenous]
+        gains = self._mixed(exogenous, distance, rival, *kept)
+        level = np.searchsorted(self._levels, np.broadcast_to(own.threshold, self.shape)[..., exogenous])
         return np.asarray(np.take_along_axis(gains, level[..., None], axis=-1)[..., 0])
 
     def _mixed(
-        self, scene: int, distance: Values, rival: Decision, no_trade: Values, own_trade: Values, rival_trade: Values
+        self,
+        exogenous: int,
+        distance: Values,
+        rival: Decision,
+        no_trade: Values,
+        own_trade: Values,
+        rival_trade: Values,
     ) -> Values:
         """Value of quoting at `distance`, for every hedge level; shape (own, rival, levels)."""
-        chance = self._trade(scene, distance, rival)
-        request = self._request(scene)
+        chance = self._trade(exogenous, distance, rival)
+        request = self._request(exogenous)
         edge = dynamics.quote(request, make_decision(0.0, distance, self.params))
         earned = np.asarray(dynamics.spread_earned(request.signed_size, edge))
         own = chance.own[..., None] * (earned[..., None] + own_trade - no_trade)
         return no_trade + own + chance.rival[..., None] * (rival_trade - no_trade)
 
-    def _trade(self, scene: int, distance: Values, rival: Decision) -> _Trade:
-        theirs = np.broadcast_to(rival.distance, self.shape)[..., scene]
-        mine, others = (acceptance(self._request(scene), quoted, self.params) for quoted in (distance, theirs))
-        able = np.stack(np.broadcast_arrays(*self._fills(scene)))  # who is at his cap does not quote
+    def _trade(self, exogenous: int, distance: Values, rival: Decision) -> _Trade:
+        theirs = np.broadcast_to(rival.distance, self.shape)[..., exogenous]
+        mine, others = (acceptance(self._request(exogenous), quoted, self.params) for quoted in (distance, theirs))
+        able = np.stack(np.broadcast_arrays(*self._fills(exogenous)))  # who is at his cap does not quote
         tied, rivals_tied = best_quotes(np.stack(np.broadcast_arrays(distance, theirs)), able)
         first = np.where(tied, 1.0 / (1 + self._ties * rivals_tied), 0.0)
         return _Trade(mine * first, able[1] * others * (1.0 - first))
 
-    def _fills(self, scene: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def _fills(self, exogenous: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Whether the caps of the dealer and of his rival allow the trade."""
         held = np.asarray(self.mdp.book.inventory)[:, 0, 0]
-        own = np.asarray(dynamics.fits(held - self._request(scene).signed_size, (), self.params))
+        own = np.asarray(dynamics.fits(held - self._request(exogenous).signed_size, (), self.params))
         other = own if self._rivals > 1 else np.ones(1, dtype=np.bool_)
         return own[:, None], other[None, :]
 
-    def _kept(self, scene: int, rival: Decision, worth: Values, trade: int) -> tuple[Values, Values, Values]:
+    def _kept(self, exogenous: int, rival: Decision, worth: Values, trade: int) -> tuple[Values, Values, Values]:
         """The second half of the step for every hedge level if nobody, the dealer or his rival trades."""
         half = self._halves[trade == self.params.num_trades - 1]
-        row = self.mdp.law.probability[scene]
+        row = self.mdp.law.probability[exogenous]
         continuation = np.einsum("qro,o->qr", worth, row)
         own = np.arange(self.shape[0])[:, None]
-        number = min(scene, half.reward.shape[1] - 1)
-        traded = np.clip(own - int(self._request(scene).signed_size), 0, self.shape[0] - 1)
+        number = min(exogenous, half.reward.shape[1] - 1)
+        traded = np.clip(own - int(self._request(exogenous).signed_size), 0, self.shape[0] - 1)
         if self._rivals == 1:
             still = moved = np.zeros((1, 1), dtype=np.int64)
         else:
             held = np.asarray(self.mdp.book.inventory)[:, 0, 0][None, :]
-            still = self._rival_keeps(held, rival, scene)
-            moved = self._rival_keeps(held - self._request(scene).signed_size, rival, scene)
+            still = self._rival_keeps(held, rival, exogenous)
+            moved = self._rival_keeps(held - self._request(exogenous).signed_size, rival, exogenous)
 
         def kept(mine: Whole, others: Whole) -> Values:
             after = half.after[:, 0][mine]
@@ -261,14 +267,14 @@ class _Duel:
 
         return kept(own, still), kept(traded, still), kept(own, moved)
 
-    def _rival_keeps(self, held: Values, rival: Decision, scene: int) -> Whole:
+    def _rival_keeps(self, held: Values, rival: Decision, exogenous: int) -> Whole:
         limit = self.params.inventory_limit
-        theirs = Decision(0.0, np.broadcast_to(rival.threshold, self.shape)[..., scene], None)
+        theirs = Decision(0.0, np.broadcast_to(rival.threshold, self.shape)[..., exogenous], None)
         kept = dynamics.hedge_excess(np.clip(held, -limit, limit), theirs, np)
         return np.asarray(np.round(kept).astype(np.int64) + limit)
 
-    def _request(self, scene: int) -> Request:
-        return self.mdp.law.states.map(lambda part: part[scene].item()).request
+    def _request(self, exogenous: int) -> Request:
+        return self.mdp.law.states.map(lambda part: part[exogenous].item()).request
 
 
 def _fixed_quote(mdp: MarketMDP, policy: PolicyFunction, params: DealersParams) -> float | None:

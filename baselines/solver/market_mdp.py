@@ -1,9 +1,9 @@
-"""Game: a market as a finite decision problem, laid out by the law itself.
+"""MarketMDP: a market as a finite decision problem, laid out by the law itself.
 
 Prices are translation-invariant and the risk penalty is a function of inventory, so the state is the inventory now and
-after each order in flight; what is seen beside it is one of finitely many exogenous states, here called scenes
-(`mm_env.market.transition_law`). The law plays every state, scene and option at once, by broadcasting, with the price
-move at its conditional mean: the reward is linear in the move, so that gives its expectation exactly.
+after each order in flight; what is seen beside it is one of finitely many exogenous states of
+`mm_env.market.transition_law`. The law plays every state, exogenous state and option at once, by broadcasting, with the
+price move at its conditional mean: the reward is linear in the move, so that gives its expectation exactly.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from mm_env.market.transition_law import UnsolvableError, acceptance, transition
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-_LARGEST = 40_000_000  # states times scenes times options: a few seconds a step of the horizon
+_LARGEST = 40_000_000  # states times exogenous states times options: a few seconds a step of the horizon
 
 
 class HalfStep(NamedTuple):
-    """What the second half of a step makes of every case; arrays that broadcast to (states, scenes, options)."""
+    """What the second half of a step makes of every case; arrays that broadcast to (states, exogenous, options)."""
 
     reward: Values  # expected
     after: Whole  # number of the state at the end of the step
@@ -45,18 +45,18 @@ class StepOutcomes(NamedTuple):
 
 
 class MarketMDP:
-    """States, scenes, and what the law makes of them. Arrays have the axes (state, scene, option).
+    """States, exogenous states, and what the law makes of them. Arrays have the axes (state, exogenous, option).
 
     Attributes:
         params: The market.
-        scenes: What a step can show.
+        exogenous states: What a step can show.
         shape: Of the grid of states: an axis for the inventory now and after each order in flight.
         states: Their number.
         start: The number of the state without inventory or orders.
         book: Each state's book; parts of shape (states, 1, 1).
-        exogenous: Each exogenous state; parts of shape (scenes, 1).
-        row: For each scene, which row of `onward` holds what follows it; shape (scenes,).
-        rows: Their number: scenes after which the same is to come share one.
+        exogenous: Each exogenous state; parts of shape (exogenous, 1).
+        row: For each exogenous state, which row of `onward` holds what follows it; shape (exogenous states,).
+        rows: Their number: exogenous states after which the same is to come share one.
 
     Raises:
         UnsolvableError: The market is not finite or too large; the message names the field.
@@ -81,7 +81,7 @@ class MarketMDP:
         self.rows = len(self._rows)
 
     def check_size(self, options: int) -> None:
-        """Raise `UnsolvableError` where so many options in every state and scene would take too long."""
+        """Raise `UnsolvableError` where so many options in every state and exogenous state would take too long."""
         size = self.states * len(self.law.start) * options
         if size > _LARGEST:
             fields = ["inventory_limit", *(["hedge_latency"] if self.params.hedge_latency else [])]
@@ -101,9 +101,9 @@ class MarketMDP:
         )
         return np.asarray(np.ravel_multi_index(index, self.shape))
 
-    def move(self, last: bool, scenes: Any = slice(None)) -> Move:
-        """The price move to expect after each scene; parts of shape (scenes, 1)."""
-        mean, regime = self.law.expected[scenes, None], np.asarray(self.exogenous.observed.regime)[scenes]
+    def move(self, last: bool, exogenous: Any = slice(None)) -> Move:
+        """The price move to expect after each exogenous state; parts of shape (exogenous, 1)."""
+        mean, regime = self.law.expected[exogenous, None], np.asarray(self.exogenous.observed.regime)[exogenous]
         params = self.params
         return Move(mean, mean, last, of_regime(params.hedge_costs, regime), of_regime(params.risk_weights, regime))
 
@@ -122,7 +122,7 @@ class MarketMDP:
         return HalfStep(np.asarray(dynamics.expected_reward(step, move, self.params)), self.number(step.book))
 
     def stage(self, decision: Decision, last: bool) -> StepOutcomes:
-        """A whole step; parts of the decision broadcast to (states, scenes, options)."""
+        """A whole step; parts of the decision broadcast to (states, exogenous, options)."""
         traded, chance = self.quote_and_trade(decision)
         move = self.move(last)
         return StepOutcomes(
@@ -132,7 +132,7 @@ class MarketMDP:
         )
 
     def continuation(self, values: Values) -> Values:
-        """Value to come: what is worth (states, scenes, options), averaged over the scenes that follow each row."""
+        """The value to come: values of shape (states, exogenous, options), averaged over what follows each row."""
         return np.asarray(np.einsum("so...,ro->sr...", values, self._rows, optimize=True))
 
     def chain(self, stage: StepOutcomes) -> tuple[Any, Values]:
@@ -143,7 +143,7 @@ class MarketMDP:
             of that shape.
         """
         shape = (self.states, self.rows, stage.chance.shape[2])
-        before = np.arange(np.prod(shape)).reshape(shape)[:, :, None]  # (states, rows, scenes, options)
+        before = np.arange(np.prod(shape)).reshape(shape)[:, :, None]  # (states, rows, exogenous states, options)
         likely, row = self._rows[:, :, None], self.row[:, None]
         parts = []
         for half, chance in ((stage.yes, stage.chance), (stage.no, 1.0 - stage.chance)):
@@ -157,34 +157,34 @@ class MarketMDP:
         return transition, self.continuation(self.value(stage, np.zeros(shape)))
 
     def value(self, stage: StepOutcomes, continuation: Values) -> Values:
-        """Reward now plus value to come, shape (states, scenes, options)."""
+        """Reward now plus value to come, shape (states, exogenous, options)."""
         options = np.arange(continuation.shape[2])
         yes, no = (half.reward + continuation[half.after, self.row[:, None], options] for half in (stage.yes, stage.no))
         return np.asarray(stage.chance * yes + (1.0 - stage.chance) * no)
 
     def average(self, values: Values) -> Values:
-        """Values of shape (states, scenes, ...) averaged over the first scene of an episode."""
+        """Values of shape (states, exogenous, ...) averaged over the first exogenous state of an episode."""
         return np.asarray(np.einsum("so...,o->s...", values, self.law.start))
 
     def observations(self, trades_left: Number) -> Observations:
-        """What a dealer sees in every state and scene, shape (states, scenes, observations)."""
+        """What a dealer sees in every state and exogenous state, shape (states, exogenous, observations)."""
         return observe(self.book, self.exogenous, trades_left, self.params)[:, :, 0]
 
     def cases(self, view: DecodedObservation) -> tuple[Whole, Whole]:
-        """The state and the scene that each dealer sees.
+        """The state and the exogenous state that each dealer sees.
 
         Raises:
-            ValueError: A scene that cannot come in this market, as on a tape recorded elsewhere.
+            ValueError: A exogenous state that cannot come in this market, as on a tape recorded elsewhere.
         """
         known, seen = self._code(*self.law.states), self._code(view.request, view.observed)
         order = np.argsort(known)
-        scene = order[np.minimum(np.searchsorted(known[order], seen), len(known) - 1)]
-        unknown = known[scene] != seen
+        exogenous = order[np.minimum(np.searchsorted(known[order], seen), len(known) - 1)]
+        unknown = known[exogenous] != seen
         if unknown.any():
             asked = np.asarray(view.request.signed_size)[unknown][0]
             requests = sorted(set(np.asarray(self.law.states.request.signed_size).tolist()))
             raise ValueError(f"the optimum knows the requests {requests} of its market, got {asked:g}")
-        return self.number(view.book), np.asarray(scene)
+        return self.number(view.book), np.asarray(exogenous)
 
     def _code(self, request: Request, observed: ObservedState) -> Whole:
         """One whole number for each thing that can be seen."""

@@ -1,6 +1,7 @@
 """The exact optimum of a market, by dynamic programming on the law's own functions.
 
-Backwards in time, with s the state (inventory and orders in flight) and o the scene (request, regime, side before):
+Backwards in time, with s the state (inventory and orders in flight) and o the exogenous state (request, regime, last
+side):
 
     U_t(s, o) = max over hedge levels k and quotes delta of
                 p r(trade) + (1 - p) r(no trade) + E[U_{t+1}(s', o')]
@@ -48,7 +49,7 @@ __all__ = [
 
 _TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
 _MOST_PAIRS, _COARSE = 1000, 7  # pairs of threshold and distance that are all tried; else so many of each at first
-_RULES_AT_ONCE = 2_000_000  # states times scenes times rules
+_RULES_AT_ONCE = 2_000_000  # states times exogenous states times rules
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +60,11 @@ class Solution:
         value: J*, the largest mean total reward of an episode, price units.
         values: Reward still to come before request t is seen; shape (num_trades + 1, *game.shape). Where flow or
             volatility have a memory: as if they began anew there.
-        hedge_index: The best hedge level at each time in each state before the trade, for each scene; shape
-            (num_trades, states, scenes). Where several are equally good, the one that does best over all states, and
+        hedge_index: The best hedge level at each time in each state before the trade, for each exogenous state; shape
+            (num_trades, states, exogenous). Where several are equally good, the one that does best over all states, and
             where these are several, the one that hedges least.
         quote_index: The best quote level; same shape.
-        game: States and scenes.
+        mdp: States and exogenous states.
     """
 
     value: float
@@ -91,13 +92,13 @@ class Solution:
     def thresholds(self) -> Values:
         """The best hedge thresholds (or, in markets of that kind, units to offload) without orders in flight.
 
-        Shape (num_trades, inventories, scenes), units.
+        Shape (num_trades, inventories, exogenous), units.
         """
         return hedge_levels(self.params)[self.hedge_index[:, self._at_rest()]]
 
     @property
     def distances(self) -> Values:
-        """The best quotes without orders in flight, price units; shape (num_trades, inventories, scenes)."""
+        """The best quotes without orders in flight, price units; shape (num_trades, inventories, exogenous)."""
         return quote_levels(self.params)[self.quote_index[:, self._at_rest()]]
 
     def _at_rest(self) -> Whole:
@@ -107,7 +108,7 @@ class Solution:
 
 @dataclass(frozen=True, eq=False)
 class OptimalPolicy:
-    """Looks the best hedge and quote up by trades left, state and scene."""
+    """Looks the best hedge and quote up by trades left, state and exogenous state."""
 
     solution: Solution
 
@@ -228,11 +229,11 @@ class _Stages:
         self._quotes = [QuoteEnvelope.of(f, s) for f, s in zip(chance, earned, strict=True)]
 
     def best(self, worth: Values, last: bool) -> tuple[Values, Whole, Whole]:
-        """Value, hedge level and quote level in every state and scene; `worth` is the value one trade later."""
+        """Value, hedge level and quote level in every case; `worth` is the value one trade later."""
         half = self._halves[last]
         continuation = self._mdp.continuation(worth[:, :, None])[:, :, 0]
         kept = [self._kept(half, number, continuation) for number in range(len(self._first))]
-        found = [self._choose(scene, kept[like]) for scene, like in enumerate(self._like)]
+        found = [self._choose(exogenous, kept[like]) for exogenous, like in enumerate(self._like)]
         value, hedge, quote = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
         return value, hedge, quote
 
@@ -241,9 +242,9 @@ class _Stages:
         row = self._mdp.row[self._first[number]]
         return np.asarray(half.reward[:, number] + continuation[half.after[:, 0], row])
 
-    def _choose(self, scene: int, no_trade: Values) -> tuple[Values, Whole, Whole]:
-        quotes, trades = self._quotes[scene], self._trades[:, scene]
-        gain = no_trade[self._filled[:, scene]] - no_trade
+    def _choose(self, exogenous: int, no_trade: Values) -> tuple[Values, Whole, Whole]:
+        quotes, trades = self._quotes[exogenous], self._trades[:, exogenous]
+        gain = no_trade[self._filled[:, exogenous]] - no_trade
         gains = no_trade + np.where(trades[:, None], quotes.worth(gain), 0.0)
         hedge = len(gains[0]) - 1 - _best(gains[:, ::-1]) if self._by_threshold else _best(gains)
         states = np.arange(len(hedge))

@@ -57,8 +57,8 @@ def no_hedge_bands(solution: Solution) -> tuple[Whole, Whole]:
     """The inventories after a trade between which nothing is hedged, without orders in flight.
 
     Returns:
-        The lowest and the highest, units; each of shape (num_trades, scenes). The cap where nothing is hedged, or
-        no trade leads farther.
+        The lowest and the highest, units; each of shape (num_trades, exogenous). The cap where nothing is hedged, or no
+        trade leads farther.
     """
     limit, held = solution.params.inventory_limit, solution.inventories[:, None]
     before = held + np.asarray(solution.mdp.law.states.request.signed_size)

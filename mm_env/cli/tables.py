@@ -174,7 +174,7 @@ def _print_bands(solution: Solution, states: ExogenousState, picked: NDArray[np.
     rows = [[_span(start, stop), *(f"{low} to {high}" for low, high in ends[start].tolist())] for start, stop in spans]
     start = "Without orders in flight, the" if params.hedge_latency else "The"
     click.echo(f"\n{start} optimum hedges nothing while the inventory after the trade is within, units:\n")
-    _print_scenes(["trade"], names, rows, mirrored)
+    _print_states(["trade"], names, rows, mirrored)
 
 
 def _print_quotes(solution: Solution, states: ExogenousState, picked: NDArray[np.intp]) -> None:
@@ -198,11 +198,11 @@ def _print_quotes(solution: Solution, states: ExogenousState, picked: NDArray[np
         ]
         rows.append([f"{trade + 1}", f"{held:g}", *cells])
     click.echo("\nIt quotes at this distance from the mid, price units:\n")
-    _print_scenes(["trade", "inventory"], [panel.name for panel in shown], rows, mirrored)
+    _print_states(["trade", "inventory"], [panel.name for panel in shown], rows, mirrored)
 
 
-def _print_scenes(header: Sequence[str], states: Sequence[str], rows: Sequence[Sequence[str]], mirrored: bool) -> None:
-    """A column for every scene; what all their names begin with is said once, below."""
+def _print_states(header: Sequence[str], states: Sequence[str], rows: Sequence[Sequence[str]], mirrored: bool) -> None:
+    """A column for every exogenous state; what all their names begin with is said once, below."""
     buys = "client buys, "
     shared = all(name.startswith(buys) for name in states)
     print_table([*header, *(name.removeprefix(buys) if shared else name or "any client" for name in states)], rows)

@@ -80,7 +80,7 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
         low, high = (np.tile(end, self._params.num_dealers) for end in (one.low, one.high))
         self.state_space = spaces.Box(low, high, dtype=np.float32)
         self._decide = ActionDecoder(self._params)
-        self._floor = DealersMarket(self._params, 1)
+        self._market = DealersMarket(self._params, 1)
         self._lanes: TapeCursor | None = None
         self._state = NO_REQUEST
         self._recorders: list[Recorder] = []
@@ -99,14 +99,14 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
         self._take_options(options)
         params = self._take_change()
         if params is not None:
-            self._params, self._decide, self._floor = params, ActionDecoder(params), DealersMarket(params, 1)
+            self._params, self._decide, self._market = params, ActionDecoder(params), DealersMarket(params, 1)
             if self._lanes is not None:
                 self._lanes.enter(params)
         if seed is not None or self._lanes is None:
             _, found = seeding.np_random(seed)
             self._lanes = TapeCursor(self._params, [found if seed is None else seed])
         self._lanes.next_episode(np.ones(1, dtype=np.bool_))
-        self._floor.reopen()
+        self._market.reopen()
         self.agents = list(self.possible_agents)
         self._recorders = [Recorder(self._params, 1) for _ in self.agents] if self.render_mode else []
         nothing = step_info(dynamics.no_step(dynamics.initial_book(self._params)))
@@ -124,7 +124,7 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
             raise ValueError("call reset() first: no episode is under way")
         decision = stack_decisions(self._decisions(actions), 1)
         state, move = self._state, lanes.move()
-        step = self._floor.step(state.request, lanes.preference(), decision, move)
+        step = self._market.step(state.request, lanes.preference(), decision, move)
         rewards = np.broadcast_to(self._reward(step, move, self._params), (len(self.agents), 1))
         for seat, recorder in enumerate(self._recorders):
             recorder.record(*(for_seat(part, seat) for part in (state, decision, step, move)))
@@ -172,7 +172,7 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
         if self.render_mode is None:
             return None
         if self.render_mode == "ansi":
-            inventory, equity = np.asarray(self._floor.book.inventory), np.asarray(self._floor.book.equity)
+            inventory, equity = np.asarray(self._market.book.inventory), np.asarray(self._market.book.equity)
             return "\n".join(
                 f"{agent}  inventory {inventory[seat, 0]:+.0f}  equity {equity[seat, 0]:+.2f}"
                 for seat, agent in enumerate(self.possible_agents)
@@ -201,7 +201,7 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
     def _observe(self, lanes: TapeCursor) -> dict[str, Observations]:
         self._state = lanes.state()
         left = self._params.num_trades - lanes.trade
-        self._seen = np.ascontiguousarray(self._floor.observe(self._state, left)[:, 0])
+        self._seen = np.ascontiguousarray(self._market.observe(self._state, left)[:, 0])
         return {agent: self._seen[seat].copy() for seat, agent in enumerate(self.possible_agents)}
 
 

@@ -1,4 +1,4 @@
-"""Floor: several dealers in each of N markets. The rules are in `dynamics.py`, with one more axis of arrays."""
+"""DealersMarket: several dealers in each of N markets. The rules are in `dynamics.py`, with one more axis of arrays."""
 
 from __future__ import annotations
 
@@ -110,17 +110,17 @@ def play_dealers_blocks(
 
 
 def _play_block(policies: Sequence[PolicyFunction], params: DealersParams, tape: Tape) -> list[Episodes]:
-    floor = DealersMarket(params, tape.num_episodes)
+    market = DealersMarket(params, tape.num_episodes)
     recorders = [Recorder(params, tape.num_episodes) for _ in policies]
     for trade in range(params.num_trades):
         state, move = tape.state(trade), tape.move(trade, params)
-        seen = floor.observe(state, params.num_trades - trade)
+        seen = market.observe(state, params.num_trades - trade)
         chosen = [
             naming_dealer(seat, lambda policy=policy, view=view: decide(policy, view, params))
             for seat, (policy, view) in enumerate(zip(policies, seen, strict=True))
         ]
         decision = stack_decisions(chosen, tape.num_episodes)
-        step = floor.step(state.request, tape.paths.at(trade).preference, decision, move)
+        step = market.step(state.request, tape.paths.at(trade).preference, decision, move)
         for seat, recorder in enumerate(recorders):
             recorder.record(*(for_seat(part, seat) for part in (state, decision, step, move)))
     return [recorder.episodes() for recorder in recorders]

@@ -66,19 +66,19 @@ class DealersVectorEnv(HedgingVectorEnv):
             raise ValueError(f"num_envs must be a multiple of num_dealers={dealers}, got {self.num_envs}")
         self._markets = self.num_envs // self._learners
         assert isinstance(self._params, DealersParams)
-        self._floor = DealersMarket(self._params, self._markets)
+        self._market = DealersMarket(self._params, self._markets)
 
     def _checked_params(self, values: dict[str, Any]) -> DealersParams:
         return DealersParams.from_mapping({**DEALERS_DEFAULTS, **values})
 
     def _enter(self, params: Any) -> None:
         super()._enter(params)
-        self._floor = DealersMarket(params, self._markets)
+        self._market = DealersMarket(params, self._markets)
 
     def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
         move = lanes.move()
         whole = Decision._make(self._seated(part, number) for number, part in enumerate(decision))
-        step = self._floor.step(self._state.request, lanes.preference(), whole, move)
+        step = self._market.step(self._state.request, lanes.preference(), whole, move)
         return self._shown(step), self._shown(self._reward(step, move, self._params))
 
     def _seated(self, part: Number | None, number: int) -> Number | None:
@@ -92,7 +92,7 @@ class DealersVectorEnv(HedgingVectorEnv):
     def _observe(self, lanes: TapeCursor) -> Observations:
         left = self._params.num_trades - lanes.trade
         self._state = lanes.state()
-        seen = self._floor.observe(self._state, left)
+        seen = self._market.observe(self._state, left)
         self._rival_decisions = [
             naming_dealer(seat, lambda policy=policy, view=seen[seat]: decide(policy, view, self._params))
             for seat, policy in enumerate(self.rivals, start=1)
@@ -115,8 +115,8 @@ class DealersVectorEnv(HedgingVectorEnv):
         if not which.all():
             raise ValueError("reset_mask must pick every lane: the dealers of a market end together")
         lanes.next_episode(np.ones(self._markets, dtype=np.bool_))
-        self._floor.reopen()
-        self._book = self._shown(self._floor.book)
+        self._market.reopen()
+        self._book = self._shown(self._market.book)
 
     def _shown(self, value: Any) -> Any:
         """Arrays of shape (K, M) as those of the lanes, shape (num_envs,)."""

@@ -1,4 +1,4 @@
-"""Lanes: where each of N environments stands on the tape of its own seed, refilled several episodes at a time."""
+"""TapeCursor: where each of N environments stands on the tape of its own seed, refilled several episodes at a time."""
 
 from __future__ import annotations
 

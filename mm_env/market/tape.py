@@ -1,4 +1,4 @@
-"""THE WORLD: everything that happens whatever the dealer does. Drawn, replayed, or listed for the solver.
+"""Tape: everything that happens whatever the dealer does, as whole episodes, drawn or replayed.
 
 A `Tape` holds whole episodes: sides, sizes, reservation distances and price moves. It is drawn in blocks, in an
 order that never depends on an action, so equal seeds give every policy the same market.

@@ -24,20 +24,20 @@ class UnsolvableError(ValueError):
 
 
 class TransitionLaw(NamedTuple):
-    """Everything that a step can show the dealer, as `shape` samples it: n scenes.
+    """Everything that a step can show the dealer, as `simulate` samples it: n exogenous states.
 
-    A scene is a request with what the dealer sees beside it. Scenes follow each other as a Markov chain. The
-    reservation distance is left open: `acceptance` tells how likely each request takes a quote.
+    They follow each other as a Markov chain. The reservation distance is left open: `acceptance` tells how likely each
+    request takes a quote.
     """
 
     states: ExogenousState  # fields of shape (n,) or constants
     start: Values  # (n,), probability of each as the first of an episode
     probability: Values  # (n, n), of each (column) after each (row)
-    expected: Values  # (n,), E[price change | scene], price units
+    expected: Values  # (n,), E[price change | exogenous state], price units
 
 
 def transition_law(params: MarketParams) -> TransitionLaw:
-    """Every scene, how likely it is after every other, and the price move to expect after it.
+    """Every exogenous state, how likely it is after every other, and the price move to expect after it.
 
     Raises:
         UnsolvableError: What the dealer sees is not finite, or hides what he would need; the message names the field.
@@ -59,7 +59,7 @@ def transition_law(params: MarketParams) -> TransitionLaw:
             )
     states, chance = exogenous_states(params)
     side, last_side, regime = map(np.asarray, (states.request.side, states.observed.last_side, states.observed.regime))
-    now = np.where(side == 0, last_side, side)  # the last client's side after each scene
+    now = np.where(side == 0, last_side, side)  # the last client's side after each exogenous state
 
     def following(memory: Any) -> Values:
         known = memory if params.remembers_side else np.zeros_like(memory)
@@ -73,7 +73,7 @@ def transition_law(params: MarketParams) -> TransitionLaw:
 
 
 def exogenous_states(params: MarketParams) -> tuple[ExogenousState, Values]:
-    """Every scene of the market but for what takes any value, and how likely its tier and size are; shape (n,)."""
+    """Every exogenous state but for what takes any value, and how likely its tier and size are; shape (n,)."""
     probability, tiers, sizes = kinds(params)
     lasts = (0.0, 1.0, -1.0) if params.remembers_side else (0.0,)
     rows = [
