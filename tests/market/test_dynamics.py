@@ -97,6 +97,39 @@ def test_floats_and_arrays_obey_one_law(book, in_flight, request, decision, move
         assert np.array_equal(np.full(3, a), np.broadcast_to(b, 3), equal_nan=True)
 
 
+@pytest.mark.parametrize("side", [1.0, -1.0])
+@pytest.mark.parametrize("stale", [None, 0.25, -0.25])
+def test_a_client_accepts_a_quote_at_his_reservation_distance_and_none_beyond(side, stale):
+    """Powers of two: the distance from the true mid is exact, 0.5 where the quote is not stale."""
+    distance = 0.5 if stale is None else 0.5 - side * stale
+    book, params = dynamics.initial_book(MarketParams()), MarketParams()
+    for reservation, accepted in (
+        (distance, True),
+        (np.nextafter(distance, -1), False),
+        (np.nextafter(distance, 2), True),
+    ):
+        request = Request(side, side, reservation=reservation, mid_error=stale)
+        filled, sold = dynamics.trade(book.inventory, (), request, Decision(0.5, 10.0, None), params)
+        assert (filled, sold) == (accepted, side * accepted)
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_a_trade_that_ends_at_the_cap_is_filled_and_none_beyond(side):
+    params = MarketParams(inventory_limit=5)
+    wanted = Request(side, side * 2)
+    for held, in_flight, filled in (
+        (-3, (), True),
+        (-4, (), False),
+        (-3, (-1.0,), False),
+        (-2, (-1.0,), True),
+        (-3, (-1.0, 1.0), False),
+        (-3, (1.0, -1.0), True),
+        (-3, (1.0, -2.0), False),
+    ):
+        orders = tuple(side * order for order in in_flight)
+        assert dynamics.trade(side * held, orders, wanted, Decision(0.0, 9.0, None), params)[0] == filled
+
+
 def test_the_law_writes_nothing_in_place():
     params = MarketParams()
     book = dynamics.Book(*(np.full(4, float(i)) for i in range(6)))

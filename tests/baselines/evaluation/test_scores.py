@@ -164,3 +164,40 @@ def test_ends_already_played_are_not_played_again():
 def test_a_market_too_large_to_solve_has_no_share():
     params = MarketParams(inventory_limit=5000, num_trades=3)
     assert "share" not in compare({"never": make_policy("never", params)}, params, 20).names()
+
+
+def left_out(totals, episode):
+    """The same episodes but one."""
+    return Totals(**{name: np.delete(getattr(totals, name), episode) for name in totals.__dataclass_fields__})
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_an_influence_is_what_leaving_the_episode_out_changes(totals, name):
+    """psi(episode) is about (n - 1) (T of all - T of the others), sign included: no standard error shows a sign."""
+    estimate, number = SCORES[name].estimate(totals), len(totals)
+    episodes = range(0, number, 20)
+    changes = [estimate.value - SCORES[name].estimate(left_out(totals, episode)).value for episode in episodes]
+    largest = np.abs(estimate.influence).max()
+    np.testing.assert_allclose(
+        np.multiply(number - 1, changes), estimate.influence[::20], atol=0.02 * largest, err_msg=name
+    )
+
+
+def test_a_paired_difference_of_internalisation_has_the_influence_of_the_first_less_that_of_the_second():
+    params = MarketParams(inventory_limit=5)
+    tape = Tape.draw(params, 1, 400)
+    one, other = (Totals.of(play(make_policy(f"threshold:{k}", params), params, tape=tape)) for k in (1, 4))
+    estimate = SCORES["internalisation"].estimate
+
+    def difference(first, second):
+        return (
+            1
+            - first.hedge_volume.sum() / first.client_volume.sum()
+            - (1 - second.hedge_volume.sum() / second.client_volume.sum())
+        )
+
+    paired = estimate(one) - estimate(other)
+    assert paired.value == pytest.approx(difference(one, other))
+    assert paired.value < -0.1  # who holds less hedges more
+    changes = [paired.value - difference(left_out(one, i), left_out(other, i)) for i in range(400)]
+    np.testing.assert_allclose(np.multiply(399, changes), paired.influence, rtol=0.02, atol=1e-3)

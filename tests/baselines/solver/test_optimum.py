@@ -11,6 +11,7 @@ from baselines.evaluation.scores import Totals, mean, objective, ratio
 from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.optimum import rule_values
 from mm_env import MarketParams, market_params, play_blocks
+from mm_env.envs.action import hedge_levels, quote_levels
 from mm_env.market.dynamics import Decision, Move, Request, initial_book, realised_reward, step
 from tests.markets import IDS, market_parameters
 
@@ -150,6 +151,18 @@ def test_fixed_thresholds_are_valued_exactly():
     for threshold, value in values.items():
         assert value == pytest.approx(policy_value(make_policy(f"threshold:{threshold}", params), params), rel=1e-12)
     assert best_rule(params).threshold == max(values, key=values.get)
+
+
+@pytest.mark.parametrize("changes", [{}, {"hedge_cost_per_unit": 0.05, "risk_aversion": 0.002}])
+def test_where_not_all_pairs_are_tried_the_best_of_all_is_found(changes):
+    """1,581 pairs of threshold and distance, at first 49 of them; in the second market none of these is the best."""
+    params = market_params("mm_env/FXDealer-v0", num_trades=60, inventory_limit=50, **changes)
+    pairs = np.array(list(itertools.product(hedge_levels(params), quote_levels(params))))
+    assert len(pairs) > 1000
+    values = rule_values(params, pairs[:, 0], pairs[:, 1])
+    found = best_rule(params)
+    assert (found.threshold, found.distance) == tuple(pairs[values.argmax()])
+    assert found.value == pytest.approx(values.max(), rel=1e-12)
 
 
 def test_hedging_everything_is_worth_the_spread_less_the_cost():
