@@ -53,9 +53,10 @@ class Result(NamedTuple):
 @click.option("--market", default="mm_env/Hedging-v0", help="A market of `mm-env markets`, or all.")
 @click.option("--seeds", default=5, type=click.IntRange(2), help="Training seeds.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="The first of them.")
+@click.option("--recipe", default="ppo", type=click.Choice(["ppo", "plain_ppo"]), help="File of hyperparameters.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the learning curve of one market.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def main(market: str, seeds: int, seed: int, out: Path | None, as_json: bool) -> None:
+def main(market: str, seeds: int, seed: int, recipe: str, out: Path | None, as_json: bool) -> None:
     """Train PPO with several seeds; print the exact shares of the gap that each closes, and its wall time.
 
     J is computed by dynamic programming, not simulated.
@@ -73,7 +74,7 @@ def main(market: str, seeds: int, seed: int, out: Path | None, as_json: bool) ->
         for name in markets:
             gaps[name], results[name], runs = Gap.of(name), [], []
             for number in range(seed, seed + seeds):
-                runs.append(_train(name, number))
+                runs.append(_train(name, number, recipe))
                 results[name].append(_result(runs[-1], gaps[name], name))
                 progress(1)
             if out is not None:
@@ -86,10 +87,10 @@ def main(market: str, seeds: int, seed: int, out: Path | None, as_json: bool) ->
         _print_seeds(gaps[market], results[market])
 
 
-def _train(market: str, seed: int) -> Training:
+def _train(market: str, seed: int, recipe: str) -> Training:
     from train import train_ppo
 
-    return train_ppo(market, seed=seed, progress=False)
+    return train_ppo(market, seed=seed, recipe=recipe, progress=False)
 
 
 def _result(run: Training, gap: Gap, market: str) -> Result:

@@ -1,8 +1,8 @@
 """The hyperparameters of PPO: read from YAML as rl_zoo3 reads it, checked, and turned into what PPO takes.
 
-`hyperparameters/ppo.yml` is keyed by environment id; `python -m rl_zoo3.train --conf` reads it too. Nothing in it
-is evaluated: `policy_kwargs` is a mapping, or the text of one that rl_zoo3 would evaluate and `_keywords` reads; a
-schedule is a number or `lin_<start>`, falling to zero.
+`hyperparameters/ppo.yml` is keyed by environment id, and so is `plain_ppo.yml`, PPO as it comes, which
+`python -m rl_zoo3.train --conf-file` reads too. Nothing in them is evaluated: `policy_kwargs` is a mapping, or the text
+of one that rl_zoo3 would evaluate and `_keywords` reads; a schedule is a number or `lin_<start>`, falling to zero.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import yaml
 from mm_env.atomic_write import replacing
 
 DEFAULT = "mm_env/Hedging-v0"  # its hyperparameters serve markets that have none of their own
+RECIPES = ("ppo", "plain_ppo")  # files of hyperparameters: paired tapes and ordered levels; PPO as it comes
 _FOLDER = Path(__file__).parent / "hyperparameters"
 _LINEAR = "lin_"
 _LARGEST_FILE = 1_000_000  # bytes
@@ -48,7 +49,8 @@ RULES: Mapping[str, Rule] = {
     "n_timesteps": _whole(1),
     "n_envs": _whole(1),
     "reward_scale": Rule("a number above 0", lambda value: _is_number(value) and value > 0),
-    "policy": Rule("'MlpPolicy'", lambda value: value == "MlpPolicy"),
+    "lanes_per_tape": _whole(1),
+    "policy": Rule("'MlpPolicy' or 'OrdinalPolicy'", lambda value: value in ("MlpPolicy", "OrdinalPolicy")),
     "n_steps": _whole(1),
     "batch_size": _whole(2),
     "n_epochs": _whole(1),
@@ -68,12 +70,18 @@ RULES: Mapping[str, Rule] = {
         lambda value: _is_network(_keywords(value)),
     ),
 }
-_NOT_PPO = ("n_timesteps", "n_envs", "reward_scale")  # the rest are arguments of PPO
+_NOT_PPO = ("n_timesteps", "n_envs", "reward_scale", "lanes_per_tape")  # the rest are arguments of PPO
 
 
-def read_hyperparameters(market: str | None) -> dict[str, Any]:
-    """The entry of a registered id in `hyperparameters/ppo.yml`, or that of `DEFAULT`."""
-    table = read_yaml(_FOLDER / "ppo.yml")
+def read_hyperparameters(market: str | None, recipe: str = "ppo") -> dict[str, Any]:
+    """The entry of a registered id in `hyperparameters/<recipe>.yml`, or that of `DEFAULT`.
+
+    Raises:
+        ValueError: There is no such recipe.
+    """
+    if recipe not in RECIPES:
+        raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
+    table = read_yaml(_FOLDER / f"{recipe}.yml")
     return dict(table[market if market in table else DEFAULT])
 
 
@@ -88,8 +96,13 @@ def check_hyperparameters(values: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} must be {RULES[name].allowed}, got {value!r}")
 
 
-def ppo_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Checked hyperparameters as keyword arguments of Stable-Baselines3's PPO."""
+def ppo_arguments(values: Mapping[str, Any], continuous: bool = False) -> dict[str, Any]:
+    """Checked hyperparameters as keyword arguments of Stable-Baselines3's PPO.
+
+    Args:
+        values: The hyperparameters.
+        continuous: Actions are numbers, which are in order as they are: `OrdinalPolicy` gives way to `MlpPolicy`.
+    """
     from stable_baselines3.common.utils import LinearSchedule
     from torch import nn
 
@@ -97,6 +110,15 @@ def ppo_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("learning_rate", "clip_range"):
         if isinstance(arguments.get(name), str):
             arguments[name] = LinearSchedule(_start(arguments[name]), 0.0, 1.0)
+    if arguments.get("policy") == "OrdinalPolicy":
+        from train.ordinal_policy import OrdinalPolicy
+
+        arguments["policy"] = "MlpPolicy" if continuous else OrdinalPolicy
+    if values.get("lanes_per_tape", 1) > 1:
+        from train.paired_rollout_buffer import PairedRolloutBuffer
+
+        arguments["rollout_buffer_class"] = PairedRolloutBuffer
+        arguments["rollout_buffer_kwargs"] = {"lanes_per_tape": values["lanes_per_tape"]}
     if "policy_kwargs" in arguments:
         network = arguments["policy_kwargs"] = dict(_keywords(arguments["policy_kwargs"]))
         if "activation_fn" in network:

@@ -106,7 +106,7 @@ class NetworkPolicy:
         env: str | None = None,
         training: Mapping[str, Any] | None = None,
     ) -> NetworkPolicy:
-        """The deterministic policy of a Stable-Baselines3 model with an `MlpPolicy`.
+        """The deterministic policy of a Stable-Baselines3 model with an `MlpPolicy` or an `OrdinalPolicy`.
 
         Raises:
             ValueError: The model's policy is of another kind or for another market.
@@ -114,7 +114,9 @@ class NetworkPolicy:
         network = getattr(getattr(model.policy, "mlp_extractor", None), "policy_net", None)
         if network is None or model.policy.features_extractor.state_dict():
             raise ValueError(f"only an MlpPolicy can be shared, got {type(model.policy).__name__}")
-        linear = [*(part for part in network if hasattr(part, "weight")), model.policy.action_net]
+        head = model.policy.action_net
+        last = head.as_linear() if hasattr(head, "as_linear") else head  # an OrdinalHead's sums are in its weights
+        linear = [*(part for part in network if hasattr(part, "weight")), last]
         layers = tuple(Layer.of(part) for part in linear)
         return cls(layers, model.policy.activation_fn.__name__.lower(), params, env, dict(training or {}))
 

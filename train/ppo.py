@@ -69,6 +69,7 @@ def train_ppo(
     env_kwargs: Mapping[str, Any] | None = None,
     seed: int | None = None,
     total_timesteps: int | None = None,
+    recipe: str = "ppo",
     hyperparameters: Mapping[str, Any] | None = None,
     run_dir: str | Path | None = None,
     resume: bool = False,
@@ -89,11 +90,13 @@ def train_ppo(
             same optimum, a fraction of the noise).
         seed: Of weights, exploration and episodes; default 0. Different seeds share no episode.
         total_timesteps: Instead of the hyperparameter `n_timesteps`.
-        hyperparameters: Changes to those of the market in `hyperparameters/ppo.yml`.
+        recipe: The file of hyperparameters: "ppo", on paired tapes with ordered levels, or "plain_ppo", without either,
+            for comparison. A resumed run goes on by its own.
+        hyperparameters: Changes to those of the market in `hyperparameters/<recipe>.yml`.
         run_dir: Folder for config, curve, TensorBoard, best model and policy, and checkpoints. None: write nothing.
         resume: Go on with the run in `run_dir`. What is given beside it must be as in that run, and what is not
             given is. A finished run is returned as it is.
-        eval_episodes: Of one evaluation; default 500.
+        eval_episodes: Of one evaluation; default 2,000.
         eval_freq: Steps between evaluations, and between checkpoints; default a twentieth of the run.
         progress: Show a progress bar, on a terminal.
 
@@ -109,7 +112,7 @@ def train_ppo(
         plan = _stored_config(folder)
         check_same(plan.changed(market, env_kwargs, given, **asked), plan)
     else:
-        plan = default_config(market).changed(None, env_kwargs, given, **asked)
+        plan = default_config(market, recipe).changed(None, env_kwargs, given, **asked)
         _begin(folder, plan)
     with one_thread():
         return _train(plan, folder, progress)
@@ -130,10 +133,11 @@ def _begin(folder: Path | None, plan: TrainConfig) -> None:
 
 
 def _train(plan: TrainConfig, folder: Path | None, progress: bool) -> Training:
-    lanes, scale = plan.hyperparameters["n_envs"], plan.hyperparameters.get("reward_scale", 1.0)
-    env = SB3VecEnv(plan.learned_in, lanes, reward=plan.reward, reward_scale=scale)
+    lanes, group = plan.hyperparameters["n_envs"], plan.hyperparameters.get("lanes_per_tape", 1)
+    scale = plan.hyperparameters.get("reward_scale", 1.0)
+    env = SB3VecEnv(plan.learned_in, lanes, reward=plan.reward, reward_scale=scale, lanes_per_tape=group)
     set_random_seed(derived_seed(plan.seed, REST, 0) % 2**32)
-    model = PPO(env=env, device="cpu", **ppo_arguments(plan.hyperparameters))
+    model = PPO(env=env, device="cpu", **ppo_arguments(plan.hyperparameters, plan.learned_in.continuous))
     curve = Curve.empty(plan.eval_episodes)
     if folder is not None:
         restore_newest(model, folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,14 @@ class SB3VecEnv(VecEnv):
         market: A registered id, or the parameters themselves; or lanes of AutoresetMode.SAME_STEP, such as those of
             dealers who compete, which settle `n_envs` and `reward`.
         n_envs: N.
-        seed: Lane i starts episode 0 of seed + i at the next `reset`. None: of a random seed.
+        seed: Lane i starts episode 0 of seed + i // lanes_per_tape at the next `reset`. None: of a random seed.
         reward: "realised" or "expected".
         reward_scale: What every reward is multiplied by, for networks that learn values of about 1 best.
+        lanes_per_tape: So many neighbouring lanes play the same tape, whatever seeds them: `seed(s)`, and with it
+            `PPO(seed=s)`, keeps them together. For `rollout_buffer_class=PairedRolloutBuffer`.
 
     Raises:
-        ValueError: A bad market, number of lanes, seed or reward.
+        ValueError: A bad market, number of lanes, seed, reward or number of lanes per tape.
     """
 
     def __init__(
@@ -49,8 +51,9 @@ class SB3VecEnv(VecEnv):
         seed: int | None = None,
         reward: str = "realised",
         reward_scale: float = 1.0,
+        lanes_per_tape: int = 1,
     ) -> None:
-        self.lanes = market if isinstance(market, HedgingVectorEnv) else _lanes(market, n_envs, reward)
+        self.lanes = market if isinstance(market, HedgingVectorEnv) else _lanes(market, n_envs, reward, lanes_per_tape)
         if self.lanes.autoreset_mode is not AutoresetMode.SAME_STEP:
             raise ValueError(f"the lanes must be of AutoresetMode.SAME_STEP, got {self.lanes.autoreset_mode}")
         super().__init__(self.lanes.num_envs, self.lanes.single_observation_space, self.lanes.single_action_space)
@@ -60,6 +63,12 @@ class SB3VecEnv(VecEnv):
         self._penalty = np.zeros(self.num_envs)  # of each lane's episode so far, price units
         if seed is not None:
             self.seed(seed)
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Lanes that share a tape get the same seed, used at the next `reset`. None: of a random seed."""
+        first: Any = super().seed(seed)[0]
+        self._seeds = [first + lane // self.lanes.lanes_per_tape for lane in range(self.num_envs)]
+        return self._seeds
 
     def reset(self) -> Observations:
         """Start the next episode in every lane: of the seeds given to `seed` since the last reset, if any."""
@@ -129,6 +138,12 @@ class SB3VecEnv(VecEnv):
         }
 
 
-def _lanes(market: str | MarketParams, n_envs: int, reward: str) -> HedgingVectorEnv:
+def _lanes(market: str | MarketParams, n_envs: int, reward: str, lanes_per_tape: int) -> HedgingVectorEnv:
     params = market if isinstance(market, MarketParams) else market_params(market)
-    return HedgingVectorEnv(n_envs, autoreset_mode=AutoresetMode.SAME_STEP, reward=reward, **params.to_dict())
+    return HedgingVectorEnv(
+        n_envs,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+        reward=reward,
+        lanes_per_tape=lanes_per_tape,
+        **params.to_dict(),
+    )

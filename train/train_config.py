@@ -28,7 +28,7 @@ class TrainConfig:
         seed: Of the network's first weights, of the actions drawn and of the training episodes.
         eval_episodes: Held-out episodes of one evaluation.
         eval_freq: Steps between evaluations, and between checkpoints; None: a twentieth of the run.
-        hyperparameters: As in `hyperparameters/ppo.yml`.
+        hyperparameters: As in `hyperparameters/ppo.yml`, or another recipe.
         numbers: Learn in a Box, numbers from -1 to 1, where the market's actions are levels. The policy then takes
             the nearest levels. Their order is known to it, and it can explore by what is near to what it does.
 
@@ -50,6 +50,9 @@ class TrainConfig:
         check_hyperparameters(self.hyperparameters)
         if self.hyperparameters.get("use_sde") and not self.learned_in.continuous:
             raise ValueError("use_sde explores in continuous actions only")
+        lanes, group = self.hyperparameters.get("n_envs", 1), self.hyperparameters.get("lanes_per_tape", 1)
+        if lanes % group:
+            raise ValueError(f"lanes_per_tape must divide n_envs={lanes}, got {group}")
         for name, low in (("seed", 0), ("eval_episodes", 2), ("eval_freq", 1)):
             value = getattr(self, name)
             if value is None and name == "eval_freq":
@@ -128,17 +131,17 @@ class TrainConfig:
         return {**self.params.to_dict(), "reward": self.reward}
 
 
-def default_config(market: str | MarketParams | None) -> TrainConfig:
-    """The plan for a market that ships, by `hyperparameters/ppo.yml`; other markets take that of `DEFAULT`."""
+def default_config(market: str | MarketParams | None, recipe: str = "ppo") -> TrainConfig:
+    """The plan for a market that ships, by `hyperparameters/<recipe>.yml`; other markets take that of `DEFAULT`."""
     env, params = _named(DEFAULT if market is None else market)
-    hyperparameters = read_hyperparameters(env)
+    hyperparameters = read_hyperparameters(env, recipe)
     learned = hyperparameters.pop("env_kwargs", {})
     return TrainConfig(
         env,
         params,
         learned.get("reward", "expected"),
         seed=0,
-        eval_episodes=500,
+        eval_episodes=2000,
         eval_freq=None,
         hyperparameters=hyperparameters,
         numbers=learned.get("continuous", False),

@@ -54,6 +54,9 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
       `info["final_info"]` hold how it ended. `DISABLED`: call `reset(options={"reset_mask": mask})`.
     * `compiled`: run the law as machine code: the same numbers bit for bit, and seconds to compile. Default: where
       Numba is installed (`pip install 'mm_env[fast]'`), once it has answered ten million requests, to repay them.
+    * `lanes_per_tape`: G neighbouring lanes play the same tape: lane i is seeded s + i // G, and the lanes of a group
+      begin every episode together. What clients do is then the same for all of them, so that they differ by what
+      their dealers did alone: the quiet comparison that `train.PairedRolloutBuffer` learns from. Default: 1.
     """
 
     metadata: dict[str, Any] = {
@@ -70,11 +73,13 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         reward: str = "realised",
         tape: Tape | None = None,
         render_mode: str | None = None,
+        lanes_per_tape: int = 1,
         **market_params: Any,
     ) -> None:
         if not isinstance(num_envs, int | np.integer) or num_envs < 1:
             raise ValueError(f"num_envs must be a whole number of at least 1, got {num_envs!r}")
         self.num_envs = int(num_envs)
+        self.lanes_per_tape = _checked_group(lanes_per_tape, self.num_envs)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
@@ -110,12 +115,14 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         """Start the next episode in every lane, or in those of `options["reset_mask"]`, shape (N,).
 
         Args:
-            seed: Lane i starts episode 0 of seed + i, or of seed[i]. None: each lane goes on with its own.
+            seed: Lane i starts episode 0 of seed + i // lanes_per_tape, or of seed[i]. None: each lane goes on with
+                its own.
             options: `{"reset_mask": mask}` resets some lanes only; their books and no others. `{"params": changes}`
                 changes the market of every lane from this episode on.
 
         Raises:
-            ValueError: A mask of the wrong type or shape, a seed that is negative, or one given with a mask.
+            ValueError: A mask of the wrong type or shape, a seed that is negative, or one given with a mask; seeds or
+                a mask that part lanes which share a tape.
         """
         mask = self._take_options(options).get("reset_mask")
         lanes = self._all if mask is None else self._checked_mask(mask)
@@ -278,12 +285,13 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         seed = plain_seed(seed)
         if isinstance(seed, int | np.integer):
             super().reset(seed=int(seed))
-            return [int(seed) + i for i in range(self._markets)]
+            return [int(seed) + i // self.lanes_per_tape for i in range(self._markets)]
         listed: Any = seed if isinstance(seed, list | tuple | np.ndarray) else []
         seeds = list(listed)
         whole = all(isinstance(s, int | np.integer) and s >= 0 for s in seeds)
         if len(seeds) != self._markets or not whole:
             raise ValueError(f"seed must be a whole number >= 0 or {self._markets} of them, got {seed!r}")
+        self._check_together("seed", np.array(seeds, dtype=object))
         return [int(s) for s in seeds]
 
     def _checked_mask(self, mask: Any) -> Flags:
@@ -292,7 +300,24 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             raise ValueError(
                 f"reset_mask must be a bool array of shape ({self.num_envs},) with a lane to reset, got {mask!r}"
             )
+        self._check_together("reset_mask", mask)
         return np.array(mask)
+
+    def _check_together(self, name: str, values: NDArray[Any]) -> None:
+        """Raise `ValueError` unless the value of every lane is that of the others on its tape."""
+        if self.lanes_per_tape > 1:
+            groups = values.reshape(-1, self.lanes_per_tape)
+            if (groups != groups[:, :1]).any():
+                raise ValueError(f"{name} must be the same for the {self.lanes_per_tape} lanes that share a tape")
+
+
+def _checked_group(lanes_per_tape: int, num_envs: int) -> int:
+    whole = isinstance(lanes_per_tape, int | np.integer) and not isinstance(lanes_per_tape, bool)
+    if not whole or lanes_per_tape < 1 or num_envs % lanes_per_tape:
+        raise ValueError(
+            f"lanes_per_tape must be a whole number that divides num_envs={num_envs}, got {lanes_per_tape!r}"
+        )
+    return int(lanes_per_tape)
 
 
 def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:

@@ -85,7 +85,7 @@ def test_a_network_is_read_as_rl_zoo3_writes_it():
 
 
 def test_levels_are_learned_as_numbers_where_the_file_says_so(tmp_path):
-    plan = default_config("mm_env/DynamicSpread-v0")
+    plan = default_config("mm_env/DynamicSpread-v0", recipe="plain_ppo")
     assert plan.learned_in == plan.params.replace(continuous=True)
     assert not plan.params.continuous
     plan.write(tmp_path)

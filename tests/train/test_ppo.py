@@ -226,7 +226,7 @@ def test_a_torn_policy_pair_is_written_anew(tmp_path, interrupt):
         ({"env_kwargs": {"spread": 0.1}}, "another run: spread is 0.05, asked for 0.1"),
         ({"seed": 1}, "another run: seed is 0, asked for 1"),
         ({"total_timesteps": 1600}, "another run: n_timesteps is 800, asked for 1600"),
-        ({"hyperparameters": {"gamma": 0.5}}, "another run: gamma is 0.98, asked for 0.5"),
+        ({"hyperparameters": {"gamma": 0.5}}, "another run: gamma is 1.0, asked for 0.5"),
         ({"eval_episodes": 30}, "another run: eval_episodes is 20, asked for 30"),
     ],
 )
