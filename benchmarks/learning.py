@@ -8,34 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import numpy as np
 
-from baselines import best_rule, make_policy, policy_value, solve
+from baselines import policy_value
 from baselines.evaluation import scores
+from baselines.evaluation.gap import Gap
 from mm_env import MARKETS, market_params
 from mm_env.cli.console import print_json, print_table, progress_bar
 from mm_env.intervals import plus_minus
 
 if TYPE_CHECKING:
     from train.ppo import Training
-
-
-class Gap(NamedTuple):
-    """The exact J of what PPO is measured against in one market, price units."""
-
-    threshold: float  # the rule of the seed
-    rule: float  # the best fixed rule
-    optimum: float
-
-    @classmethod
-    def of(cls, market: str) -> Gap:
-        """Compute it."""
-        params = market_params(market)
-        rule = policy_value(make_policy("threshold", params), params)
-        return cls(rule, best_rule(params).value, solve(params).value)
-
-    def shares(self, objective: float) -> tuple[float, float]:
-        """The share closed of the gap from the seed's rule to the optimum, and of that from the best fixed rule."""
-        first, second = ((objective - low) / (self.optimum - low) for low in (self.threshold, self.rule))
-        return first, second
 
 
 class Result(NamedTuple):
@@ -72,7 +53,7 @@ def main(market: str, seeds: int, seed: int, recipe: str, out: Path | None, as_j
     results: dict[str, list[Result]] = {}
     with progress_bar("training", len(markets) * seeds) as progress:
         for name in markets:
-            gaps[name], results[name], runs = Gap.of(name), [], []
+            gaps[name], results[name], runs = Gap.of(market_params(name)), [], []
             for number in range(seed, seed + seeds):
                 runs.append(_train(name, number, recipe))
                 results[name].append(_result(runs[-1], gaps[name], name))

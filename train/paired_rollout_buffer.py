@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ class PairedRolloutBuffer(RolloutBuffer):
 
     Args:
         lanes_per_tape: G; a number that divides `n_envs`. None: found where episodes begin, as the largest number of
-            neighbouring lanes that all see the same.
+            neighbouring lanes that have always seen the same there. By chance it may be too large at first, which
+            does no harm but to the variance.
         arguments: Those of `RolloutBuffer`.
 
     Raises:
@@ -48,6 +50,7 @@ class PairedRolloutBuffer(RolloutBuffer):
                 f"lanes_per_tape must be at least 2 and divide n_envs={self.n_envs}, got {lanes_per_tape!r}"
             )
         self.lanes_per_tape = lanes_per_tape
+        self._found = lanes_per_tape is None
 
     def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[Any]) -> None:
         """Fill in returns and advantages once the rollout is whole."""
@@ -60,9 +63,9 @@ class PairedRolloutBuffer(RolloutBuffer):
         beginnings = self.observations[self.episode_starts.astype(bool).all(axis=1)]
         if len(beginnings):
             shared = _lanes_alike(beginnings)
-            if self.lanes_per_tape is None:
-                self.lanes_per_tape = shared
-            if self.lanes_per_tape == 1 or shared % self.lanes_per_tape:
+            if self._found:
+                self.lanes_per_tape = math.gcd(self.lanes_per_tape or 0, shared)
+            if shared % (self.lanes_per_tape or 1) or self.lanes_per_tape == 1:
                 raise ValueError(
                     f"groups of {self.lanes_per_tape} lanes do not share a tape: make the environment with "
                     f"lanes_per_tape, a number of at least 2, and the buffer with the same or none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from stable_baselines3.common.utils import set_random_seed
 from mm_env.market.params import MarketParams
 from train.checkpoints import checkpoints, restore_newest
 from train.eval_checkpoint_callback import EvalCheckpointCallback
+from train.exact_score import ExactScore
 from train.held_out import Curve
 from train.hyperparams import ppo_arguments
 from train.network_policy import NetworkPolicy
@@ -51,6 +53,28 @@ class Training:
         """Share of the gap that the policy closes on them; NaN where the optimum is unknown."""
         share = self.policy.training.get("share")
         return float(share) if isinstance(share, float) else float("nan")
+
+    @cached_property
+    def exact(self) -> ExactScore | None:
+        """The exact value of the policy, computed when first asked for; None where the market cannot be solved."""
+        return ExactScore.of(self.policy, self.plan.params)
+
+    def remarks(self) -> list[str]:
+        """What whoever trained it has to know, one sentence each; none where all is well."""
+        said = []
+        if self.timesteps > self.plan.total_timesteps:
+            said.append(
+                f"PPO learns from whole rollouts: {self.timesteps:,} steps were made, "
+                f"{self.plan.total_timesteps:,} asked for."
+            )
+        if self.policy.training.get("timesteps") == 0:
+            said.append("No policy evaluated better than the untrained one, which is what is kept.")
+        if self.exact is not None and self.exact.below_best_rule:
+            said.append(
+                f"The policy is worth {self.exact.objective:.4f}, less than the best fixed rule, "
+                f"{self.exact.gap.rule:.4f}: train longer, or with another seed."
+            )
+        return said
 
     @property
     def timesteps(self) -> int:

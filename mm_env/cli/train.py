@@ -29,21 +29,30 @@ def train(
 ) -> None:
     """Train PPO and save the policy; an interrupted run goes on with --resume.
 
+    J and the shares are exact where the market can be solved, else of held-out episodes.
+
     Example: mm-env train --seed 0 --run runs/ppo-0 && mm-env simulate --policy runs/ppo-0
     """
     from train.ppo import train_ppo
 
     env_kwargs = read_changes(changes) or None
     run = train_ppo(market, env_kwargs=env_kwargs, seed=seed, total_timesteps=steps, run_dir=run_dir, resume=resume)
+    exact = run.exact
+    objective, share = (run.objective, run.share) if exact is None else (exact.objective, exact.share)
     found = {
         "run": str(run_dir),
         "steps": run.timesteps,
-        "J": run.objective,
-        "share": run.share,
+        "J": objective,
+        "exact": exact is not None,
+        "share": share,
+        "share_beyond": float("nan") if exact is None else exact.share_beyond,
         "seconds": run.seconds,
     }
     if as_json:
         print_json(found)
     else:
-        rows = [[str(run_dir), f"{run.timesteps:,}", f"{run.objective:.4f}", f"{run.share:.4f}", f"{run.seconds:.0f}"]]
-        print_table(["run", "steps", "J", "share of gap", "seconds"], rows)
+        beyond = "" if exact is None else f"{exact.share_beyond:.4f}"
+        row = [str(run_dir), f"{run.timesteps:,}", f"{objective:.4f}", f"{share:.4f}", beyond, f"{run.seconds:.0f}"]
+        print_table(["run", "steps", "J", "share of gap", "from best rule", "seconds"], [row])
+    for remark in run.remarks():
+        click.echo(remark, err=True)

@@ -3,8 +3,9 @@ from click.testing import CliRunner
 
 pytest.importorskip("stable_baselines3")
 
-from benchmarks.learning import Gap, Result, _print_markets, _print_seeds, main
-from mm_env import MARKETS
+from baselines.evaluation.gap import Gap
+from benchmarks.learning import Result, _print_markets, _print_seeds, main
+from mm_env import MARKETS, market_params
 
 
 def test_shares_are_of_two_gaps():
@@ -12,7 +13,7 @@ def test_shares_are_of_two_gaps():
 
 
 def test_the_best_rule_lies_between_the_ends():
-    gap = Gap.of("mm_env/AdverseSelection-v0")
+    gap = Gap.of(market_params("mm_env/AdverseSelection-v0"))
     assert gap.threshold < gap.rule < gap.optimum
     assert gap.shares(gap.rule)[1] == 0.0
 

@@ -27,7 +27,7 @@ def tiny(run_dir=None, **arguments):
     """Ten rollouts, evaluated and kept after every second."""
     arguments = {"total_timesteps": TOTAL, "eval_freq": 2 * ROLLOUT, "hyperparameters": TINY, **arguments}
     kwargs = {"env_kwargs": {"num_trades": 10}, "eval_episodes": 20, "progress": False}
-    return train_ppo(run_dir=run_dir, **kwargs, **arguments)
+    return train_ppo(run_dir=run_dir, **{**kwargs, **arguments})
 
 
 def resumed(run_dir, **arguments):
@@ -327,3 +327,25 @@ def test_five_seeds_close_the_gap():
     shares = [(policy_value(policy, params) - rule) / (best - rule) for policy in policies]
     assert np.mean(shares) >= 0.97
     assert min(shares) >= 0.95
+
+
+def test_what_a_run_is_worth_is_exact():
+    result = tiny()
+    params = result.plan.params
+    assert result.exact.objective == policy_value(result.policy, params)
+    rule, best = policy_value(make_policy("threshold", params), params), solve(params).value
+    assert result.exact.share == pytest.approx((result.exact.objective - rule) / (best - rule))
+
+
+def test_a_run_that_ends_below_the_best_rule_says_so():
+    result = tiny(total_timesteps=1)
+    assert result.timesteps == ROLLOUT
+    assert result.exact.below_best_rule
+    shorter, worse = result.remarks()[0], result.remarks()[-1]
+    assert shorter == "PPO learns from whole rollouts: 80 steps were made, 1 asked for."
+    assert "less than the best fixed rule" in worse
+
+
+def test_a_market_whose_actions_are_numbers_is_learned_in():
+    result = tiny(total_timesteps=ROLLOUT, env_kwargs={"num_trades": 10, "continuous": True})
+    assert result.policy.params.continuous

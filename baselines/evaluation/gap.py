@@ -1,0 +1,38 @@
+"""Gap: the exact values that a policy's exact value is measured against."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from baselines.policies.threshold import ThresholdPolicy
+from baselines.solver.optimum import best_rule, policy_value, solve
+from mm_env.market.params import MarketParams
+
+
+class Gap(NamedTuple):
+    """The exact J of the two rules and of the optimum of one market, price units."""
+
+    threshold: float  # the rule of the seed
+    rule: float  # the best fixed rule
+    optimum: float
+
+    @classmethod
+    def of(cls, params: MarketParams) -> Gap:
+        """Compute it.
+
+        Raises:
+            UnsolvableError: The market is too large to solve or not finite; the message names the field.
+            ValueError: The hedge levels leave the market's threshold out.
+        """
+        rule = ThresholdPolicy(min(params.hedge_threshold, params.inventory_limit), params)
+        return cls(policy_value(rule, params), best_rule(params).value, solve(params).value)
+
+    def shares(self, objective: float) -> tuple[float, float]:
+        """The share closed of the gap from the seed's rule to the optimum, and of that from the best fixed rule.
+
+        Example:
+            >>> Gap(threshold=1.0, rule=2.0, optimum=3.0).shares(2.5)
+            (0.75, 0.5)
+        """
+        first, second = ((objective - low) / (self.optimum - low) for low in (self.threshold, self.rule))
+        return first, second
