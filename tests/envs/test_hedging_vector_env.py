@@ -8,7 +8,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mm_env import HedgingVectorEnv, Tape
+from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, Tape
 from tests.markets import IDS, market_parameters
 
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
@@ -218,3 +218,43 @@ class TestRefusals:
             HedgingVectorEnv(2, autoreset_mode="sometimes")
         with pytest.raises(ValueError, match="render_mode"):
             HedgingVectorEnv(2, render_mode="rgb_array")
+
+
+GROUPED = MarketParams(num_trades=5, inventory_limit=4, hedge_threshold=2)
+
+
+def test_lanes_of_a_group_are_the_same_single_environment():
+    lanes = HedgingVectorEnv(6, lanes_per_tape=3, autoreset_mode=AutoresetMode.SAME_STEP, **GROUPED.to_dict())
+    singles = [HedgingEnv(**GROUPED.to_dict()) for _ in range(6)]
+    seen = [env.reset(seed=7 + i // 3)[0] for i, env in enumerate(singles)]
+    np.testing.assert_array_equal(lanes.reset(seed=7)[0], seen)
+    actions = np.random.default_rng(0)
+    for _ in range(12):
+        chosen = actions.integers(5, size=6)
+        observations, rewards, *_ = lanes.step(chosen)
+        for i, env in enumerate(singles):
+            observation, reward, ended, *_ = env.step(chosen[i])
+            assert rewards[i] == reward
+            np.testing.assert_array_equal(observations[i], env.reset()[0] if ended else observation)
+
+
+def test_every_lane_has_its_own_tape_by_default():
+    plain, one = HedgingVectorEnv(4, **GROUPED.to_dict()), HedgingVectorEnv(4, lanes_per_tape=1, **GROUPED.to_dict())
+    np.testing.assert_array_equal(plain.reset(seed=3)[0], one.reset(seed=3)[0])
+    assert plain.lanes_per_tape == 1
+
+
+@pytest.mark.parametrize("group", [0, -2, 3, 1.0, True, "2"])
+def test_groups_must_divide_the_lanes(group):
+    with pytest.raises(ValueError, match="lanes_per_tape must be a whole number that divides num_envs=4"):
+        HedgingVectorEnv(4, lanes_per_tape=group, **GROUPED.to_dict())
+
+
+def test_groups_cannot_be_parted():
+    lanes = HedgingVectorEnv(4, lanes_per_tape=2, autoreset_mode=AutoresetMode.DISABLED, **GROUPED.to_dict())
+    lanes.reset(seed=[5, 5, 9, 9])
+    with pytest.raises(ValueError, match="seed must be the same for the 2 lanes"):
+        lanes.reset(seed=[5, 6, 9, 9])
+    with pytest.raises(ValueError, match="reset_mask must be the same for the 2 lanes"):
+        lanes.reset(options={"reset_mask": np.array([True, False, False, False])})
+    lanes.reset(options={"reset_mask": np.array([False, False, True, True])})
