@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow test-oldest test-rllib format clean
+.PHONY: demo test test-slow test-oldest test-rllib mutants format clean
 
 demo: $(VENV)/installed-all
 	$(BIN)/mm-env compare --ppo --out out/demo
@@ -29,6 +29,11 @@ test-rllib:
 	$(PYTHON) -m venv $(VENV)-rllib
 	$(VENV)-rllib/bin/pip install -q -c constraints-ray.txt -e ".[rllib]" pytest
 	$(VENV)-rllib/bin/pytest tests/train/test_rllib_dealers.py
+
+# Do the tests bite? Minutes to hours; `make mutants SAMPLE=20` tries twenty faults.
+SAMPLE ?= 1000000
+mutants: $(VENV)/installed-dev
+	$(BIN)/python -m tests.mutants --sample $(SAMPLE)
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .

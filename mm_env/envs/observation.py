@@ -112,7 +112,7 @@ OBSERVATIONS = (
     ),
     ObservationColumn(
         "deviation",
-        "mid, as old as quote_latency, less starting price, the dealer's own impact apart, price units",
+        "known mid less starting price, own impact apart, price units",
         -np.inf,
         np.inf,
         lambda book, state, left, params: state.observed.deviation,

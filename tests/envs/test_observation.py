@@ -1,10 +1,19 @@
 """The observation: the bounds of its space in every market, and the way back to units."""
 
+import re
+
 import numpy as np
 import pytest
 
-from mm_env import DealersParams, MarketParams, market_params
-from mm_env.envs.observation import decode_observation, observation_names, observation_space, observe
+from mm_env import DealersParams, HedgingEnv, MarketParams, market_params
+from mm_env.envs.observation import (
+    OBSERVATIONS,
+    decode_observation,
+    observation_columns,
+    observation_names,
+    observation_space,
+    observe,
+)
 from mm_env.market.dynamics import Request, initial_book
 from mm_env.market.exogenous_state import ExogenousState, ObservedState
 from tests.markets import IDS
@@ -110,3 +119,16 @@ def test_a_market_without_inventory_shows_none():
     shown = observe(book, ExogenousState(Request(1.0, 1.0), ObservedState()), 100, params)
     assert shown.tolist() == [[0.0, 1.0, 1.0]] * 2
     assert decode_observation(shown, params).inventory.tolist() == [0, 0]
+
+
+def test_the_manual_says_of_every_column_what_the_table_does():
+    """Cell by cell: name, meaning, bounds; in the order of the observation."""
+    table = re.findall(r"^ *\|(.*)\|$", HedgingEnv.__doc__, re.MULTILINE)
+    manual = {name: cells for name, *cells in ([cell.strip() for cell in row.split("|")] for row in table)}
+    columns = [column for column in OBSERVATIONS if column.name not in ("won", "best_quote")]  # of several dealers
+    assert [name for name in manual if name in BOUNDS] == [column.name for column in columns]
+    for column in columns:
+        meaning, low, high, _ = manual[column.name]
+        assert (meaning, low, high) == (column.meaning, f"{column.low:g}", f"{column.high:g}")
+    order = observation_columns(MarketParams(hedge_latency=1))[-1]
+    assert manual["in_flight_1 ..."][1:3] == [f"{order.low:g}", f"{order.high:g}"]
