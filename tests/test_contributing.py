@@ -21,11 +21,11 @@ SIGNAL = {
         '        "signal": params.signal_drift > 0,\n',
     ),
     "mm_env/market/exogenous_state.py": (
-        "    deviation: Number = 0.0  # mid less starting price, the dealer's own impact apart, price units\n",
+        "    deviation: Number = 0.0  # known mid less starting price, his own impact apart, price units\n",
         "    signal: Number = 0.0\n",
     ),
     "mm_env/market/flow.py": (
-        "    observed = ObservedState(last_side, regime, deviation)\n",
+        "    observed = ObservedState(last_side, regime, known)\n",
         '    if "signal" in u:\n'
         '        signal = np.where(u["signal"] < 0.5, -1.0, 1.0)\n'
         "        change += params.signal_drift * signal\n"

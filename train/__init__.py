@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from mm_env.sibling_packages import check_sibling
 
 if TYPE_CHECKING:
-    from train.ordinal_policy import OrdinalPolicy
     from train.paired_rollout_buffer import PairedRolloutBuffer
+    from train.policies.ordinal_policy import OrdinalPolicy
+    from train.policies.saved_policy import load_policy
     from train.ppo import train_ppo
-    from train.saved_policy import load_policy
     from train.sb3_vec_env import SB3VecEnv
 
 check_sibling("baselines")
@@ -22,10 +22,10 @@ check_sibling("baselines")
 __all__ = ["OrdinalPolicy", "PairedRolloutBuffer", "SB3VecEnv", "load_policy", "train_ppo"]
 
 _MODULES = {
-    "OrdinalPolicy": "ordinal_policy",
+    "OrdinalPolicy": "policies.ordinal_policy",
     "PairedRolloutBuffer": "paired_rollout_buffer",
     "SB3VecEnv": "sb3_vec_env",
-    "load_policy": "saved_policy",
+    "load_policy": "policies.saved_policy",
     "train_ppo": "ppo",
 }
 

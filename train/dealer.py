@@ -15,7 +15,7 @@ from mm_env.envs.action import PolicyFunction
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
 from mm_env.market.params import DealersParams
 from train.hyperparams import check_hyperparameters, ppo_arguments, read_hyperparameters
-from train.network_policy import NetworkPolicy
+from train.policies.network_policy import NetworkPolicy
 from train.sb3_vec_env import SB3VecEnv
 from train.seeds import LANES, REST, derived_seed
 from train.single_thread import one_thread

@@ -15,8 +15,8 @@ from tqdm import tqdm
 import mm_env
 from train.checkpoints import save_checkpoint, save_model
 from train.held_out import Curve, Evaluation, Evaluator
-from train.network_policy import NetworkPolicy
-from train.saved_policy import load_policy, save_policy
+from train.policies.network_policy import NetworkPolicy
+from train.policies.saved_policy import load_policy, save_policy
 from train.train_config import TrainConfig
 
 BEST_MODEL = "best_model.zip"

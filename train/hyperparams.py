@@ -111,7 +111,7 @@ def ppo_arguments(values: Mapping[str, Any], continuous: bool = False) -> dict[s
         if isinstance(arguments.get(name), str):
             arguments[name] = LinearSchedule(_start(arguments[name]), 0.0, 1.0)
     if arguments.get("policy") == "OrdinalPolicy":
-        from train.ordinal_policy import OrdinalPolicy
+        from train.policies.ordinal_policy import OrdinalPolicy
 
         arguments["policy"] = "MlpPolicy" if continuous else OrdinalPolicy
     if values.get("lanes_per_tape", 1) > 1:

@@ -18,7 +18,7 @@ from train.eval_checkpoint_callback import EvalCheckpointCallback
 from train.exact_score import ExactScore
 from train.held_out import Curve
 from train.hyperparams import ppo_arguments
-from train.network_policy import NetworkPolicy
+from train.policies.network_policy import NetworkPolicy
 from train.sb3_vec_env import SB3VecEnv
 from train.seeds import LANES, REST, derived_seed
 from train.single_thread import one_thread

@@ -15,8 +15,8 @@ from mm_env.cli.options import Command, json_option, out_option, read_changes, s
 from mm_env.cli.tables import print_league
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS, dealer_name
 from mm_env.market.params import DealersParams
-from train.network_policy import Layer, NetworkPolicy
-from train.saved_policy import save_policy
+from train.policies.network_policy import Layer, NetworkPolicy
+from train.policies.saved_policy import save_policy
 from train.seeds import LANES, derived_seed
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ def read_policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) 
     from baselines import POLICIES, make_policy
 
     if name and name.partition(":")[0] not in POLICIES and Path(name).exists():
-        from train.saved_policy import load_policy
+        from train.policies.saved_policy import load_policy
 
         return load_policy(name, params, trust_pickle=trust_pickle)
     return make_policy(name, params, seed)

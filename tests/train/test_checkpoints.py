@@ -11,7 +11,7 @@ pytest.importorskip("stable_baselines3")
 import torch
 from stable_baselines3 import PPO
 
-from tests.train.test_saved_policy import Crafted, craft
+from tests.train.policies.test_saved_policy import Crafted, craft
 from train import SB3VecEnv
 from train.checkpoints import checkpoints, restore, restore_newest, save_checkpoint
 

@@ -8,7 +8,7 @@ from mm_env.envs.dealers_market import DEALERS_DEFAULTS
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
 from train import SB3VecEnv, load_policy
 from train.dealer import train_dealer
-from train.saved_policy import save_policy
+from train.policies.saved_policy import save_policy
 
 PARAMS = DealersParams.from_mapping({**DEALERS_DEFAULTS, "num_dealers": 2, "num_trades": 20})
 SMALL = {"n_envs": 8, "n_steps": 20, "batch_size": 80}

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from mm_env import DealersParams, play_dealers
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
+from train.policies.saved_policy import load_policy
 from train.rllib_dealers import dealers_config, main, policy_of
-from train.saved_policy import load_policy
 
 PARAMS = DealersParams.from_mapping({**DEALERS_DEFAULTS, "num_dealers": 2, "num_trades": 10})
 DEALERS = ("dealer_0", "dealer_1")

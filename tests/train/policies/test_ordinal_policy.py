@@ -9,7 +9,7 @@ import torch
 from stable_baselines3 import PPO
 
 from train import OrdinalPolicy, PairedRolloutBuffer, SB3VecEnv
-from train.network_policy import NetworkPolicy
+from train.policies.network_policy import NetworkPolicy
 
 SMALL = MarketParams(num_trades=5, inventory_limit=4, hedge_threshold=2)
 PAIRED = {"n_steps": 5, "batch_size": 40, "n_epochs": 1, "gamma": 1.0, "device": "cpu"}

@@ -19,8 +19,8 @@ from safetensors.numpy import load_file, save
 from stable_baselines3 import PPO
 
 from train import SB3VecEnv, load_policy
-from train.network_policy import Layer, NetworkPolicy
-from train.saved_policy import save_policy
+from train.policies.network_policy import Layer, NetworkPolicy
+from train.policies.saved_policy import save_policy
 
 PARAMS = MarketParams(num_trades=10)
 

@@ -13,7 +13,7 @@ import numpy as np
 from mm_env.atomic_write import replacing
 from mm_env.envs.observation import observation_names
 from mm_env.market.params import MarketParams, params_of
-from train.network_policy import Layer, NetworkPolicy, layer_shapes, network_sizes
+from train.policies.network_policy import Layer, NetworkPolicy, layer_shapes, network_sizes
 
 NAME = "policy"
 FORMAT = "mm_env policy 1"

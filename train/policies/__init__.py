@@ -1,0 +1,1 @@
+"""Policies that were learned: as networks of PyTorch, in NumPy alone, and on disk. They may import `baselines`."""
