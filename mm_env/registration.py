@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 
 from mm_env.market.params import MarketParams
+from mm_env.market.validation import suggestion
 from mm_env.sibling_packages import check_sibling
 
 
@@ -130,8 +131,13 @@ def market_params(market: str = "mm_env/Hedging-v0", **changes: Any) -> MarketPa
             f"{market} has rivals: gym.make, baselines.dealer_vs_rules, train.dealer and `mm-env compete` play it"
         )
     if market not in MARKETS:
-        raise ValueError(f"no market {market!r}; known: {', '.join(MARKETS)}")
+        raise ValueError(f"no market {market!r}; {suggestion(market, list(MARKETS))}")
     return MarketParams.from_mapping({**MARKETS[market].changes, **changes})
+
+
+def params_of_market(market: MarketParams | str) -> MarketParams:
+    """The parameters of a market that is given by its id, or the parameters themselves."""
+    return market_params(market) if isinstance(market, str) else market
 
 
 def register_markets() -> None:

@@ -13,13 +13,14 @@ from mm_env.episodes import Episodes, Recorder
 from mm_env.market import dynamics
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, check_tape
+from mm_env.registration import params_of_market
 
 _BLOCK_STEPS = 200_000  # steps played at once: about 25 MB of results, a few times the processor's cache
 
 
 def play(
     policy: PolicyFunction,
-    params: MarketParams,
+    params: MarketParams | str,
     episodes: int | None = None,
     seed: int = 0,
     tape: Tape | None = None,
@@ -29,7 +30,7 @@ def play(
     Args:
         policy: From observations of shape (N, observations) to actions of shape (N,). If it has a method
             `reset(seed)`, that is called first.
-        params: The market.
+        params: The market, or the id of a registered one.
         episodes: How many; default 1,000, or all of a recorded tape.
         seed: Of the episodes, and of a policy that draws; equal seeds give every policy the same market. A recorded
             tape is played from its first episode whatever the seed.
@@ -53,12 +54,13 @@ def play(
 
 def play_blocks(
     policy: PolicyFunction,
-    params: MarketParams,
+    params: MarketParams | str,
     episodes: int | None = None,
     seed: int = 0,
     tape: Tape | None = None,
 ) -> Iterator[Episodes]:
     """The episodes of `play`, in blocks, so that any number of them stays in bounded memory."""
+    params = params_of_market(params)
     for name, alone in (("num_dealers", 1), ("view_noise", 0)):
         if getattr(params, name) > alone:
             raise ValueError(f"{name}={getattr(params, name)}: dealers who compete are played by mm_env.play_dealers")

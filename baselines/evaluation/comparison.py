@@ -13,6 +13,8 @@ from mm_env.envs.action import PolicyFunction, hedge_levels
 from mm_env.episodes import Episodes
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape
+from mm_env.market.validation import suggestion
+from mm_env.registration import params_of_market
 from mm_env.rollout import play_blocks
 
 
@@ -37,20 +39,23 @@ class Comparison:
         Raises:
             ValueError: No such policy or score.
         """
-        if policy not in self.totals or score not in self.names():
-            raise ValueError(
-                f"no {score!r} of {policy!r}; known: {', '.join(self.names())} of {', '.join(self.totals)}"
-            )
         if score == "share":
             return self.share(policy)
-        return SCORES[score].estimate(self.totals[policy])
+        if score not in SCORES:
+            raise ValueError(f"no score {score!r}; {suggestion(score, self.names())}")
+        return SCORES[score].estimate(self._of(policy))
 
     def share(self, policy: str) -> Estimate:
         """The share of the gap between the threshold rule and the optimum that the policy closes."""
         if self.ends is None:
             raise ValueError("the share of the gap needs the exact optimum of the market")
         rule, optimum = (objective(totals) for totals in self.ends)
-        return share_of_gap(objective(self.totals[policy]), rule, optimum)
+        return share_of_gap(objective(self._of(policy)), rule, optimum)
+
+    def _of(self, policy: str) -> Totals:
+        if policy not in self.totals:
+            raise ValueError(f"no policy {policy!r} was compared; {suggestion(policy, list(self.totals))}")
+        return self.totals[policy]
 
     def difference(self, policy: str, other: str, score: str = "objective") -> Estimate:
         """The paired difference of two policies."""
@@ -79,7 +84,7 @@ class Comparison:
 
 def compare(
     policies: Mapping[str, PolicyFunction],
-    params: MarketParams,
+    params: MarketParams | str,
     episodes: int | None = None,
     seed: int = 0,
     tape: Tape | None = None,
@@ -89,7 +94,7 @@ def compare(
 
     Args:
         policies: By name.
-        params: The market.
+        params: The market, or the id of a registered one.
         episodes: How many; default 1,000, or all of a recorded tape.
         seed: Of the episodes.
         tape: A recorded tape instead of drawn episodes.
@@ -106,6 +111,7 @@ def compare(
     """
     if not policies:
         raise ValueError("compare needs at least one policy")
+    params = params_of_market(params)
 
     played = {
         name: Totals.gather(_counted(play_blocks(policy, params, episodes, seed, tape), progress))
@@ -118,7 +124,7 @@ def compare(
 
 
 def gap_ends(
-    params: MarketParams,
+    params: MarketParams | str,
     episodes: int | None = None,
     seed: int = 0,
     known: Iterable[tuple[PolicyFunction, Totals]] = (),
@@ -128,6 +134,7 @@ def gap_ends(
     None where the market cannot be solved, or its hedge levels leave the rule out. What is `known` of these
     policies on these episodes is not played again.
     """
+    params = params_of_market(params)
     rule = ThresholdPolicy(min(params.hedge_threshold, params.inventory_limit), params)
     if rule.threshold not in hedge_levels(params):
         return None

@@ -19,6 +19,8 @@ from baselines.solver.optimum import best_rule, solve
 from mm_env.envs.action import Actions
 from mm_env.envs.observation import Observations
 from mm_env.market.params import MarketParams
+from mm_env.market.validation import suggestion
+from mm_env.registration import params_of_market
 
 
 class Policy(Protocol):
@@ -79,12 +81,12 @@ POLICIES: Mapping[str, PolicyEntry] = {
 }
 
 
-def make_policy(name: str, params: MarketParams, seed: int = 0) -> Policy:
+def make_policy(name: str, params: MarketParams | str, seed: int = 0) -> Policy:
     """The policy of that name for this market.
 
     Args:
         name: A name of `POLICIES`, with its argument after a colon where it takes one: "threshold:10".
-        params: The market.
+        params: The market, or the id of a registered one.
         seed: For policies that draw random numbers, until `reset(seed)`, which `mm_env.play` calls.
 
     Raises:
@@ -94,9 +96,10 @@ def make_policy(name: str, params: MarketParams, seed: int = 0) -> Policy:
         >>> make_policy("threshold:5", MarketParams()).threshold
         5
     """
+    params = params_of_market(params)
     head, colon, text = name.partition(":")
     if head not in POLICIES:
-        raise ValueError(f"no policy {name!r}; known: {', '.join(POLICIES)}")
+        raise ValueError(f"no policy {name!r}; {suggestion(head, list(POLICIES))}")
     entry = POLICIES[head]
     if colon and not entry.argument:
         raise ValueError(f"policy {head!r} takes no argument, got {name!r}")

@@ -34,6 +34,7 @@ from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import UnsolvableError, acceptance
+from mm_env.registration import params_of_market
 
 __all__ = [
     "OptimalPolicy",
@@ -171,8 +172,8 @@ class QuoteEnvelope(NamedTuple):
         return np.asarray(self.chance[best] * (self.spread[best] + gain))
 
 
-def solve(params: MarketParams) -> Solution:
-    """The exact optimum of a market; where actions are continuous, over the quotes of its grid.
+def solve(params: MarketParams | str) -> Solution:
+    """The exact optimum of a market or of an id; where actions are continuous, over the quotes of its grid.
 
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.
@@ -182,6 +183,7 @@ def solve(params: MarketParams) -> Solution:
         >>> solution.thresholds.shape
         (50, 41, 3)
     """
+    params = params_of_market(params)
     mdp = MarketMDP(params)
     mdp.check_size(len(hedge_levels(params)))
     stages = _Stages(mdp)
@@ -251,7 +253,7 @@ class _Stages:
         return gains[states, hedge], hedge, quotes.best(gain[states, hedge])
 
 
-def policy_value(policy: PolicyFunction, params: MarketParams) -> float:
+def policy_value(policy: PolicyFunction, params: MarketParams | str) -> float:
     """The exact J of a policy that is a function of the observation: its mean total reward, without simulation.
 
     Raises:
@@ -259,6 +261,7 @@ def policy_value(policy: PolicyFunction, params: MarketParams) -> float:
         ValueError: The policy gives bad actions; or, asked twice about the same observations, different ones: it
             draws or remembers.
     """
+    params = params_of_market(params)
     mdp = MarketMDP(params)
     shape = (mdp.states, len(mdp.law.start), 1)
     worth = np.zeros(shape)
@@ -270,7 +273,7 @@ def policy_value(policy: PolicyFunction, params: MarketParams) -> float:
     return float(mdp.average(worth)[mdp.start, 0])
 
 
-def rule_values(params: MarketParams, thresholds: Values, distances: Values) -> Values:
+def rule_values(params: MarketParams | str, thresholds: Values, distances: Values) -> Values:
     """The exact J of fixed rules: hedge beyond thresholds[i], quote at distances[i]; arrays of shape (rules,).
 
     Raises:
@@ -278,6 +281,7 @@ def rule_values(params: MarketParams, thresholds: Values, distances: Values) -> 
         ValueError: Thresholds that are not whole numbers of at least 0, which leave the states that are solved;
             distances that are not finite; or not as many of both.
     """
+    params = params_of_market(params)
     thresholds, distances = np.asarray(thresholds, dtype=np.float64), np.asarray(distances, dtype=np.float64)
     if thresholds.ndim != 1 or thresholds.shape != distances.shape:
         raise ValueError(f"thresholds and distances must be as many, got {thresholds.shape} and {distances.shape}")
@@ -291,8 +295,9 @@ def rule_values(params: MarketParams, thresholds: Values, distances: Values) -> 
     return np.concatenate([_rule_values(mdp, Decision(distances[p], thresholds[p], None)) for p in pieces])
 
 
-def threshold_values(params: MarketParams) -> dict[int, float]:
+def threshold_values(params: MarketParams | str) -> dict[int, float]:
     """The exact J of every fixed threshold at the market's spread: {threshold in units: price units}."""
+    params = params_of_market(params)
     levels = hedge_levels(params.replace(hedge_action="threshold"))
     values = rule_values(params, levels, np.full(len(levels), params.spread))
     return dict(zip(levels.astype(int).tolist(), values.tolist(), strict=True))
@@ -306,7 +311,7 @@ class Rule(NamedTuple):
     value: float  # J, price units
 
 
-def best_rule(params: MarketParams) -> Rule:
+def best_rule(params: MarketParams | str) -> Rule:
     """The fixed threshold, and fixed distance where the agent quotes, with the largest J.
 
     Where there are too many pairs to try, the best of a coarse grid is improved by going through all thresholds, then
@@ -315,6 +320,7 @@ def best_rule(params: MarketParams) -> Rule:
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.
     """
+    params = params_of_market(params)
     if params.hedge_action == "units" and not params.accepts_any:
         raise UnsolvableError(
             "hedge_action='units' with clients who may refuse: the units that are right after a trade are not "

@@ -24,6 +24,8 @@ from mm_env.market.params import MarketParams
 
 Values = NDArray[np.float64]
 Actions = NDArray[Any]  # (...) indices; (..., 2) where the agent quotes; float32 where actions are continuous
+_ROUNDING = 4.0 * float(np.finfo(np.float32).eps)  # what clients lose who rescale actions in single precision
+
 PolicyFunction = Callable[[Observations], Actions]
 
 
@@ -212,15 +214,15 @@ def _check_indices(actions: Any, shape: tuple[int, ...], sizes: Any) -> NDArray[
 
 
 def _check_box(actions: Any, shape: tuple[int, ...]) -> Values:
-    """`actions` as floats of that shape from -1 to 1, or a `ValueError`."""
+    """`actions` as floats of that shape from -1 to 1, or a `ValueError`; beyond by rounding only, they are these."""
     array = _array(actions)
     if array.dtype.kind not in "iuf" or array.shape != shape:
         raise ValueError(f"actions must be numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
-    bad = ~(np.abs(array) <= 1.0)
+    bad = ~(np.abs(array) <= 1.0 + _ROUNDING)
     if bad.any():
         place = np.argwhere(bad)[0]
         raise ValueError(f"actions must be from -1 to 1, got {array[tuple(place)]}{_lane(place, shape)}")
-    return array.astype(np.float64)
+    return np.clip(array.astype(np.float64), -1.0, 1.0)
 
 
 def _lane(place: NDArray[Any], shape: tuple[int, ...]) -> str:
@@ -228,9 +230,11 @@ def _lane(place: NDArray[Any], shape: tuple[int, ...]) -> str:
 
 
 def _array(actions: Any) -> NDArray[Any]:
+    if getattr(actions, "requires_grad", False):
+        actions = actions.detach()  # of a tensor the numbers, not what they were made of
     try:
         return np.asarray(actions)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, RuntimeError):
         return np.empty(0, dtype=object)
 
 

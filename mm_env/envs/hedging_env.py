@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import gymnasium as gym
@@ -21,7 +22,7 @@ from mm_env.market.dynamics import REWARDS, Book, Decision, LawStep, Move, Reque
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
 from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
-from mm_env.market.tape import EpisodeSource, Tape, check_tape, largest_size
+from mm_env.market.tape import EpisodeSource, Tape, check_tape, largest_size, tape_of
 
 
 class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
@@ -92,7 +93,8 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
     Every field of `MarketParams` (`gym.make("mm_env/Hedging-v0", risk_aversion=0.02)`), and:
 
     * `reward`: `"realised"` (default) or `"expected"`.
-    * `tape`: a recorded `Tape` to play instead of drawn episodes.
+    * `tape`: a recorded `Tape` to play instead of drawn episodes, or the path of its file: a path is what a `spec` can
+      keep, so that `spec.to_json()` works.
     * `compiled`: `False` runs `mm_env.market.dynamics` as it stands, so that a debugger steps into it; by default the
       environment runs the same operations as straight Python, with the same numbers bit for bit, several times faster.
     * `render_mode`: `"rgb_array"` (three charts of the episode so far) or `"ansi"` (one line).
@@ -110,12 +112,13 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self,
         *,
         reward: str = "realised",
-        tape: Tape | None = None,
+        tape: Tape | str | Path | None = None,
         compiled: bool | None = None,
         render_mode: str | None = None,
         **market_params: Any,
     ) -> None:
         self._params = MarketParams.from_mapping(market_params)
+        tape = tape_of(tape)
         if tape is not None:
             check_tape(tape, self._params)
         self._reward, self._earned = reward, reward_function(reward, tape, self._params)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -30,7 +31,7 @@ from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, LawStep, Step
 from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.params import MarketParams
-from mm_env.market.tape import Tape, check_tape, largest_size
+from mm_env.market.tape import Tape, check_tape, largest_size, tape_of
 
 Flags = NDArray[np.bool_]
 
@@ -71,7 +72,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         compiled: bool | None = None,
         reward: str = "realised",
-        tape: Tape | None = None,
+        tape: Tape | str | Path | None = None,
         render_mode: str | None = None,
         lanes_per_tape: int = 1,
         **market_params: Any,
@@ -84,6 +85,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self._params = self._checked_params(market_params)
+        tape = tape_of(tape)
         if tape is not None:
             check_tape(tape, self._params)
         self._reward_name, self._reward = reward, reward_function(reward, tape, self._params)

@@ -63,7 +63,7 @@ class ClientTier:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> ClientTier:
-        """Build from names and values; an unknown name is a `ValueError` that suggests the nearest."""
+        """Build from names and values; an unknown name is a `TypeError` and `ValueError` that suggests the nearest."""
         check_names(values, cls, "parameter of a client tier")
         return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks every value
 

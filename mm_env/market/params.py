@@ -28,6 +28,12 @@ from mm_env.market.validation import (
 )
 
 HEDGE_ACTIONS = ("threshold", "units")
+_INSTEAD = {  # what clients offer, and what it is called here
+    "max_episode_steps": "pass num_trades, which is the length of an episode",
+    "n_envs": "pass num_envs",
+    "seed": "pass it to reset(seed=...)",
+    "vector_kwargs": "pass what it holds as keywords of its own",
+}
 _NEVER = 1e-9  # a quote accepted more rarely than this does not fill
 
 
@@ -229,17 +235,17 @@ class MarketParams:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> Self:
-        """Build from names and values; an unknown name is a `ValueError` that suggests the nearest.
+        """Build from names and values; an unknown name is a `TypeError` and `ValueError` that suggests the nearest.
 
         Example:
-            >>> MarketParams.from_mapping({"spraed": 0.1})
+            >>> MarketParams.from_mapping({"spraed": 0.1})  # doctest: +ELLIPSIS
             Traceback (most recent call last):
                 ...
-            ValueError: 'spraed' is not a market parameter; did you mean 'spread'?
+            ...UnknownNameError: 'spraed' is not a market parameter; did you mean 'spread'? (got an unexpected ...)
         """
         if cls is MarketParams and "num_dealers" in values:
             raise ValueError("num_dealers is for dealers who compete: mm_env.DealersParams, parallel_env.DealersEnv")
-        check_names(values, cls, "market parameter")
+        check_names(values, cls, "market parameter", _INSTEAD)
         return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks every value
 
     @classmethod

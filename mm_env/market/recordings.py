@@ -15,7 +15,7 @@ def recorded(name: str, values: ArrayLike, unless: NDArray[np.bool_] | None = No
     Where `unless` holds, nobody came: what is recorded there does not matter and becomes 1.
     """
     try:
-        raw = np.asarray(values)
+        raw = _unmasked(values)
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{name} must be numbers of shape (T,) or (N, T): {error}") from error
     if raw.dtype.kind not in "iuf":
@@ -25,8 +25,17 @@ def recorded(name: str, values: ArrayLike, unless: NDArray[np.bool_] | None = No
     array = np.atleast_2d(raw).astype(np.float64)
     if unless is not None and unless.shape == array.shape:
         array[unless] = 1.0
-    require(name, array, np.isfinite(array), "finite")
+    require(name, array, np.isfinite(array), "shown: a mask hides some" if np.ma.is_masked(values) else "finite")
     return array
+
+
+def _unmasked(values: ArrayLike) -> NDArray[Any]:
+    """The values as an array, NaN where a mask hides them."""
+    if isinstance(values, list | tuple) and any(isinstance(part, np.ma.MaskedArray) for part in values):
+        values = np.ma.stack([np.ma.asarray(part) for part in values])
+    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "iuf":
+        return np.where(np.ma.getmaskarray(values), np.nan, values.data)
+    return np.asarray(values)
 
 
 def require(name: str, values: NDArray[np.float64], good: NDArray[np.bool_], allowed: str) -> None:

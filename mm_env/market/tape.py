@@ -181,6 +181,11 @@ class Tape:
             raise ValueError(f"{path}: {error}") from error
 
 
+def tape_of(tape: Tape | str | Path | None) -> Tape | None:
+    """The tape in a file, or the tape itself."""
+    return Tape.read(tape) if isinstance(tape, str | Path) else tape
+
+
 def largest_size(tape: Tape | None) -> float | None:
     """The largest request of a recorded tape, units; None without one."""
     return None if tape is None or tape.paths.size is None else float(np.max(tape.paths.size))

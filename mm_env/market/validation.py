@@ -7,6 +7,7 @@ import json
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -52,14 +53,34 @@ def check_fields(record: Any) -> None:
         object.__setattr__(record, field.name, value)
 
 
-def check_names(names: Mapping[str, object], cls: Any, noun: str) -> None:
-    """Raise `ValueError` at the first name that is no field of `cls`, suggesting the nearest."""
+class UnknownNameError(TypeError, ValueError):
+    """A keyword that is unknown: a bad value to who checks values, and the `TypeError` that clients wait for.
+
+    Those that offer a keyword and go on without it look for the phrase "got an unexpected keyword argument".
+    """
+
+
+def check_names(
+    names: Mapping[str, object], cls: Any, noun: str, instead: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Raise `UnknownNameError` at the first name that is no field of `cls`: the nearest, or what to pass `instead`."""
     known = [field.name for field in dataclasses.fields(cls)]
     for name in names:
         if name not in known:
-            near = get_close_matches(str(name), known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-            raise ValueError(f"{name!r} is not a {noun}; {hint}")
+            hint = instead.get(name) or suggestion(name, known)
+            raise UnknownNameError(f"{name!r} is not a {noun}; {hint} (got an unexpected keyword argument {name!r})")
+
+
+def suggestion(name: object, known: Sequence[str]) -> str:
+    """The nearest of the known names, after a slash also its last part alone; where none is near, all of them.
+
+    Example:
+        >>> suggestion("thresold", ["threshold", "never"]), suggestion("x", ["threshold", "never"])
+        ("did you mean 'threshold'?", 'known: threshold, never')
+    """
+    short = {each.rpartition("/")[2]: each for each in known} | {each: each for each in known}
+    near = get_close_matches(str(name), short, n=1)
+    return f"did you mean '{short[near[0]]}'?" if near else f"known: {', '.join(known)}"
 
 
 def describe_fields(cls: Any) -> list[list[str]]:

@@ -114,3 +114,43 @@ class TestReplay:
             Tape.read(tmp_path / "none.csv")
         with pytest.raises(ValueError, match="is a .csv or a .parquet"):
             Tape.read(tmp_path / "tape.xls")
+
+
+MASKED = np.ma.array([1, -1, 1], mask=[False, True, False])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sides", MASKED),
+        ("sides", [1, np.ma.masked, 1]),
+        ("sides", [MASKED, MASKED]),
+        ("sides", np.ma.array([1, -1, 1], mask=True)),
+        ("sides", np.ma.array([1, -1, 1], mask=[False, True, False], dtype=object)),
+        ("sides", np.array([1, -1, None], dtype=object)),
+        ("price_moves", np.ma.array([0.1, 0.2, 0.3], mask=[False, False, True])),
+        ("sizes", np.ma.array([1, 2, 3], mask=[False, True, False])),
+    ],
+)
+def test_what_a_mask_hides_is_refused(name, value):
+    shape = (2, 3) if isinstance(value, list) and np.ma.isMA(value[0]) else (3,)
+    arguments = {"sides": np.ones(shape), "price_moves": np.zeros(shape), name: value}
+    with pytest.raises(ValueError, match=f"{name} must be (shown: a mask hides some|finite|numbers), got"):
+        Tape.replay(**arguments)
+
+
+def test_a_mask_that_hides_nothing_that_matters_is_no_matter():
+    shown = np.ma.array([1, -1, 0], mask=False)
+    sizes = np.ma.array([2, 3, 9], mask=[False, False, True])  # nobody came to ask for it
+    assert Tape.replay(shown, [0.1, 0.2, 0.3], sizes).paths.size[:, 0].tolist() == [2, 3, 1]
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_nullable_columns(missing):
+    pandas = pytest.importorskip("pandas")
+    sides = pandas.Series([1, -1, None if missing else 1], dtype="Int64")
+    if missing:
+        with pytest.raises(ValueError, match="sides must be"):
+            Tape.replay(sides, [0.1, 0.2, 0.3])
+    else:
+        assert Tape.replay(sides, [0.1, 0.2, 0.3]).paths.side[:, 0].tolist() == [1, -1, 1]
