@@ -241,7 +241,7 @@ class MarketParams:
             >>> MarketParams.from_mapping({"spraed": 0.1})  # doctest: +ELLIPSIS
             Traceback (most recent call last):
                 ...
-            ...UnknownNameError: 'spraed' is not a market parameter; did you mean 'spread'? (got an unexpected ...)
+            mm_env.market.validation.UnknownNameError: 'spraed' is not a market parameter; did you mean 'spread'? (...
         """
         if cls is MarketParams and "num_dealers" in values:
             raise ValueError("num_dealers is for dealers who compete: mm_env.DealersParams, parallel_env.DealersEnv")
