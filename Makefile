@@ -30,10 +30,11 @@ test-rllib:
 	$(VENV)-rllib/bin/pip install -q -c constraints-ray.txt -e ".[rllib]" pytest
 	$(VENV)-rllib/bin/pytest tests/train/test_rllib_dealers.py
 
-# Do the tests bite? Minutes to hours; `make mutants SAMPLE=20` tries twenty faults.
+# Do the tests bite? Minutes to hours; `make mutants SAMPLE=20 SEED=1` tries twenty faults.
 SAMPLE ?= 1000000
+SEED ?= 0
 mutants: $(VENV)/installed-dev
-	$(BIN)/python -m tests.mutants --sample $(SAMPLE)
+	$(BIN)/python -m tests.mutants --sample $(SAMPLE) --seed $(SEED)
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .

@@ -97,6 +97,11 @@ def test_floats_and_arrays_obey_one_law(book, in_flight, request, decision, move
         assert np.array_equal(np.full(3, a), np.broadcast_to(b, 3), equal_nan=True)
 
 
+def test_a_request_of_which_nothing_more_is_said():
+    """Of the first tier, taking any quote, which is made around the mid as it is; he knows nothing."""
+    assert Request(1.0, 2.0) == Request(1.0, 2.0, tier=0, reservation=None, mid_error=None, informed=False)
+
+
 @pytest.mark.parametrize("side", [1.0, -1.0])
 @pytest.mark.parametrize("stale", [None, 0.25, -0.25])
 def test_a_client_accepts_a_quote_at_his_reservation_distance_and_none_beyond(side, stale):
