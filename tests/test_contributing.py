@@ -14,7 +14,7 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 SIGNAL = {
     "mm_env/market/params.py": (
         '    liquidate_at_end: bool = flag(False, "charge the cost of flattening the last inventory")\n',
-        '    signal_drift: float = real(0.0, "drift of a move towards the signal shown before it", "price units")\n',
+        '    signal_drift: float = on_tape(real(0.0, "drift of a move towards the signal", "price units"))\n',
     ),
     "mm_env/market/random_streams.py": (
         '        "jump": params.jump_probability > 0,\n',

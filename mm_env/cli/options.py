@@ -85,17 +85,17 @@ def read_changes(texts: tuple[str, ...]) -> dict[str, object]:
 
 
 def _value(text: str) -> object:
-    if text.startswith(("[", "{")):
-        return json.loads(text)
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    """A value as JSON writes it, or Python, or a bare name."""
+    words = {"true": "true", "false": "false", "none": "null"}
+    try:
+        return json.loads(words.get(text.lower(), text))
+    except json.JSONDecodeError:
+        if text.startswith(("[", "{")):
+            raise
+    try:
+        return float(text)  # .5, inf: numbers that JSON does not write so
+    except ValueError:
+        return text
 
 
 def _made(folder: Path | None) -> Path | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -33,15 +33,6 @@ class ObservationColumn(NamedTuple):
     high: float
     value: Callable[[Book, ExogenousState, Number | Index, MarketParams], Number]
     shown: Callable[[MarketParams], bool] = lambda params: True
-
-    def __reduce__(self) -> Any:
-        return _named, (self.name,)  # functions of the table cannot be pickled, their names can
-
-
-def _named(name: str) -> ObservationColumn:
-    found = [column for column in OBSERVATIONS if column.name == name]
-    kind, _, number = name.rpartition("_")
-    return found[0] if found else _NUMBERED[kind](int(number) - 1)
 
 
 def _in_flight(step: int) -> ObservationColumn:
@@ -145,9 +136,6 @@ def _rival(number: int) -> ObservationColumn:
         1.0,
         lambda book, state, left, params: state.observed.rivals[number] / (params.inventory_limit or 1),
     )
-
-
-_NUMBERED = {"in_flight": _in_flight, "rival": _rival}
 
 
 class DecodedObservation(NamedTuple):

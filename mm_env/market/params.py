@@ -21,6 +21,7 @@ from mm_env.market.validation import (
     choice,
     describe_fields,
     flag,
+    on_tape,
     real,
     records,
     several,
@@ -60,34 +61,47 @@ class MarketParams:
     inventory_limit: int = whole(20, "hard cap on the inventory, long or short", "units", low=0)
     hedge_threshold: int = whole(10, "the threshold rule hedges what exceeds it; plots draw it", "units", low=0)
     hedge_cost_per_unit: float = real(0.01, "c, paid per unit hedged", "price units")
-    spread: float = real(0.05, "half-spread: distance from the mid to the quote, earned per unit", "price units")
-    price_volatility: float = real(0.3, "sigma, standard deviation of one price move", "price units")
+    spread: float = on_tape(
+        real(0.05, "half-spread: distance from the mid to the quote, earned per unit", "price units")
+    )
+    price_volatility: float = on_tape(real(0.3, "sigma, standard deviation of one price move", "price units"))
     starting_price: float = real(100.0, "mid price at the first request", "price units", low=-LARGEST)
     risk_aversion: float = real(
         0.01,
         "gamma; each step costs 0.5 gamma s^2 inventory^2, s^2 the variance of the move, jumps included; 0 = neutral",
         "1 / (price units)",
     )
-    arrival_probability: float = real(1.0, "chance that a step brings a client at all", "probability", high=1.0)
-    buy_probability: float = real(0.5, "chance that a client buys", "probability", high=1.0)
-    flow_persistence: float = real(
-        0.0, "chance that a client comes from the side of the one before him, whatever else", "probability", high=1.0
+    arrival_probability: float = on_tape(
+        real(1.0, "chance that a step brings a client at all", "probability", high=1.0)
     )
-    informed_fraction: float = real(
-        0.0, "chance that a client knows the sign of the next price move and trades on it", "probability", high=1.0
+    buy_probability: float = on_tape(real(0.5, "chance that a client buys", "probability", high=1.0))
+    flow_persistence: float = on_tape(
+        real(
+            0.0,
+            "chance that a client comes from the side of the one before him, whatever else",
+            "probability",
+            high=1.0,
+        )
     )
-    tiers: tuple[ClientTier, ...] = records(
-        (ClientTier(),),
-        "kinds of clients: weight, sizes, what they are willing to pay",
-        ClientTier.from_mapping,
-        ClientTier,
+    informed_fraction: float = on_tape(
+        real(
+            0.0, "chance that a client knows the sign of the next price move and trades on it", "probability", high=1.0
+        )
+    )
+    tiers: tuple[ClientTier, ...] = on_tape(
+        records(
+            (ClientTier(),),
+            "kinds of clients: weight, sizes, what they are willing to pay",
+            ClientTier.from_mapping,
+            ClientTier,
+        )
     )
     hedge_impact: float = real(0.0, "eta; a hedge of x units costs eta x^2 beside c x", "price units / units")
     permanent_impact: float = real(
         0.0, "kappa; a hedge of x units moves the mid by kappa x and pays half of that", "price units / units"
     )
     hedge_latency: int = whole(0, "steps from a hedge order to its execution", "steps", low=0, high=20)
-    quote_latency: int = whole(0, "age of the mid that the dealer quotes around", "price moves", low=0)
+    quote_latency: int = on_tape(whole(0, "age of the mid that the dealer quotes around", "price moves", low=0))
     tick: float = real(0.0, "distance between neighbouring quotes that the agent chooses from", "price units")
     quote_levels: int = whole(
         1, "number of quotes that the agent chooses from; 1 = the spread is fixed", "levels", low=1
@@ -95,21 +109,23 @@ class MarketParams:
     lowest_quote: float = real(
         0.0, "distance of the tightest quote that the agent chooses from", "price units", low=-LARGEST
     )
-    volatility_regimes: tuple[float, ...] | None = several(
-        None,
-        "sigma in each regime, which the dealer sees; None = always price_volatility",
-        "price units",
-        real(0.0, "", ""),
-        2,
+    volatility_regimes: tuple[float, ...] | None = on_tape(
+        several(
+            None,
+            "sigma in each regime, which the dealer sees; None = always price_volatility",
+            "price units",
+            real(0.0, "", ""),
+            2,
+        )
     )
-    regime_persistence: float = real(0.95, "chance that the regime stays", "probability", high=1.0)
+    regime_persistence: float = on_tape(real(0.95, "chance that the regime stays", "probability", high=1.0))
     regime_hedge_costs: tuple[float, ...] | None = several(
         None, "c in each regime; None = always hedge_cost_per_unit", "price units", real(0.0, "", ""), 2
     )
-    jump_probability: float = real(0.0, "chance that a price move has a jump in it", "probability", high=1.0)
-    jump_volatility: float = real(1.0, "standard deviation of a jump", "price units")
-    mean_reversion: float = real(
-        0.0, "share of the mid's deviation from its start that a move undoes", "share", high=1.0
+    jump_probability: float = on_tape(real(0.0, "chance that a price move has a jump in it", "probability", high=1.0))
+    jump_volatility: float = on_tape(real(1.0, "standard deviation of a jump", "price units"))
+    mean_reversion: float = on_tape(
+        real(0.0, "share of the mid's deviation from its start that a move undoes", "share", high=1.0)
     )
     liquidate_at_end: bool = flag(False, "charge the cost of flattening the last inventory")
     hedge_action: str = choice(
@@ -279,9 +295,9 @@ class DealersParams(MarketParams):
         1
     """
 
-    num_dealers: int = whole(3, "K, dealers who quote for every request", "dealers", low=1, high=100)
-    view_noise: float = real(
-        0.0, "standard deviation of each dealer's error about the mid, drawn anew at every request", "price units"
+    num_dealers: int = on_tape(whole(3, "K, dealers who quote for every request", "dealers", low=1, high=100))
+    view_noise: float = on_tape(
+        real(0.0, "standard deviation of each dealer's error about the mid, drawn anew at every request", "price units")
     )
     transparent: bool = flag(False, "every dealer sees the inventories of the others")
 

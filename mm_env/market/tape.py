@@ -24,28 +24,12 @@ from mm_env.market.dynamics import Move, Request
 from mm_env.market.exogenous_state import ExogenousState, ObservedState
 from mm_env.market.flow import carry_forward, simulate
 from mm_env.market.market_paths import MarketPaths
-from mm_env.market.params import MarketParams
+from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.random_streams import RandomDraws, RandomStreams
 from mm_env.market.recordings import read_table, recorded, require, split_episodes
+from mm_env.market.validation import fields_on_tape
 
 _BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that the jump to it costs little
-_WORLD = (  # what a drawn tape depends on
-    "spread",
-    "price_volatility",
-    "arrival_probability",
-    "buy_probability",
-    "flow_persistence",
-    "informed_fraction",
-    "tiers",
-    "quote_latency",
-    "volatility_regimes",
-    "regime_persistence",
-    "jump_probability",
-    "jump_volatility",
-    "mean_reversion",
-    "num_dealers",
-    "view_noise",
-)
 _LARGEST_MOVE = 1e9
 _LARGEST_SIZE = 1_000_000
 
@@ -240,7 +224,7 @@ def check_tape(tape: object, params: MarketParams) -> None:
             f"the tape has {tape.num_trades} trades an episode, the market num_trades={params.num_trades}: "
             f"pass num_trades={tape.num_trades}"
         )
-    for name in _WORLD:
+    for name in fields_on_tape(DealersParams):
         if tape.drawn_in is not None and getattr(tape.drawn_in, name) != getattr(params, name):
             drawn, asked = getattr(tape.drawn_in, name), getattr(params, name)
             raise ValueError(f"the tape was drawn in a market with {name}={drawn!r}, this one has {asked!r}")

@@ -46,6 +46,16 @@ def records(default: tuple[Any, ...], meaning: str, build: Callable[[Mapping[str
     return _field(default, meaning, "list", kind=list, build=build, record=kind)
 
 
+def on_tape(field: Any) -> Any:
+    """The same field, marked as one that what is drawn on a tape depends on."""
+    return dataclasses.field(default=field.default, metadata={**field.metadata, "on_tape": True})
+
+
+def fields_on_tape(cls: Any) -> tuple[str, ...]:
+    """The names of the fields that what is drawn on a tape depends on."""
+    return tuple(field.name for field in dataclasses.fields(cls) if "on_tape" in field.metadata)
+
+
 def check_fields(record: Any) -> None:
     """Turn every field of a frozen record into the plain type it asks for, or raise `ValueError`."""
     for field in dataclasses.fields(record):
