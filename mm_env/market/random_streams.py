@@ -98,7 +98,7 @@ class RandomStreams:
 
 def _jumped(origin: Mapping[str, int], block: int) -> Any:
     """The state of `PCG64DXSM.jumped(block)`, an order of magnitude faster."""
-    factor, summand = _leap(block * _JUMP % _PERIOD)
+    factor, summand = _leap(block)
     state = (factor * origin["state"] + summand * origin["inc"]) % _PERIOD
     return {
         "bit_generator": "PCG64DXSM",
@@ -109,12 +109,20 @@ def _jumped(origin: Mapping[str, int], block: int) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _leap(steps: int) -> tuple[int, int]:
-    """After so many steps of the generator its state is the first times what it was, plus the second times `inc`."""
-    factor, summand, step, shift = 1, 0, _MULTIPLIER, 1
-    while steps:
-        if steps % 2:
-            factor, summand = factor * step % _PERIOD, (summand * step + shift) % _PERIOD
-        step, shift = step * step % _PERIOD, (shift * step + shift) % _PERIOD
-        steps //= 2
-    return factor, summand
+def _leap(blocks: int) -> tuple[int, int]:
+    """After so many jumps the generator's state is the first times what it was, plus the second times `inc`."""
+    return _repeated(*_ONE_JUMP, blocks)
+
+
+def _repeated(factor: int, summand: int, times: int) -> tuple[int, int]:
+    """The map x -> factor x + summand, applied so many times, modulo the period: by squaring."""
+    whole, shift = 1, 0
+    while times:
+        if times % 2:
+            whole, shift = whole * factor % _PERIOD, (shift * factor + summand) % _PERIOD
+        factor, summand = factor * factor % _PERIOD, (summand * factor + summand) % _PERIOD
+        times //= 2
+    return whole, shift
+
+
+_ONE_JUMP = _repeated(_MULTIPLIER, 1, _JUMP)
