@@ -74,6 +74,7 @@ CASES = [
     (UNITS, (4, 5), Decision(0.03, 0.0, 4.0)),
     (NUMBERS, (-1.0, -1.0), Decision(-0.02, 0.0, None)),
     (NUMBERS, (1.0, 1.0), Decision(0.08, 20.0, None)),
+    (NUMBERS.replace(quote_levels=2), (0.0, 1.0), Decision(-0.01, 10.0, None)),
     (NUMBERS, (0.04, 0.5), Decision(0.055, 10.0, None)),
     (FIXED.replace(continuous=True), (0.06,), Decision(0.05, 11.0, None)),
 ]
@@ -149,6 +150,8 @@ def test_a_threshold_and_a_distance_become_the_nearest_action():
     assert encode_action(7, rows, FIXED).tolist() == [7, 7]
     np.testing.assert_allclose(encode_action(5, rows, NUMBERS, 0.03), [[-0.5, 0.0]] * 2, atol=1e-6)
     assert encode_action(5, rows, NUMBERS, 9.0).tolist() == [[-0.5, 1.0]] * 2
+    assert encode_action(5, rows, NUMBERS, -9.0).tolist() == [[-0.5, -1.0]] * 2
+    assert encode_action(5, rows, NUMBERS.replace(quote_levels=2), -0.01).tolist() == [[-0.5, 1.0]] * 2
 
 
 @pytest.mark.parametrize("shape", [(), (2,), (2, 3), (2, 3, 4)])

@@ -14,7 +14,7 @@ from tests.markets import IDS, market_parameters
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
 
 
-def lanes(market, number, **changes):
+def make_vector_env(market, number, **changes):
     return gym.make_vec(market, num_envs=number, vectorization_mode="vector_entry_point", **changes)
 
 
@@ -59,7 +59,7 @@ def test_it_is_gymnasiums_own_vector_of_single_environments(market, mode):
     """Observations, rewards, flags and infos, over three episodes, in lanes 0..5 of seed 9."""
     short = {"num_trades": 7}
     single = SyncVectorEnv([lambda: gym.make(market, **short)] * 6, autoreset_mode=mode)
-    ours = lanes(market, 6, autoreset_mode=mode, **short)
+    ours = make_vector_env(market, 6, autoreset_mode=mode, **short)
     assert single.observation_space == ours.observation_space
     assert single.action_space == ours.action_space
     assert ours.metadata["autoreset_mode"] is mode
@@ -80,7 +80,7 @@ def test_rows_are_singles_in_any_market(params, seed):
 
 
 def test_64_lanes_are_8_times_8():
-    whole, parts = lanes(IDS[0], 64), [lanes(IDS[0], 8) for _ in range(8)]
+    whole, parts = make_vector_env(IDS[0], 64), [make_vector_env(IDS[0], 8) for _ in range(8)]
     seen = [part.reset(seed=100 + 8 * i)[0] for i, part in enumerate(parts)]
     np.testing.assert_array_equal(whole.reset(seed=100)[0], np.concatenate(seen))
     rng = np.random.default_rng(1)
@@ -93,7 +93,7 @@ def test_64_lanes_are_8_times_8():
 
 def test_lanes_reset_one_by_one_keep_to_their_own_tapes():
     """DISABLED: lanes drift apart by masks; each stays bit for bit its single environment."""
-    ours = lanes(IDS[0], 4, num_trades=9, autoreset_mode=AutoresetMode.DISABLED)
+    ours = make_vector_env(IDS[0], 4, num_trades=9, autoreset_mode=AutoresetMode.DISABLED)
     singles = [gym.make(IDS[0], num_trades=9) for _ in range(4)]
     observations, _ = ours.reset(seed=5)
     for i, env in enumerate(singles):
@@ -119,7 +119,7 @@ def test_lanes_reset_one_by_one_keep_to_their_own_tapes():
 @pytest.mark.parametrize("mode", MODES)
 def test_autoreset_after_masks(mode):
     """Lanes that end at different times rest or restart alone."""
-    ours = lanes(IDS[0], 3, num_trades=5, autoreset_mode=mode)
+    ours = make_vector_env(IDS[0], 3, num_trades=5, autoreset_mode=mode)
     single = SyncVectorEnv([lambda: gym.make(IDS[0], num_trades=5)] * 3, autoreset_mode=mode)
     for env in (ours, single):
         env.reset(seed=0)
@@ -134,23 +134,25 @@ def test_autoreset_after_masks(mode):
 
 
 def test_seeds_given_one_by_one_and_unseeded():
-    ours = lanes(IDS[0], 3)
-    listed, counted = ours.reset(seed=[4, 5, 6])[0], lanes(IDS[0], 3).reset(seed=4)[0]
+    ours = make_vector_env(IDS[0], 3)
+    listed, counted = ours.reset(seed=[4, 5, 6])[0], make_vector_env(IDS[0], 3).reset(seed=4)[0]
     np.testing.assert_array_equal(listed, counted)
-    rewards = [env.step(np.full(3, 20))[1] for env in (lanes(IDS[0], 3), lanes(IDS[0], 3)) if env.reset()]
+    rewards = [
+        env.step(np.full(3, 20))[1] for env in (make_vector_env(IDS[0], 3), make_vector_env(IDS[0], 3)) if env.reset()
+    ]
     assert not np.array_equal(*rewards)
 
 
 def test_a_recorded_tape_gives_lane_i_its_episode_i():
     tape = Tape.replay(np.ones((3, 4)), np.arange(12.0).reshape(3, 4))
-    ours = lanes(IDS[0], 4, num_trades=4, tape=tape)
+    ours = make_vector_env(IDS[0], 4, num_trades=4, tape=tape)
     ours.reset()
     prices = ours.step(np.full(4, 20))[4]["price"]
     np.testing.assert_allclose(prices, [100, 104, 108, 100])
 
 
 def test_nothing_the_caller_does_to_a_result_reaches_the_environment():
-    ours, twin = lanes(IDS[0], 2), lanes(IDS[0], 2)
+    ours, twin = make_vector_env(IDS[0], 2), make_vector_env(IDS[0], 2)
     for env in (ours, twin):
         env.reset(seed=0)
     actions = np.array([3, 3])
@@ -164,7 +166,7 @@ def test_nothing_the_caller_does_to_a_result_reaches_the_environment():
 
 @pytest.mark.parametrize("copied", [deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
 def test_a_copy_goes_on_alike(copied):
-    ours = lanes(IDS[0], 3, num_trades=1000)
+    ours = make_vector_env(IDS[0], 3, num_trades=1000)
     ours.reset(seed=0)
     ours.step(np.array([1, 2, 3]))
     copy = copied(ours)
@@ -178,7 +180,7 @@ class TestRefusals:
         [[1, 2], np.ones((3, 1), int), np.ones(3), [1, 2, 21], [-1, 2, 3], np.full(3, np.nan), "abc", None, 3],
     )
     def test_actions(self, actions):
-        env = lanes(IDS[0], 3)
+        env = make_vector_env(IDS[0], 3)
         env.reset(seed=0)
         with pytest.raises(ValueError, match="actions must be"):
             env.step(actions)
@@ -187,13 +189,13 @@ class TestRefusals:
         "mask", [[True, False], np.array([True]), np.array([1, 0]), np.zeros(2, bool), "x", np.ones((2, 1), bool)]
     )
     def test_masks(self, mask):
-        env = lanes(IDS[0], 2, autoreset_mode=AutoresetMode.DISABLED)
+        env = make_vector_env(IDS[0], 2, autoreset_mode=AutoresetMode.DISABLED)
         env.reset(seed=0)
         with pytest.raises(ValueError, match="reset_mask must be a bool array of shape"):
             env.reset(options={"reset_mask": mask})
 
     def test_order(self):
-        env = lanes(IDS[0], 2, num_trades=1, autoreset_mode=AutoresetMode.DISABLED)
+        env = make_vector_env(IDS[0], 2, num_trades=1, autoreset_mode=AutoresetMode.DISABLED)
         with pytest.raises(gym.error.ResetNeeded):
             env.step([0, 0])
         with pytest.raises(ValueError, match="full reset before"):
@@ -206,7 +208,7 @@ class TestRefusals:
     @pytest.mark.parametrize("seed", [[1], [1, -2], -1, 1.5, "a", [1, None]])
     def test_seeds(self, seed):
         with pytest.raises((ValueError, gym.error.Error), match="[Ss]eed"):
-            lanes(IDS[0], 2).reset(seed=seed)
+            make_vector_env(IDS[0], 2).reset(seed=seed)
 
     @pytest.mark.parametrize("number", [0, -1, 1.5, None])
     def test_numbers_of_lanes(self, number):

@@ -99,7 +99,7 @@ def test_a_played_environment_can_be_copied():
         assert rest == list(expected[1:])
 
 
-class TestLoop:
+class TestVectorKernel:
     @pytest.fixture(autouse=True)
     def _numba(self):
         pytest.importorskip("numba")

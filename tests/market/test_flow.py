@@ -31,17 +31,17 @@ def share_close(count, number, probability):
     return binomtest(int(count), int(number), probability).pvalue > FOUR_ERRORS or count == number * probability
 
 
-def scenes(tape, law, params):
-    """The number of the scene at every step, shape (trades, episodes)."""
+def state_numbers(tape, law, params):
+    """The number of the state in the list of the transition law, at every step, shape (trades, episodes)."""
     c = tape.paths
     size = 1.0 if c.size is None else c.size
     last = c.observed.last_side if params.remembers_side else 0.0
     parts = np.broadcast_arrays(c.side * size, c.tier, last, c.observed.regime)
     request, observed = law.states
     known = np.broadcast_arrays(request.signed_size, request.tier, observed.last_side, observed.regime)
-    number = {tuple(float(x) for x in scene): i for i, scene in enumerate(zip(*known, strict=True))}
+    number = {tuple(float(x) for x in state): i for i, state in enumerate(zip(*known, strict=True))}
     flat = zip(*(part.ravel().tolist() for part in parts), strict=True)
-    return np.array([number[tuple(map(float, scene))] for scene in flat]).reshape(parts[0].shape)
+    return np.array([number[tuple(map(float, state))] for state in flat]).reshape(parts[0].shape)
 
 
 def agree(chi_squares, freedom):
@@ -66,19 +66,19 @@ def assert_drawn_as_summed(params, seed, steps=40_000):
     np.testing.assert_allclose(law.probability.sum(axis=1), 1.0)
     number = len(law.start)
     tape = Tape.draw(params, seed, max(2, steps // params.num_trades))
-    seen = scenes(tape, law, params)
+    seen = state_numbers(tape, law, params)
     assert counts_agree(np.bincount(seen[0], minlength=number)[None], law.start[None])
     pairs = np.bincount((seen[:-1] * number + seen[1:]).ravel(), minlength=number**2)
     assert counts_agree(pairs.reshape(number, number), law.probability)
 
     means, takes, tried = [], [], []
-    for scene in np.unique(seen):
-        here = seen == scene
+    for state in np.unique(seen):
+        here = seen == state
         moves = tape.paths.change[here]
         if here.sum() > 50 and moves.std() > 1e-9:
-            means.append((moves.mean() - law.expected[scene]) / moves.std() * math.sqrt(moves.size))
+            means.append((moves.mean() - law.expected[state]) / moves.std() * math.sqrt(moves.size))
         if tape.paths.reservation is not None:
-            side, wanted, tier = (part[scene] for part in law.states.request[:3])
+            side, wanted, tier = (part[state] for part in law.states.request[:3])
             for distance in (-0.1, params.spread, params.spread + 0.3):
                 rate = float(acceptance(Request(side, wanted, tier), distance, params))
                 takes.append((tape.paths.reservation[here] >= distance).sum())
