@@ -163,3 +163,45 @@ def test_recorded_files(tmp_path, suffix):
             assert path.name in str(error)
             continue
         assert_plays_right(SHORT.replace(num_trades=tape.num_trades), tape)
+
+
+@pytest.mark.slow
+def test_changes_of_a_living_market():
+    """Options of a reset, attributes: refused by a `ValueError`, or one environment and the lanes become the same."""
+    rng = random.Random(5)
+    one, many = HedgingEnv(num_trades=3), HedgingVectorEnv(2, num_trades=3)
+    accepted = 0
+
+    def tried(change):
+        try:
+            return change()
+        except ValueError as error:
+            return str(error)
+
+    for _ in range(5_000):
+        changes = {name: hostile_or_plain(rng) for name in rng.sample(FIELDS, rng.randint(1, 2))}
+        ends = [
+            tried(lambda env=env, changes=changes: env.reset(options={"params": changes})[0]) for env in (one, many)
+        ]
+        refused = [end for end in ends if isinstance(end, str)]
+        assert refused in ([], [ends[0]] * 2)
+        assert one.params == many.params
+        accepted += not refused
+        tried(lambda: one.reset(options=hostile_or_plain(rng)))
+        tried(lambda: many.set_attr(rng.choice(FIELDS), hostile_or_plain(rng)))
+        one.params = many.params = one.params.replace(num_trades=3)
+    assert 100 < accepted < 4_900
+
+
+@pytest.mark.slow
+def test_recordings_with_anything_in_them():
+    rng = random.Random(6)
+    for _ in range(5_000):
+        values = [hostile_or_plain(rng) for _ in range(2)]
+        moves = rng.choice([np.ma.array([1, 1], mask=[False, True]), values, np.array(values, dtype=object), values[0]])
+        try:
+            tape = Tape.replay([1, -1], moves)
+        except ValueError:
+            continue
+        assert np.isfinite(tape.paths.change).all()
+        assert np.array_equal(tape.paths.change[:, 0], np.asarray(moves, dtype=float))
