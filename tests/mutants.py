@@ -69,6 +69,8 @@ class Mutant:
         """The source with the fault in it."""
         lines = source.splitlines(keepends=True)
         old = lines[self.line - 1]
+        if old.strip() != self.text:
+            raise ValueError(f"{self.file}:{self.line} has changed since the faults were listed")
         lines[self.line - 1] = old[: self.column] + self.after + old[self.column + len(self.before) :]
         return "".join(lines)
 
@@ -169,13 +171,14 @@ def survivors(chosen: list[Mutant]) -> Iterator[Mutant]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         copy_tree(folder)
+        sources = {file: (folder / file).read_text(encoding="utf-8") for file in SUITES}  # whatever is edited meanwhile
         for number, mutant in enumerate(chosen, start=1):
             if mutant.file not in limits:
                 began = time.monotonic()
                 if failed(folder, mutant.file):
                     raise SystemExit(f"{mutant.file}: its tests fail without a fault")
                 limits[mutant.file] = 30.0 + 5.0 * (time.monotonic() - began)
-            path, source = folder / mutant.file, (ROOT / mutant.file).read_text(encoding="utf-8")
+            path, source = folder / mutant.file, sources[mutant.file]
             path.write_text(mutant.applied(source), encoding="utf-8")
             killed = failed(folder, mutant.file, limits[mutant.file])
             path.write_text(source, encoding="utf-8")
