@@ -57,7 +57,19 @@ def test_totals_of_an_episode_worked_out_by_hand():
     assert totals.pnl[0] == -1
     assert totals.drawdown[0] == 2
     assert totals.mean_inventory[0] == 0.5
+    assert totals.max_inventory[0] == 1
     assert (totals.requests[0], totals.fills[0], totals.client_volume[0]) == (3, 2, 2)
+    assert totals.spread_pnl[0] == 2
+
+
+def test_totals_of_an_episode_that_is_hedged_to_the_last():
+    """Both trades are hedged at once, at 0.5 a unit; the client between is not there."""
+    params = MarketParams(num_trades=3, hedge_cost_per_unit=0.5, spread=1.0, risk_aversion=0.0)
+    tape = Tape.replay(sides=[1, 0, -1], price_moves=[1.0, 2.0, 0.0])
+    totals = Totals.of(play(make_policy("threshold:0", params), params, tape=tape))
+    assert (totals.hedge_volume[0], totals.hedge_cost[0], totals.spread_pnl[0]) == (2, 1, 2)
+    assert (totals.pnl[0], totals.reward[0], totals.unexpected_pnl[0]) == (1, 1, 0)
+    assert (totals.max_inventory[0], totals.mean_inventory[0], totals.drawdown[0]) == (0, 0, 0)
 
 
 def test_blocks_sum_to_the_whole(monkeypatch):
