@@ -124,6 +124,8 @@ def _skipped(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
             parts = node.bases + node.decorator_list if isinstance(node, ast.ClassDef) else [node]
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "cast"):
             parts = [node]
+        elif isinstance(node, ast.keyword) and node.arg == "strict":  # of `zip`: holds whatever is zipped here
+            parts = [node.value]
         for part in parts:
             if isinstance(part, ast.expr | ast.stmt):
                 yield place(part.lineno, part.col_offset), place(part.end_lineno or 0, part.end_col_offset or 0)
