@@ -97,6 +97,13 @@ def test_floats_and_arrays_obey_one_law(book, in_flight, request, decision, move
         assert np.array_equal(np.full(3, a), np.broadcast_to(b, 3), equal_nan=True)
 
 
+def test_only_the_arrays_of_a_decision_are_mapped():
+    distance, threshold, max_units = Decision(np.array([0.1, 0.2]), 3.0, None).map(lambda part: part[::-1])
+    assert distance.tolist() == [0.2, 0.1]
+    assert (threshold, max_units) == (3.0, None)
+    assert Decision(0.1, np.array([1.0]), np.array([2.0])).map(lambda part: 2 * part) == (0.1, 2.0, 4.0)
+
+
 def test_a_request_of_which_nothing_more_is_said():
     """Of the first tier, taking any quote, which is made around the mid as it is; he knows nothing."""
     assert Request(1.0, 2.0) == Request(1.0, 2.0, tier=0, reservation=None, mid_error=None, informed=False)
