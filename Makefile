@@ -16,7 +16,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: $(VENV)/installed-dev
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 -m slow
 
 # The oldest Gymnasium and NumPy that are supported, and nothing that learning needs.
 test-oldest:

@@ -224,7 +224,6 @@ class Recorder:
 def step_info(step: Step) -> dict[str, Any]:
     """What `info` tells of a step: the named parts of the reward and the book at its end."""
     book, filled, hedge, order, spread_pnl, hedge_cost, inventory_pnl, risk_penalty = step
-    inventory, _, price, equity, unrealized_pnl, cumulative_hedge, in_flight = book
     info = {
         "spread_pnl": spread_pnl,
         "hedge_cost": hedge_cost,
@@ -232,13 +231,13 @@ def step_info(step: Step) -> dict[str, Any]:
         "risk_penalty": risk_penalty,
         "filled": filled,
         "hedge": hedge,
-        "inventory": inventory,
-        "price": price,
-        "equity": equity,
-        "unrealized_pnl": unrealized_pnl,
-        "cumulative_hedge": cumulative_hedge,
+        "inventory": book.inventory,
+        "price": book.mid,
+        "equity": book.equity,
+        "unrealized_pnl": book.unrealized_pnl,
+        "cumulative_hedge": book.cumulative_hedge,
     }
-    if in_flight:
+    if book.in_flight:
         info["order"] = order
     return info
 

@@ -124,10 +124,10 @@ def rewarded_step(
 
 def quote_and_trade(book: Book, request: Request, decision: Decision, params: MarketParams) -> TradeResult:
     """The first half of a step: quote, and trade if the client accepts."""
-    q, cash, m, _, _, _, in_flight = book
+    q, cash, m = book.inventory, book.cash, book.mid
     edge = quote(request, decision)
     price = m + edge
-    filled, sold = trade(q, in_flight, request, decision, params)
+    filled, sold = trade(q, book.in_flight, request, decision, params)
     return TradeResult(q - sold, cash + sold * price, filled, price, spread_earned(sold, edge))
 
 
@@ -140,8 +140,7 @@ def hedge_and_mark(
     xp: ElementaryFunctions = NUMPY,
 ) -> Step:
     """The second half: hedge what exceeds the threshold, let the price move, and mark what is held."""
-    _, _, m, _, unrealized_pnl, cumulative_hedge, in_flight = book
-    q, cash, filled, price, spread_pnl = traded
+    q, cash, m, in_flight = traded.inventory, traded.cash, book.mid, book.in_flight
 
     position = net_position(q, in_flight) if in_flight else q
     kept = hedge_excess(position, decision, xp)
@@ -162,12 +161,12 @@ def hedge_and_mark(
         cash = cash - charge
 
     equity = cash + q * m
-    unrealized_pnl = xp.where(filled, q * (m - price) - hedge_cost, unrealized_pnl)
+    unrealized_pnl = xp.where(traded.filled, q * (m - traded.price) - hedge_cost, book.unrealized_pnl)
     inventory_pnl = q * change
     risk_penalty = move.risk_weight * (q * q)
 
-    after = Book(q, cash, m, equity, unrealized_pnl, cumulative_hedge + units, in_flight)
-    return Step(after, filled, hedge, order, spread_pnl, hedge_cost, inventory_pnl, risk_penalty)
+    after = Book(q, cash, m, equity, unrealized_pnl, book.cumulative_hedge + units, in_flight)
+    return Step(after, traded.filled, hedge, order, traded.spread_pnl, hedge_cost, inventory_pnl, risk_penalty)
 
 
 def initial_book(params: MarketParams) -> Book:
@@ -179,8 +178,9 @@ def reset_where(which: Flag, book: Book, params: MarketParams, xp: ElementaryFun
     """The opening book where `which` holds, elsewhere the book as it is."""
     fresh = initial_book(params)
     orders = (xp.where(which, a, b) for a, b in zip(fresh.in_flight, book.in_flight, strict=True))
-    values = (xp.where(which, a, b) for a, b in zip(fresh[:-1], book[:-1], strict=True))
-    return Book._make((*values, tuple(orders)))
+    numbers = (name for name in Book._fields if name != "in_flight")
+    values = {name: xp.where(which, getattr(fresh, name), getattr(book, name)) for name in numbers}
+    return Book(**values, in_flight=tuple(orders))
 
 
 def no_step(book: Book) -> Step:

@@ -13,7 +13,7 @@ from mm_env.market.exogenous_state import ExogenousState
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("thresold:10", "no policy 'thresold:10'; known: random, never"),
+        ("thresold:10", "no policy 'thresold:10'; did you mean 'threshold'"),
         ("threshold:", "expected threshold:K:QUOTE"),
         ("threshold:-1", "whole number K >= 0"),
         ("threshold:1.5", "whole number K >= 0"),
