@@ -47,7 +47,7 @@ class Episodes:
         equity: Cash plus inventory at the mid: the PnL so far.
         unrealized_pnl: inventory * (price - trade price) - hedge cost of the last filled trade.
         cumulative_hedge: Units hedged so far.
-        surprise: inventory_pnl less its expectation given what the dealer knew (0 on a recorded tape).
+        unexpected_pnl: inventory_pnl less its expectation given what the dealer knew (0 on a recorded tape).
     """
 
     params: MarketParams
