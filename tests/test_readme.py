@@ -48,3 +48,8 @@ def test_there_is_something_to_run():
     assert len(PYTHON) >= 2
     assert sum(command.startswith("mm-env") for command in COMMANDS) >= 4
     assert all(name in README for name in mm_env.MARKETS)
+
+
+def test_the_table_of_markets_is_the_registered_one():
+    rows = re.findall(r"^\| `(mm_env/[\w-]+)` \| (.*?) \|$", README, flags=re.M)
+    assert rows == [(name, market.summary) for name, market in mm_env.MARKETS.items()]
