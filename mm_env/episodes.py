@@ -14,13 +14,11 @@ from mm_env.atomic_write import replacing
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, Move, Step
 from mm_env.market.exogenous_state import ExogenousState
-from mm_env.market.numbers import Flag, Index, Number
+from mm_env.market.numbers import Flag, Index, Number, Values
 from mm_env.market.params import MarketParams
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

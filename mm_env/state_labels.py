@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.market.exogenous_state import ExogenousState
+from mm_env.market.numbers import Values, evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import exogenous_states
-
-Values = NDArray[np.float64]
 
 MIRRORED = "a client who sells: the mirror image"
 _MOST_VALUES = 3  # of sizes, tiers or regimes: the smallest, one in the middle, the largest
@@ -110,8 +109,7 @@ def _listed(states: ExogenousState) -> list[StateLabel]:
 
 def _spread(values: Any) -> NDArray[Any]:
     different = np.unique(values)
-    ends = np.linspace(0, len(different) - 1, min(_MOST_VALUES, len(different)))
-    return np.asarray(different[ends.round().astype(int)])
+    return np.asarray(different[evenly_spaced(len(different), _MOST_VALUES)])
 
 
 def _varying(labels: Sequence[StateLabel]) -> list[str]:

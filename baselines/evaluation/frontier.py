@@ -11,6 +11,7 @@ from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.optimum import UnsolvableError, solve
 from mm_env.envs.action import PolicyFunction, hedge_levels
 from mm_env.episodes import Episodes
+from mm_env.market.numbers import evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.rollout import play
 
@@ -32,7 +33,7 @@ def frontier(
         Series of episodes for `mm_env.plotting.plot_frontier`; without the optimum where the market cannot be solved.
     """
     levels = hedge_levels(params).astype(int)
-    picked = levels[np.unique(np.linspace(0, len(levels) - 1, _POINTS).round().astype(int))]
+    picked = levels[evenly_spaced(len(levels), _POINTS)]
     aversions = np.minimum((params.risk_aversion or 0.01) * np.logspace(-2, 2, _POINTS), 1e9)
     series: dict[str, list[PolicyFunction]] = {"fixed thresholds": [ThresholdPolicy(int(k), params) for k in picked]}
     with suppress(UnsolvableError):

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from baselines.evaluation.scores import Estimate, ratio
 from mm_env.episodes import Episodes
+from mm_env.market.numbers import Values
 from mm_env.market.params import MarketParams
-
-Values = NDArray[np.float64]
 
 HORIZONS = (1, 5, 10, 20)  # requests
 

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mm_env.episodes import Episodes
 from mm_env.intervals import half_width
+from mm_env.market.numbers import Values
 
-Values = NDArray[np.float64]
 _CVAR_TAIL = 0.05
 
 

@@ -16,14 +16,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from baselines.policies.demand import Demand
 from mm_env.market import dynamics
+from mm_env.market.numbers import Values
 from mm_env.market.params import MarketParams
 
-Values = NDArray[np.float64]
 _LARGEST_LIMIT = 1000  # the matrix has a row and a column for every inventory
 _LARGEST_EXPONENT = 700.0  # exp(-it) is still a number
 _TERMS = 24  # of a power series with argument at most 1: 1 / 24! is far below rounding

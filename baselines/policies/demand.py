@@ -6,14 +6,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import wrightomega
 
 from mm_env.envs.action import quote_levels
 from mm_env.market.client_tier import ClientTier
+from mm_env.market.numbers import Values
 from mm_env.market.params import MarketParams
 
-Values = NDArray[np.float64]
 _TINY = 1e-300  # stands in for a rate of 0, by which the formulas would divide
 
 

@@ -24,7 +24,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from baselines.policies.closed_form import inventory_values
 from baselines.policies.demand import Demand, exponential_demand
@@ -32,9 +31,8 @@ from baselines.policies.threshold import check_threshold
 from mm_env.envs.action import Actions, encode_action
 from mm_env.envs.observation import DecodedObservation, Observations, decode_observation
 from mm_env.market.market_paths import of_regime
+from mm_env.market.numbers import Values
 from mm_env.market.params import MarketParams
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from mm_env.market.dynamics import Book, Decision, Move, Request, TradeResult
 from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.market_paths import of_regime
 from mm_env.market.numbers import Number
+from mm_env.market.numbers import Values as Values
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import UnsolvableError, acceptance, transition_law
 
-Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 _LARGEST = 40_000_000  # states times exogenous states times options: a few seconds a step of the horizon

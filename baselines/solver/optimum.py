@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.solver.market_mdp import HalfStep, MarketMDP, Values, Whole
+from baselines.solver.market_mdp import HalfStep, MarketMDP, Whole
 from baselines.solver.probing import asked_twice
 from mm_env.envs.action import (
     Actions,
@@ -32,6 +32,7 @@ from mm_env.envs.action import (
 from mm_env.envs.observation import Observations, decode_observation
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision
+from mm_env.market.numbers import Values, evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import UnsolvableError, acceptance
 from mm_env.registration import params_of_market
@@ -347,7 +348,7 @@ def _best_of(params: MarketParams, levels: Values, distances: Values) -> Rule:
 
 
 def _coarse(grid: Values) -> Values:
-    return np.asarray(grid[np.unique(np.linspace(0, len(grid) - 1, _COARSE).round().astype(int))])
+    return np.asarray(grid[evenly_spaced(len(grid), _COARSE)])
 
 
 def _rule_values(mdp: MarketMDP, rules: Decision) -> Values:

@@ -11,6 +11,7 @@ from baselines.solver.optimum import Solution, UnsolvableError, best_rule, rule_
 from mm_env.envs.action import hedge_levels, make_decision
 from mm_env.market import dynamics
 from mm_env.market.exogenous_state import NO_REQUEST
+from mm_env.market.numbers import evenly_spaced
 
 _MOST_RULES = 11  # fixed thresholds that are tried to show how J depends on them
 
@@ -37,7 +38,7 @@ def benchmarks(solution: Solution) -> list[RuleValue]:
         return []
     own = min(params.hedge_threshold, params.inventory_limit)
     levels = hedge_levels(params.replace(hedge_action="threshold"))
-    picked = levels[np.unique(np.linspace(0, len(levels) - 1, _MOST_RULES).round().astype(int))]
+    picked = levels[evenly_spaced(len(levels), _MOST_RULES)]
     thresholds = np.array([best.threshold, own, *picked])
     distances = np.array([best.distance, params.spread, *np.full(len(picked), best.distance)])
     names = ["best fixed rule", "the market's rule", *["fixed rule"] * len(picked)]
@@ -71,8 +72,3 @@ def no_hedge_bands(solution: Solution) -> tuple[Whole, Whole]:
     highest = np.where(hedged & (held > 0), held, limit + 1.0).min(axis=1) - 1.0
     lowest = np.where(hedged & (held < 0), held, -limit - 1.0).max(axis=1) + 1.0
     return lowest.astype(np.int64), highest.astype(np.int64)
-
-
-def evenly_spaced(trades: int, most: int) -> Whole:
-    """At most so many of the trades 0 to trades - 1, evenly spaced, the first and the last among them."""
-    return np.unique(np.linspace(0, trades - 1, min(most, trades)).round().astype(np.int64))

@@ -14,6 +14,7 @@ from mm_env.cli.console import print_table
 from mm_env.intervals import plus_minus
 from mm_env.market.dynamics import fits
 from mm_env.market.exogenous_state import ExogenousState
+from mm_env.market.numbers import evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.market.validation import written
 from mm_env.registration import MARKETS
@@ -158,7 +159,7 @@ def _clients(markout: Markout) -> str:
 
 
 def _print_bands(solution: Solution, states: ExogenousState, picked: NDArray[np.intp]) -> None:
-    from baselines.solver.summary import evenly_spaced, no_hedge_bands
+    from baselines.solver.summary import no_hedge_bands
 
     params = solution.params
     shown, mirrored = distinct_panels(states, solution.thresholds[:, :, picked].transpose(2, 1, 0), params)
@@ -178,8 +179,6 @@ def _print_bands(solution: Solution, states: ExogenousState, picked: NDArray[np.
 
 
 def _print_quotes(solution: Solution, states: ExogenousState, picked: NDArray[np.intp]) -> None:
-    from baselines.solver.summary import evenly_spaced
-
     limit = solution.params.inventory_limit
     distances = solution.distances[:, :, picked].transpose(2, 1, 0)
     shown, mirrored = distinct_panels(states, distances, solution.params)

@@ -19,10 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from mm_env.envs.observation import Observations, decode_observation
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision
-from mm_env.market.numbers import Number
+from mm_env.market.numbers import Number, Values
 from mm_env.market.params import MarketParams
 
-Values = NDArray[np.float64]
 Actions = NDArray[Any]  # (...) indices; (..., 2) where the agent quotes; float32 where actions are continuous
 _ROUNDING = 4.0 * float(np.finfo(np.float32).eps)  # what clients lose who rescale actions in single precision
 

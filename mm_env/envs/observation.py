@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Book, Request
 from mm_env.market.exogenous_state import ExogenousState, ObservedState
-from mm_env.market.numbers import Index, Number
+from mm_env.market.numbers import Index, Number, Values
 from mm_env.market.params import DealersParams, MarketParams
 
-Values = NDArray[np.float64]
 Observations = NDArray[np.float32]  # (..., observations)
 
 

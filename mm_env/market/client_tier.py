@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mm_env.market.numbers import Values
 from mm_env.market.validation import LARGEST, check_fields, check_names, real, several, whole
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.market_paths import MarketPaths, of_regime
-from mm_env.market.numbers import Number
+from mm_env.market.numbers import Number, Values
 from mm_env.market.params import MarketParams
 from mm_env.market.random_streams import RandomDraws
 
-Values = NDArray[np.float64]
 Sides = NDArray[np.int8]
 
 _erf = np.frompyfunc(math.erf, 1, 1)

@@ -13,6 +13,16 @@ Index: TypeAlias = int | NDArray[np.integer[Any]]
 Flag: TypeAlias = bool | NDArray[np.bool_]
 
 
+def evenly_spaced(number: int, most: int) -> NDArray[np.intp]:
+    """At most so many of the places 0 to number - 1, evenly spaced, the first and the last among them.
+
+    Example:
+        >>> evenly_spaced(7, 3).tolist(), evenly_spaced(2, 3).tolist()
+        ([0, 3, 6], [0, 1])
+    """
+    return np.unique(np.linspace(0, number - 1, min(most, number)).round().astype(np.intp))
+
+
 def size(value: Number) -> Number:
     """The absolute value: `abs`, whose own type is lost where a number may be an array."""
     return value.__abs__()

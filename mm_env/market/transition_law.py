@@ -8,15 +8,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mm_env.market.dynamics import Request
 from mm_env.market.exogenous_state import ExogenousState, ObservedState
 from mm_env.market.flow import blind_probability, expected_moves, kinds, moves_index
-from mm_env.market.numbers import Number
+from mm_env.market.numbers import Number, Values
 from mm_env.market.params import MarketParams
-
-Values = NDArray[np.float64]
 
 
 class UnsolvableError(ValueError):

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mm_env.episodes import Episodes, Values
+from mm_env.episodes import Episodes
+from mm_env.market.numbers import Values
 from mm_env.plotting.style import (
     BLACK,
     BLUE,

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from mm_env.envs.action import PolicyFunction, decode_actions
 from mm_env.envs.observation import observe
-from mm_env.episodes import Values
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, Request
 from mm_env.market.exogenous_state import ExogenousState
+from mm_env.market.numbers import Values, evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import exogenous_states
 from mm_env.plotting.style import BLACK, BLUE, SKY, Axes, Figure, Whole, check, check_mapping, tidy, whole_ticks
@@ -178,8 +178,7 @@ def _quoting(chosen: _Chosen, params: MarketParams) -> Values:
 
 
 def _thinned(panels: Sequence[Panel]) -> list[Panel]:
-    places = np.unique(np.linspace(0, len(panels) - 1, min(_MOST_PANELS, len(panels))).round().astype(int))
-    return [panels[place] for place in places]
+    return [panels[place] for place in evenly_spaced(len(panels), _MOST_PANELS)]
 
 
 def _notes(mirrored: bool, shown: Sequence[Panel], every: Sequence[Panel]) -> list[str]:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from baselines import ThresholdPolicy, policy_value, solve
-from baselines.solver.summary import benchmarks, evenly_spaced, gap, no_hedge_bands
+from baselines.solver.summary import benchmarks, gap, no_hedge_bands
 from mm_env import market_params, play
 from mm_env.envs.observation import decode_observation
+from mm_env.market.numbers import evenly_spaced
 from tests.markets import IDS
 
 
