@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from mm_env.episodes import Episodes, Recorder
 from mm_env.market import dynamics
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, check_tape
+from mm_env.market.validation import check_whole
 from mm_env.registration import params_of_market
 
 _BLOCK_STEPS = 200_000  # steps played at once: about 25 MB of results, a few times the processor's cache
@@ -105,11 +105,5 @@ def check_play(policy: object, episodes: object, seed: object, most: int = 2**53
     """Raise `ValueError` unless the policy can be called and the numbers are what they should be."""
     if not callable(policy):
         raise ValueError(f"policy must be callable, as baselines.make_policy(name, params) returns, got {policy!r}")
-    _check_whole("episodes", episodes, 1, most)
-    _check_whole("seed", seed, 0, 2**128)
-
-
-def _check_whole(name: str, value: Any, low: int, high: int) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not low <= value <= high:
-        raise ValueError(f"{name} must be a whole number from {low} to {high}, got {value!r}")
+    check_whole("episodes", episodes, 1, most)
+    check_whole("seed", seed, 0, 2**128)

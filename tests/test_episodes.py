@@ -32,3 +32,11 @@ def test_info_tells_what_is_recorded(market):
     for name in infos[0]:
         told = np.array([info[name] for info in infos], dtype=float)
         np.testing.assert_array_equal(told, getattr(episodes, name)[0].astype(float), err_msg=name)
+
+
+def test_the_manual_names_what_info_tells():
+    manual = HedgingEnv.__doc__.partition("## Info")[2].partition("## ")[0]
+    env = HedgingEnv(hedge_latency=1)
+    env.reset(seed=3)
+    info = env.step(0)[4]
+    assert sorted(re.findall(r"`(\w+)`", manual)) == sorted(["hedge_latency", *info])

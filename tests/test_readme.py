@@ -10,7 +10,8 @@ from click.testing import CliRunner
 import mm_env
 from mm_env.cli.main import main
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.S)
 COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", README, flags=re.S) for line in block.splitlines()]
 
@@ -53,3 +54,9 @@ def test_there_is_something_to_run():
 def test_the_table_of_markets_is_the_registered_one():
     rows = re.findall(r"^\| `(mm_env/[\w-]+)` \| (.*?) \|$", README, flags=re.M)
     assert rows == [(name, market.summary) for name, market in mm_env.MARKETS.items()]
+
+
+def test_the_page_of_markets_describes_every_one_in_the_order_of_the_registry():
+    page = (ROOT / "docs" / "markets.md").read_text().partition("## The markets")[2]
+    names = re.findall(r"^\*\*([\w-]+-v\d+)\*\*", page, flags=re.M)
+    assert [f"mm_env/{name}" for name in names] == list(mm_env.MARKETS)

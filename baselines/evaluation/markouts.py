@@ -12,6 +12,7 @@ from baselines.evaluation.scores import Estimate, ratio
 from mm_env.episodes import Episodes
 from mm_env.market.numbers import Values
 from mm_env.market.params import MarketParams
+from mm_env.market.validation import is_whole
 
 HORIZONS = (1, 5, 10, 20)  # requests
 
@@ -62,7 +63,7 @@ def markouts(blocks: Iterable[Episodes], horizons: Sequence[int] = HORIZONS) -> 
         True
     """
     for horizon in horizons:
-        if not isinstance(horizon, int | np.integer) or isinstance(horizon, bool) or horizon < 1:
+        if not is_whole(horizon) or horizon < 1:
             raise ValueError(f"horizons must be whole numbers of 1 or more, got {horizon!r}")
     sums: list[Values] = []
     kinds: list[tuple[int | None, bool | None]] = []

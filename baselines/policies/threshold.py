@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from mm_env.envs.action import Actions, encode_action
 from mm_env.envs.observation import Observations
 from mm_env.market.params import MarketParams
+from mm_env.market.validation import check_whole
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,7 @@ class ThresholdPolicy:
         ValueError: K is negative, or `hedge_levels` leaves it out.
 
     Example:
+        >>> import numpy as np
         >>> rule = ThresholdPolicy(10, MarketParams())
         >>> rule(np.zeros((3, 3), dtype=np.float32)).tolist()
         [10, 10, 10]
@@ -41,6 +41,4 @@ class ThresholdPolicy:
 
 def check_threshold(threshold: Any) -> None:
     """Raise `ValueError` unless it is a hedge threshold."""
-    whole = isinstance(threshold, int | np.integer) and not isinstance(threshold, bool)
-    if not whole or threshold < 0:
-        raise ValueError(f"threshold must be a whole number >= 0, got {threshold!r}")
+    check_whole("threshold", threshold, 0)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.solver.market_mdp import MarketMDP, Values, Whole
+from baselines.solver.market_mdp import MarketMDP
 from baselines.solver.probing import LAST_TRADE, asked_twice, reactions, views
 from mm_env.envs.action import (
     Actions,
@@ -35,6 +35,7 @@ from mm_env.envs.observation import Observations, decode_observation, observatio
 from mm_env.market import dynamics
 from mm_env.market.competition import best_quotes
 from mm_env.market.dynamics import Decision, Request
+from mm_env.market.numbers import Integers, Values
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.transition_law import acceptance
 
@@ -183,7 +184,7 @@ class _Duel:
         seen = [name for name in observation_names(self.params) if name.startswith("rival_") and self._rivals == 1]
         _refuse_reactions(0, reactions(policy, self.mdp, self.params, (*LAST_TRADE, *seen)))
 
-    def best(self, worth: Values, trade: int) -> tuple[Values, Whole, Whole]:
+    def best(self, worth: Values, trade: int) -> tuple[Values, Integers, Integers]:
         """Value, hedge level and quote level in every case; `worth` is the value one trade later."""
         rival = self.decisions(self._policy, trade, swapped=True)
         found = [self._best_of_one(exogenous, rival, worth, trade) for exogenous in range(self.shape[2])]
@@ -195,7 +196,9 @@ class _Duel:
         rival = self.decisions(self._policy, trade, swapped=True)
         return np.stack([self._value_of_one(s, own, rival, worth, trade) for s in range(self.shape[2])], axis=-1)
 
-    def _best_of_one(self, exogenous: int, rival: Decision, worth: Values, trade: int) -> tuple[Values, Whole, Whole]:
+    def _best_of_one(
+        self, exogenous: int, rival: Decision, worth: Values, trade: int
+    ) -> tuple[Values, Integers, Integers]:
         no_trade, own_trade, rival_trade = self._kept(exogenous, rival, worth, trade)
         best, hedge, quote = np.full(self.shape[:2], -np.inf), np.zeros(self.shape[:2]), np.zeros(self.shape[:2])
         for number, distance in enumerate(self._distances):
@@ -261,13 +264,13 @@ class _Duel:
             still = self._rival_keeps(held, rival, exogenous)
             moved = self._rival_keeps(held - self._request(exogenous).signed_size, rival, exogenous)
 
-        def kept(mine: Whole, others: Whole) -> Values:
+        def kept(mine: Integers, others: Integers) -> Values:
             after = half.after[:, 0][mine]
             return np.asarray(half.reward[:, number][mine] + continuation[after, others[..., None]])
 
         return kept(own, still), kept(traded, still), kept(own, moved)
 
-    def _rival_keeps(self, held: Values, rival: Decision, exogenous: int) -> Whole:
+    def _rival_keeps(self, held: Values, rival: Decision, exogenous: int) -> Integers:
         limit = self.params.inventory_limit
         theirs = Decision(0.0, np.broadcast_to(rival.threshold, self.shape)[..., exogenous], None)
         kept = dynamics.hedge_excess(np.clip(held, -limit, limit), theirs, np)

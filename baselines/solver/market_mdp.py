@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from mm_env.envs.observation import DecodedObservation, Observations, observe
@@ -19,12 +18,9 @@ from mm_env.market import dynamics
 from mm_env.market.dynamics import Book, Decision, Move, Request, TradeResult
 from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.market_paths import of_regime
-from mm_env.market.numbers import Number
-from mm_env.market.numbers import Values as Values
+from mm_env.market.numbers import Integers, Number, Values
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import UnsolvableError, acceptance, transition_law
-
-Whole = NDArray[np.int64]
 
 _LARGEST = 40_000_000  # states times exogenous states times options: a few seconds a step of the horizon
 
@@ -33,7 +29,7 @@ class HalfStep(NamedTuple):
     """What the second half of a step makes of every case; arrays that broadcast to (states, exogenous, options)."""
 
     reward: Values  # expected
-    after: Whole  # number of the state at the end of the step
+    after: Integers  # number of the state at the end of the step
 
 
 class StepOutcomes(NamedTuple):
@@ -91,7 +87,7 @@ class MarketMDP:
                 f"{_LARGEST:.2g}; set hedge_levels or a smaller {fields[-1]}"
             )
 
-    def number(self, book: Book) -> Whole:
+    def number(self, book: Book) -> Integers:
         """The number of the state of a book: parts of any shape."""
         positions = [np.asarray(book.inventory)]
         for order in book.in_flight:
@@ -170,7 +166,7 @@ class MarketMDP:
         """What a dealer sees in every state and exogenous state, shape (states, exogenous, observations)."""
         return observe(self.book, self.exogenous, trades_left, self.params)[:, :, 0]
 
-    def cases(self, view: DecodedObservation) -> tuple[Whole, Whole]:
+    def cases(self, view: DecodedObservation) -> tuple[Integers, Integers]:
         """The state and the exogenous state that each dealer sees.
 
         Raises:
@@ -186,7 +182,7 @@ class MarketMDP:
             raise ValueError(f"the optimum knows the requests {requests} of its market, got {asked:g}")
         return self.number(view.book), np.asarray(exogenous)
 
-    def _code(self, request: Request, observed: ObservedState) -> Whole:
+    def _code(self, request: Request, observed: ObservedState) -> Integers:
         """One whole number for each thing that can be seen."""
         digits = ((request.tier, 256), (np.asarray(observed.last_side) + 1, 3), (observed.regime, 256))
         code = np.asarray(request.signed_size).astype(np.int64)

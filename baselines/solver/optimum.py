@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.solver.market_mdp import HalfStep, MarketMDP, Whole
+from baselines.solver.market_mdp import HalfStep, MarketMDP
 from baselines.solver.probing import asked_twice
 from mm_env.envs.action import (
     Actions,
@@ -32,7 +32,7 @@ from mm_env.envs.action import (
 from mm_env.envs.observation import Observations, decode_observation
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision
-from mm_env.market.numbers import Values, evenly_spaced
+from mm_env.market.numbers import Integers, Values, evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import UnsolvableError, acceptance
 from mm_env.registration import params_of_market
@@ -103,7 +103,7 @@ class Solution:
         """The best quotes without orders in flight, price units; shape (num_trades, inventories, exogenous)."""
         return quote_levels(self.params)[self.quote_index[:, self._at_rest()]]
 
-    def _at_rest(self) -> Whole:
+    def _at_rest(self) -> Integers:
         index = np.arange(len(self.inventories))
         return np.asarray(np.ravel_multi_index((index,) * len(self.mdp.shape), self.mdp.shape))
 
@@ -141,7 +141,7 @@ class QuoteEnvelope(NamedTuple):
     """
 
     breaks: Values  # where the best quote changes, price units, increasing
-    lines: Whole  # the best quote below, between and above the breaks
+    lines: Integers  # the best quote below, between and above the breaks
     chance: Values  # f_i
     spread: Values  # v delta_i, price units
 
@@ -159,7 +159,7 @@ class QuoteEnvelope(NamedTuple):
         breaks = [_overtakes(b, a, chance, spread) for a, b in itertools.pairwise(hull)]
         return cls(np.array(breaks), np.array(hull), chance, spread)
 
-    def best(self, gain: Values) -> Whole:
+    def best(self, gain: Values) -> Integers:
         """The best quote for each x."""
         if len(self.lines) == 1:
             return np.broadcast_to(self.lines, gain.shape)
@@ -231,7 +231,7 @@ class _Stages:
         earned = np.broadcast_to(dynamics.spread_earned(request.signed_size, edge), chance.shape)
         self._quotes = [QuoteEnvelope.of(f, s) for f, s in zip(chance, earned, strict=True)]
 
-    def best(self, worth: Values, last: bool) -> tuple[Values, Whole, Whole]:
+    def best(self, worth: Values, last: bool) -> tuple[Values, Integers, Integers]:
         """Value, hedge level and quote level in every case; `worth` is the value one trade later."""
         half = self._halves[last]
         continuation = self._mdp.continuation(worth[:, :, None])[:, :, 0]
@@ -245,7 +245,7 @@ class _Stages:
         row = self._mdp.row[self._first[number]]
         return np.asarray(half.reward[:, number] + continuation[half.after[:, 0], row])
 
-    def _choose(self, exogenous: int, no_trade: Values) -> tuple[Values, Whole, Whole]:
+    def _choose(self, exogenous: int, no_trade: Values) -> tuple[Values, Integers, Integers]:
         quotes, trades = self._quotes[exogenous], self._trades[:, exogenous]
         gain = no_trade[self._filled[:, exogenous]] - no_trade
         gains = no_trade + np.where(trades[:, None], quotes.worth(gain), 0.0)
@@ -363,7 +363,7 @@ def _rule_values(mdp: MarketMDP, rules: Decision) -> Values:
     return np.asarray(mdp.average(worth)[mdp.start])
 
 
-def _best(gains: Values) -> Whole:
+def _best(gains: Values) -> Integers:
     """The best hedge level in every state; of several, the one that does best summed over states, then the first."""
     common = int(gains.sum(axis=0).argmax())
     as_good = gains[:, common] >= gains.max(axis=1) - _TIE * np.abs(gains).max()

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines.solver.market_mdp import Whole
 from baselines.solver.optimum import Solution, UnsolvableError, best_rule, rule_values
 from mm_env.envs.action import hedge_levels, make_decision
 from mm_env.market import dynamics
 from mm_env.market.exogenous_state import NO_REQUEST
-from mm_env.market.numbers import evenly_spaced
+from mm_env.market.numbers import Integers, evenly_spaced
 
 _MOST_RULES = 11  # fixed thresholds that are tried to show how J depends on them
 
@@ -54,7 +53,7 @@ def gap(value: float, optimum: float) -> float:
     return (optimum - value) / abs(optimum) if optimum else float("nan")
 
 
-def no_hedge_bands(solution: Solution) -> tuple[Whole, Whole]:
+def no_hedge_bands(solution: Solution) -> tuple[Integers, Integers]:
     """The inventories after a trade between which nothing is hedged, without orders in flight.
 
     Returns:

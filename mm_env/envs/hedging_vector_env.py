@@ -32,6 +32,7 @@ from mm_env.market.dynamics import Decision, LawStep, Step
 from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, check_tape, largest_size, tape_of
+from mm_env.market.validation import check_whole, is_whole
 
 Flags = NDArray[np.bool_]
 
@@ -77,9 +78,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         lanes_per_tape: int = 1,
         **market_params: Any,
     ) -> None:
-        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
-            raise ValueError(f"num_envs must be a whole number of at least 1, got {num_envs!r}")
-        self.num_envs = int(num_envs)
+        self.num_envs = check_whole("num_envs", num_envs, 1)
         self.lanes_per_tape = _checked_group(lanes_per_tape, self.num_envs)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
@@ -285,12 +284,12 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         if seed is None:
             seed = 0 if self._tape is not None else int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
         seed = plain_seed(seed)
-        if isinstance(seed, int | np.integer):
+        if is_whole(seed):
             super().reset(seed=int(seed))
             return [int(seed) + i // self.lanes_per_tape for i in range(self._markets)]
         listed: Any = seed if isinstance(seed, list | tuple | np.ndarray) else []
         seeds = list(listed)
-        whole = all(isinstance(s, int | np.integer) and s >= 0 for s in seeds)
+        whole = all(is_whole(s) and s >= 0 for s in seeds)
         if len(seeds) != self._markets or not whole:
             raise ValueError(f"seed must be a whole number >= 0 or {self._markets} of them, got {seed!r}")
         self._check_together("seed", np.array(seeds, dtype=object))
@@ -314,8 +313,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
 
 
 def _checked_group(lanes_per_tape: int, num_envs: int) -> int:
-    whole = isinstance(lanes_per_tape, int | np.integer) and not isinstance(lanes_per_tape, bool)
-    if not whole or lanes_per_tape < 1 or num_envs % lanes_per_tape:
+    if not is_whole(lanes_per_tape) or lanes_per_tape < 1 or num_envs % lanes_per_tape:
         raise ValueError(
             f"lanes_per_tape must be a whole number that divides num_envs={num_envs}, got {lanes_per_tape!r}"
         )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.int64]
 Number: TypeAlias = float | NDArray[np.floating[Any]]  # the law serves both; all its arguments broadcast together
 Index: TypeAlias = int | NDArray[np.integer[Any]]
 Flag: TypeAlias = bool | NDArray[np.bool_]

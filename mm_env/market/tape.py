@@ -33,7 +33,7 @@ _BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that the jump 
 _LARGEST_MOVE = 1e9
 _LARGEST_SIZE = 1_000_000
 
-Whole = TypeVar("Whole", Request, ObservedState, Move)
+Record = TypeVar("Record", Request, ObservedState, Move)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +175,7 @@ def largest_size(tape: Tape | None) -> float | None:
     return None if tape is None or tape.paths.size is None else float(np.max(tape.paths.size))
 
 
-def _steps(whole: Whole, number: int) -> list[Whole]:
+def _steps(whole: Record, number: int) -> list[Record]:
     """A record of arrays as so many of plain numbers, one for each step."""
     if not any(isinstance(field, np.ndarray) for field in whole):
         return [whole] * number

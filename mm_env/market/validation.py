@@ -8,7 +8,7 @@ import numbers
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -61,6 +61,32 @@ def check_fields(record: Any) -> None:
     for field in dataclasses.fields(record):
         value = _checked(field.name, field.metadata, getattr(record, field.name))
         object.__setattr__(record, field.name, value)
+
+
+def is_whole(value: Any) -> TypeGuard[int]:
+    """Whether it is a whole number, Python's or NumPy's; True and False are not.
+
+    Example:
+        >>> is_whole(3), is_whole(np.int64(3)), is_whole(3.0), is_whole(True)
+        (True, True, False, False)
+    """
+    return type(value) is int or _is_number(value, numbers.Integral)
+
+
+def check_whole(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return `value` as a plain whole number of at least `low`, and at most `high` if that is given.
+
+    Raises:
+        ValueError: It is none; the message names it, what is allowed, and what it was.
+
+    Example:
+        >>> check_whole("num_envs", np.int64(8), 1)
+        8
+    """
+    if not is_whole(value) or value < low or (high is not None and value > high):
+        allowed = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name} must be a whole number {allowed}, got {value!r}")
+    return int(value)
 
 
 class UnknownNameError(TypeError, ValueError):
@@ -138,7 +164,7 @@ def _checked(name: str, rule: Mapping[str, Any], value: Any) -> object:
         return bool(value)
     if kind is str and isinstance(value, str) and value in rule["choices"]:
         return value
-    if kind is int and _is_number(value, numbers.Integral) and rule["low"] <= value <= rule["high"]:
+    if kind is int and is_whole(value) and rule["low"] <= value <= rule["high"]:
         return int(value)
     if kind is float and _is_number(value, numbers.Real) and rule["low"] <= value <= rule["high"]:
         return float(value)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.episodes import Episodes
-from mm_env.market.numbers import Values
+from mm_env.market.numbers import Integers, Values
+from mm_env.market.validation import is_whole
 from mm_env.plotting.style import (
     BLACK,
     BLUE,
@@ -23,7 +24,6 @@ from mm_env.plotting.style import (
     Figure,
     FigureCanvasAgg,
     MaxNLocator,
-    Whole,
     check,
     tidy,
     whole_ticks,
@@ -92,7 +92,7 @@ def figure_frame(figure: Figure) -> NDArray[np.uint8]:
     return pixels[..., :3].copy()
 
 
-def _draw_inventory(axes: Axes, run: Episodes, trades: Whole) -> None:
+def _draw_inventory(axes: Axes, run: Episodes, trades: Integers) -> None:
     inventory, limit, trigger = run.inventory[0], run.params.inventory_limit, run.params.hedge_threshold
     rejected = (run.request[0] != 0) & ~run.filled[0]
     late = run.params.hedge_latency > 0
@@ -114,7 +114,7 @@ def _draw_inventory(axes: Axes, run: Episodes, trades: Whole) -> None:
     name_axes(axes, "Inventory", "inventory, units")
 
 
-def _draw_orders(axes: Axes, run: Episodes, trades: Whole) -> None:
+def _draw_orders(axes: Axes, run: Episodes, trades: Integers) -> None:
     """The inventory once every order in flight has executed, and where orders were placed."""
     position = run.inventory[0] + np.cumsum(run.order[0] - run.hedge[0])
     axes.plot(trades, position, color=BLACK, lw=0.8, drawstyle="steps-mid", label="with orders in flight")
@@ -122,7 +122,7 @@ def _draw_orders(axes: Axes, run: Episodes, trades: Whole) -> None:
     _mark(axes, trades, position, run.order[0] != 0, "ordered", **order)
 
 
-def _draw_pnl(axes: Axes, run: Episodes, trades: Whole) -> None:
+def _draw_pnl(axes: Axes, run: Episodes, trades: Integers) -> None:
     axes.axhline(0.0, color=GREY, lw=0.8)
     axes.plot(trades, run.equity[0], color=SKY, alpha=0.75, lw=2.6, label="equity (all trades so far)")
     unrealized = "unrealized PnL (last filled trade, after hedge cost)"
@@ -131,7 +131,7 @@ def _draw_pnl(axes: Axes, run: Episodes, trades: Whole) -> None:
     name_axes(axes, "Unrealized PnL and equity", "PnL, price units")
 
 
-def _draw_hedging(axes: Axes, run: Episodes, trades: Whole) -> None:
+def _draw_hedging(axes: Axes, run: Episodes, trades: Integers) -> None:
     hedged = run.cumulative_hedge[0]
     axes.fill_between(trades, hedged, step="mid", color=GREEN, alpha=0.2, lw=0)
     axes.plot(trades, hedged, color=GREEN, lw=1.6, drawstyle="steps-mid", label="units hedged so far")
@@ -141,7 +141,7 @@ def _draw_hedging(axes: Axes, run: Episodes, trades: Whole) -> None:
     name_axes(axes, "Cumulative hedging", "hedged, units")
 
 
-def _draw_quotes(axes: Axes, run: Episodes, trades: Whole) -> None:
+def _draw_quotes(axes: Axes, run: Episodes, trades: Integers) -> None:
     """How far from the mid each client was quoted; hollow where he did not trade."""
     params, side, filled = run.params, np.sign(run.request[0]), run.filled[0]
     looks = {"ask": (1.0, {"marker": "^", "color": BLUE}), "bid": (-1.0, {"marker": "v", "color": PURPLE})}
@@ -194,7 +194,7 @@ def draw_pair(axes: Axes, level: float, label: str, **style: Any) -> None:
     axes.axhline(-level, label="_", lw=1.6, zorder=1.5, **style)
 
 
-def _mark(axes: Axes, x: Whole, y: Values, where: NDArray[np.bool_], label: str, **style: Any) -> None:
+def _mark(axes: Axes, x: Integers, y: Values, where: NDArray[np.bool_], label: str, **style: Any) -> None:
     axes.plot(x[where], y[where], linestyle="none", label=f"{label} ({np.count_nonzero(where)})", **style)
 
 
@@ -209,7 +209,6 @@ def name_axes(axes: Axes, title: str, quantity: str) -> None:
 def one_episode(episodes: Episodes, index: int) -> Episodes:
     """One of them, or a `ValueError` that says what there is."""
     check(isinstance(episodes, Episodes), f"episodes must be Episodes, got {type(episodes).__name__}")
-    whole = isinstance(index, int | np.integer) and not isinstance(index, bool)
     allowed = f"a whole number below the number of episodes, {len(episodes)}"
-    check(whole and 0 <= index < len(episodes), f"index must be {allowed}, got {index!r}")
+    check(is_whole(index) and 0 <= index < len(episodes), f"index must be {allowed}, got {index!r}")
     return episodes[index : index + 1]

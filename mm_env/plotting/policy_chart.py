@@ -13,10 +13,10 @@ from mm_env.envs.observation import observe
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, Request
 from mm_env.market.exogenous_state import ExogenousState
-from mm_env.market.numbers import Values, evenly_spaced
+from mm_env.market.numbers import Integers, Values, evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import exogenous_states
-from mm_env.plotting.style import BLACK, BLUE, SKY, Axes, Figure, Whole, check, check_mapping, tidy, whole_ticks
+from mm_env.plotting.style import BLACK, BLUE, SKY, Axes, Figure, check, check_mapping, tidy, whole_ticks
 from mm_env.state_labels import MIRRORED, Panel, distinct_panels, representative_states
 
 MOST_TRADES, MOST_INVENTORIES = 200, 201  # of a heat map: more cells would be thinner than a pixel
@@ -117,7 +117,7 @@ def _check(policies: Mapping[str, PolicyFunction], params: MarketParams) -> None
     check(isinstance(params, MarketParams), f"params must be MarketParams, got {type(params).__name__}")
 
 
-def _grid(params: MarketParams) -> tuple[Whole, Whole]:
+def _grid(params: MarketParams) -> tuple[Integers, Integers]:
     """Evenly spaced trades up to the last whose hedge executes, where policies change most; inventories around 0."""
     cap, last = params.inventory_limit, max(params.num_trades - params.hedge_latency, 1)
     every = -(-last // MOST_TRADES)
@@ -150,7 +150,12 @@ class _Chosen(NamedTuple):
 
 
 def _chosen(
-    name: str, policy: PolicyFunction, params: MarketParams, states: ExogenousState, trades: Whole, inventories: Whole
+    name: str,
+    policy: PolicyFunction,
+    params: MarketParams,
+    states: ExogenousState,
+    trades: Integers,
+    inventories: Integers,
 ) -> _Chosen:
     check(callable(policy), f"policy {name!r} must be callable, got {policy!r}")
     if hasattr(policy, "reset"):
@@ -218,7 +223,7 @@ def _panels(
     return figure, dict(zip(places, grid.flat, strict=False))
 
 
-def _draw_map(axes: Axes, values: Values, trades: Whole, inventories: Whole, params: MarketParams) -> Any:
+def _draw_map(axes: Axes, values: Values, trades: Integers, inventories: Integers, params: MarketParams) -> Any:
     axes.xaxis.set_major_locator(whole_ticks(5))
     axes.yaxis.set_major_locator(whole_ticks(5))
     extent = (*_edges(trades), *_edges(inventories))
@@ -226,7 +231,7 @@ def _draw_map(axes: Axes, values: Values, trades: Whole, inventories: Whole, par
     return axes.imshow(values, extent=extent, origin="lower", aspect="auto", interpolation="nearest", **scale)
 
 
-def _draw_edges(axes: Axes, hedged: NDArray[np.bool_], wanted: float, trades: Whole, inventories: Whole) -> None:
+def _draw_edges(axes: Axes, hedged: NDArray[np.bool_], wanted: float, trades: Integers, inventories: Integers) -> None:
     """Lines around the inventories at which nothing is hedged: black on white, to be seen on any colour."""
     flat = int(np.abs(inventories - wanted).argmin())  # before a trade that leaves nothing
     half = (inventories[1] - inventories[0]) / 2 if len(inventories) > 1 else 0.5
@@ -238,7 +243,7 @@ def _draw_edges(axes: Axes, hedged: NDArray[np.bool_], wanted: float, trades: Wh
             axes.plot(trades, edge, color=color, lw=width, drawstyle="steps-mid", zorder=2.0)
 
 
-def _draw_quotes(axes: Axes, quotes: Mapping[str, Values], trades: Whole, inventories: Whole) -> None:
+def _draw_quotes(axes: Axes, quotes: Mapping[str, Values], trades: Integers, inventories: Integers) -> None:
     looks = list(_TIMES.values())[-len(trades) :]
     for number, (trade, look) in enumerate(zip(trades, looks, strict=True)):
         for side, dashes in _DASHES.items():
@@ -248,7 +253,7 @@ def _draw_quotes(axes: Axes, quotes: Mapping[str, Values], trades: Whole, invent
     tidy(axes)
 
 
-def _edges(points: Whole) -> tuple[float, float]:
+def _edges(points: Integers) -> tuple[float, float]:
     """Where the first cell begins and the last one ends, each point in the middle of its cell."""
     half = (points[1] - points[0]) / 2 if len(points) > 1 else 0.5
     return float(points[0] - half), float(points[-1] + half)

@@ -9,9 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mm_env.atomic_write import replacing
 
 try:
@@ -23,8 +20,6 @@ except ImportError as error:
     raise ImportError("figures need matplotlib: pip install 'mm_env[plot]'") from error
 
 FORMATS = (".png", ".svg", ".pdf")
-
-Whole = NDArray[np.int64]
 
 # Okabe and Ito's palette, which the colour-blind can tell apart, and a red.
 BLUE, SKY, GREEN, ORANGE, PURPLE = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7"
