@@ -11,9 +11,9 @@ from gymnasium.vector import AutoresetMode
 
 from baselines.policies.registry import make_policy
 from mm_env.envs.action import ActionDecoder, PolicyFunction
+from mm_env.envs.arguments import plain_seed
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
-from mm_env.envs.hedging_env import plain_seed
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations
 from mm_env.market.params import DealersParams, MarketParams

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mm_env.envs.hedging_env import reward_function
+from mm_env.envs.arguments import reward_function
 from mm_env.market.params import MarketParams
 from mm_env.registration import MARKETS, market_params
 from train.hyperparams import DEFAULT, check_hyperparameters, read_hyperparameters, read_yaml, write_yaml

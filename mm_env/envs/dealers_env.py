@@ -11,6 +11,7 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from mm_env.envs.action import ActionDecoder, action_space
+from mm_env.envs.arguments import check_render_mode, checked_reward, plain_seed
 from mm_env.envs.dealers_market import (
     DEALERS_DEFAULTS,
     DealersMarket,
@@ -19,7 +20,6 @@ from mm_env.envs.dealers_market import (
     naming_dealer,
     stack_decisions,
 )
-from mm_env.envs.hedging_env import check_render_mode, plain_seed, reward_function
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space
 from mm_env.envs.tape_cursor import TapeCursor
@@ -69,7 +69,7 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
 
     def __init__(self, *, reward: str = "realised", render_mode: str | None = None, **market_params: Any) -> None:
         self._params = DealersParams.from_mapping({**DEALERS_DEFAULTS, **market_params})
-        self._reward_name, self._reward = reward, reward_function(reward, None, self._params)
+        self._reward_name, self._reward = reward, checked_reward(reward, None, self._params)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_names = observation_names(self._params)
         self.possible_agents = [dealer_name(seat) for seat in range(self._params.num_dealers)]
@@ -141,9 +141,6 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
             dict.fromkeys(agents, False),
             infos,
         )
-
-    def _check_change(self, params: Any) -> None:
-        reward_function(self._reward_name, None, params)
 
     def observation_space(self, agent: str) -> spaces.Box:
         """The space of what an agent sees."""

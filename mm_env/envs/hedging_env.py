@@ -12,17 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.envs.action import ActionDecoder, action_space
+from mm_env.envs.arguments import check_compiled, check_render_mode, checked_reward, plain_seed
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space, observation_values
 from mm_env.episodes import Episodes, Recorder, step_info
 from mm_env.kernels.scalar_kernel import FLOATS, straight
 from mm_env.kernels.tracing import TraceOps
 from mm_env.market import dynamics
-from mm_env.market.dynamics import REWARDS, Book, Decision, LawStep, Move, Request, Step
+from mm_env.market.dynamics import Book, Decision, LawStep, Move, Request, Step
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
 from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
-from mm_env.market.tape import EpisodeSource, Tape, check_tape, largest_size, tape_of
+from mm_env.market.tape import EpisodeSource, Tape, largest_size, tape_of
 
 
 class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
@@ -119,9 +120,7 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
     ) -> None:
         self._params = MarketParams.from_mapping(market_params)
         tape = tape_of(tape)
-        if tape is not None:
-            check_tape(tape, self._params)
-        self._reward, self._earned = reward, reward_function(reward, tape, self._params)
+        self._reward_name, self._reward = reward, checked_reward(reward, tape, self._params)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_names = observation_names(self._params)
         self.observation_space = observation_space(self._params, largest_size(tape))
@@ -144,18 +143,13 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self._decide = ActionDecoder(self._params)
         # The law itself, and what is seen: traced and run as straight Python, or as it stands where a debugger shall
         # step into it.
-        law: LawStep = partial(dynamics.rewarded_step, reward=self._earned, params=params, xp=FLOATS)
+        law: LawStep = partial(dynamics.rewarded_step, reward=self._reward, params=params, xp=FLOATS)
         look = partial(_observation_values, params=params)
         if self._compiled is not False:
-            law = straight(partial(dynamics.rewarded_step, reward=self._earned, params=params, xp=TraceOps()))
+            law = straight(partial(dynamics.rewarded_step, reward=self._reward, params=params, xp=TraceOps()))
             look = straight(look)
         self._rewarded_step = cast(Callable[[Book, Request, Decision, Move], tuple[Step, float]], law)
         self._look = look
-
-    def _check_change(self, params: MarketParams) -> None:
-        reward_function(self._reward, self._tape, params)
-        if self._tape is not None:
-            check_tape(self._tape, params)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -258,39 +252,3 @@ def _observation_values(
 ) -> tuple[Number, ...]:
     """`observation_values` of a state that is not yet put together."""
     return observation_values(book, ExogenousState(request, observed), trades_left, params)
-
-
-def reward_function(name: str, tape: Tape | None, params: MarketParams | None = None) -> Any:
-    """The law's reward of that name; the expected one needs a tape whose law is known."""
-    if not isinstance(name, str) or name not in REWARDS:
-        raise ValueError(f"reward must be one of {', '.join(map(repr, REWARDS))}, got {name!r}")
-    if name == "expected" and tape is not None and tape.replayed:
-        raise ValueError("reward='expected' needs drawn episodes: a recorded tape's law is unknown")
-    if name == "expected" and params is not None and params.drift_is_hidden:
-        raise ValueError(
-            f"reward='expected' with quote_latency={params.quote_latency} and mean_reversion={params.mean_reversion} "
-            f"needs clients who accept any quote and know nothing: the trades of others tell what the latency hides, "
-            f"which has no closed form; use reward='realised'"
-        )
-    return REWARDS[name]
-
-
-def plain_seed(seed: Any) -> Any:
-    """A seed that is an array or a tensor of one number as that number; any other as it is."""
-    if not isinstance(seed, int) and getattr(seed, "shape", None) == () and hasattr(seed, "item"):
-        return seed.item()
-    return seed
-
-
-def check_compiled(compiled: object) -> bool | None:
-    """`compiled`, or a `ValueError` that says what it may be."""
-    if compiled is None or compiled is True or compiled is False:
-        return compiled
-    raise ValueError(f"compiled must be True, False or None, got {compiled!r}")
-
-
-def check_render_mode(mode: str | None, allowed: list[str]) -> str | None:
-    """`mode`, or a `ValueError` that lists what is allowed."""
-    if mode is not None and mode not in allowed:
-        raise ValueError(f"render_mode must be None or one of {allowed}, got {mode!r}")
-    return mode

@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mm_env.envs.action import Actions, action_space, decode_actions
-from mm_env.envs.hedging_env import check_compiled, check_render_mode, plain_seed, reward_function
+from mm_env.envs.arguments import check_compiled, check_render_mode, checked_reward, plain_seed
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import (
     Observations,
@@ -31,7 +31,7 @@ from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, LawStep, Step
 from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.params import MarketParams
-from mm_env.market.tape import Tape, check_tape, largest_size, tape_of
+from mm_env.market.tape import Tape, largest_size, tape_of
 from mm_env.market.validation import check_whole, is_whole
 
 Flags = NDArray[np.bool_]
@@ -85,17 +85,14 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self._params = self._checked_params(market_params)
         tape = tape_of(tape)
-        if tape is not None:
-            check_tape(tape, self._params)
-        self._reward_name, self._reward = reward, reward_function(reward, tape, self._params)
+        self._reward_name, self._reward = reward, checked_reward(reward, tape, self._params)
         self.observation_names = observation_names(self._params)
         self.single_observation_space = observation_space(self._params, largest_size(tape))
         self.single_action_space = action_space(self._params)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._unanswered = (
-            None if check_compiled(compiled) is False else _WORTH_COMPILING
-        )  # requests until it is compiled
+        never = check_compiled(compiled) is False
+        self._unanswered = None if never else _WORTH_COMPILING  # requests until it is compiled
         self._rewarded_step: LawStep = partial(dynamics.rewarded_step, reward=self._reward, params=self._params)
         self._look: VectorKernel | None = None
         if compiled:
@@ -202,11 +199,6 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         own = f"single_{name}" if name in ("action_space", "observation_space") else name
         value = getattr(self, own)
         return (value(*args, **kwargs) if callable(value) else value,) * self.num_envs
-
-    def _check_change(self, params: Any) -> None:
-        reward_function(self._reward_name, self._tape, params)
-        if self._tape is not None:
-            check_tape(self._tape, params)
 
     def _change_market(self, lanes: TapeCursor | None) -> None:
         """Enter the market that was set, if another, in every lane."""

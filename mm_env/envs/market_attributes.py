@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mm_env.envs.action import action_space
+from mm_env.envs.arguments import checked_reward
 from mm_env.envs.observation import observation_names, observation_space
 from mm_env.market.params import DealersParams, MarketParams
+from mm_env.market.tape import Tape
 
 
 class MarketAttributes:
@@ -21,6 +23,8 @@ class MarketAttributes:
 
     _params: Any  # the market of the episode under way
     _next_params: Any = None  # the one from the next reset on, if another
+    _reward_name: str
+    _tape: Tape | None = None
 
     @property
     def params(self) -> Any:
@@ -37,6 +41,7 @@ class MarketAttributes:
 
     def _check_change(self, params: Any) -> None:
         """Raise `ValueError` where the environment cannot go on in this market."""
+        checked_reward(self._reward_name, self._tape, params)
 
     def _take_options(self, options: Any) -> dict[str, Any]:
         """The options of a reset, those of the market already set."""

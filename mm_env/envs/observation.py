@@ -1,7 +1,7 @@
 """What an agent sees: the observation, its space, and the way back to units.
 
 The observation is what keeps the market Markov, scaled to about one. A market shows the columns that it needs, each an
-entry of `OBSERVATIONS`. Policies go the other way: `read` turns observations into units.
+entry of `OBSERVATIONS`. Policies go the other way: `decode_observation` turns them into units.
 """
 
 from __future__ import annotations
