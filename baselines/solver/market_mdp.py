@@ -45,13 +45,13 @@ class MarketMDP:
 
     Attributes:
         params: The market.
-        exogenous states: What a step can show.
+        law: Every exogenous state that a step can show, and what follows it.
         shape: Of the grid of states: an axis for the inventory now and after each order in flight.
         states: Their number.
         start: The number of the state without inventory or orders.
         book: Each state's book; parts of shape (states, 1, 1).
         exogenous: Each exogenous state; parts of shape (exogenous, 1).
-        row: For each exogenous state, which row of `onward` holds what follows it; shape (exogenous states,).
+        row: For each exogenous state, which row of `continuation` holds what follows it; shape (exogenous,).
         rows: Their number: exogenous states after which the same is to come share one.
 
     Raises:
@@ -132,11 +132,11 @@ class MarketMDP:
         return np.asarray(np.einsum("so...,ro->sr...", values, self._rows, optimize=True))
 
     def chain(self, stage: StepOutcomes) -> tuple[Any, Values]:
-        """A step that is the same at every trade, as a linear map: onward before = reward + transition @ onward after.
+        """A step that is the same at every trade, as a linear map: before = reward + transition @ after.
 
         Returns:
-            The transition, a sparse matrix over onward values of shape (states, rows, options) raveled, and the reward
-            of that shape.
+            The transition, a sparse matrix over continuation values of shape (states, rows, options) raveled, and the
+            reward of that shape.
         """
         shape = (self.states, self.rows, stage.chance.shape[2])
         before = np.arange(np.prod(shape)).reshape(shape)[:, :, None]  # (states, rows, exogenous states, options)
@@ -170,7 +170,7 @@ class MarketMDP:
         """The state and the exogenous state that each dealer sees.
 
         Raises:
-            ValueError: A exogenous state that cannot come in this market, as on a tape recorded elsewhere.
+            ValueError: An exogenous state that cannot come in this market, as on a tape recorded elsewhere.
         """
         known, seen = self._code(*self.law.states), self._code(view.request, view.observed)
         order = np.argsort(known)

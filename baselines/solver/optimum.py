@@ -60,7 +60,7 @@ class Solution:
 
     Attributes:
         value: J*, the largest mean total reward of an episode, price units.
-        values: Reward still to come before request t is seen; shape (num_trades + 1, *game.shape). Where flow or
+        values: Reward still to come before request t is seen; shape (num_trades + 1, *mdp.shape). Where flow or
             volatility have a memory: as if they began anew there.
         hedge_index: The best hedge level at each time in each state before the trade, for each exogenous state; shape
             (num_trades, states, exogenous). Where several are equally good, the one that does best over all states, and
@@ -212,7 +212,7 @@ class _Stages:
         params = mdp.params
         levels, distances = hedge_levels(params), quote_levels(params)
         self._by_threshold = params.hedge_action == "threshold"  # where nothing matters, the highest: no needless order
-        # Scenes after which the same is to come and to pay share their second half.
+        # Exogenous states after which the same is to come and to pay share their second half.
         regime = np.broadcast_to(np.asarray(mdp.law.states.observed.regime), mdp.row.shape)
         alike = np.stack([mdp.row, mdp.law.expected, regime], axis=1)
         _, self._first, self._like = np.unique(alike, axis=0, return_index=True, return_inverse=True)

@@ -207,3 +207,20 @@ def test_the_manual_lists_every_observation():
 def test_arguments_of_the_user_keep_their_names():
     names = ["num_trades", "inventory_limit", "hedge_threshold", "hedge_cost_per_unit", "spread", "price_volatility"]
     assert [MarketParams().to_dict()[name] for name in names] == [100, 20, 10, 0.01, 0.05, 0.3]
+
+
+@pytest.mark.parametrize("market", IDS)
+def test_the_law_that_a_debugger_steps_into_is_the_one_that_is_run(market):
+    """`compiled=False` runs the law as it stands: the same numbers bit for bit, all of them plain."""
+    plain, usual = (gym.make(market, num_trades=15, compiled=compiled).unwrapped for compiled in (False, None))
+    actions = usual.action_space
+    actions.seed(1)
+    for seed in (3, None):  # an episode of the seed, and the one after
+        assert np.array_equal(plain.reset(seed=seed)[0], usual.reset(seed=seed)[0])
+        ended = False
+        while not ended:
+            action = actions.sample()
+            (seen, reward, ended, _, info), other = plain.step(action), usual.step(action)
+            assert np.array_equal(seen, other[0])
+            assert (reward, ended, info) == (other[1], other[2], other[4])
+            assert type(reward) is float

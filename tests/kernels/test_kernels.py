@@ -32,7 +32,7 @@ BOOK = Book(3.0, 1.0, 100.0, 0.0, 0.0, 0.0)
     units=st.sampled_from([None, 0.0, 2.0]),
 )
 @settings(max_examples=100, deadline=None)
-def test_a_line_is_the_law(params, seed, reward, level, units):
+def test_a_scalar_kernel_is_the_law(params, seed, reward, level, units):
     """Every number of every step of an episode, bit for bit, and every observation."""
     line = ScalarKernel(partial(dynamics.rewarded_step, reward=REWARDS[reward], params=params, xp=TraceOps()))
     look = ScalarKernel(partial(observation_values, params=params))
