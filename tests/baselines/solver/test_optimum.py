@@ -240,3 +240,11 @@ def test_fills_are_counted():
     totals = played(make_policy("never", params), params, 4000)
     estimate = ratio(totals.fills, totals.requests)
     assert abs(estimate.value - 2 / 3) < 0.01  # 2L / (2L + 1)
+
+
+@pytest.mark.parametrize(("hedge_action", "least"), [("threshold", 6), ("units", 0)])
+def test_where_nothing_matters_nothing_is_hedged(hedge_action, least):
+    """Without clients, risk or cost every action is worth the same: the one without an order is taken."""
+    free = {"arrival_probability": 0.0, "risk_aversion": 0.0, "hedge_cost_per_unit": 0.0}
+    solution = solve(MarketParams(num_trades=3, inventory_limit=6, hedge_action=hedge_action, **free))
+    assert (solution.thresholds == least).all()
