@@ -4,7 +4,8 @@ from baselines.evaluation.comparison import Comparison, compare, gap_ends
 from baselines.evaluation.scores import SCORES, Estimate, Totals, share_of_gap
 from baselines.policies.registry import POLICIES, Policy, make_policy
 from baselines.policies.threshold import ThresholdPolicy
-from baselines.solver.optimum import Solution, best_rule, policy_value, solve, threshold_values
+from baselines.solver.fixed_rules import best_rule, threshold_values
+from baselines.solver.optimum import Solution, policy_value, solve
 
 __all__ = [
     "POLICIES",

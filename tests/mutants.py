@@ -41,6 +41,8 @@ SUITES = {
     "mm_env/envs/action.py": ("tests/envs/test_action.py",),
     "baselines/evaluation/scores.py": ("tests/baselines/evaluation/test_scores.py",),
     "baselines/solver/optimum.py": ("tests/baselines/solver/test_optimum.py",),
+    "baselines/solver/fixed_rules.py": ("tests/baselines/solver/test_fixed_rules.py",),
+    "baselines/solver/quote_envelope.py": ("tests/baselines/solver/test_optimum.py",),
     "baselines/solver/market_mdp.py": ("tests/baselines/solver/test_optimum.py",),
     "baselines/solver/best_response.py": ("tests/baselines/test_dealer_vs_rules.py",),
     "baselines/solver/summary.py": ("tests/baselines/solver/test_summary.py",),

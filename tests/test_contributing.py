@@ -43,7 +43,8 @@ SIGNAL = {
 PLAY = """
 import gymnasium as gym, numpy as np, mm_env
 from baselines import make_policy
-from baselines.solver.optimum import UnsolvableError, solve
+from baselines.solver.optimum import solve
+from mm_env.market.transition_law import UnsolvableError
 env = gym.make("mm_env/Hedging-v0", signal_drift=0.5)
 assert "signal" in env.unwrapped.observation_names, env.unwrapped.observation_names
 place = env.unwrapped.observation_names.index("signal")

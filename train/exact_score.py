@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from baselines.evaluation.gap import Gap
-from baselines.solver.optimum import UnsolvableError, policy_value
+from baselines.solver.optimum import policy_value
 from mm_env.envs.action import PolicyFunction, hedge_levels
 from mm_env.market.params import MarketParams
+from mm_env.market.transition_law import UnsolvableError
 
 _ROUNDING = 1e-9  # price units: values that differ by less are equal
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mm_env.atomic_write import replacing
+from mm_env.market.validation import is_real, is_whole
 
 DEFAULT = "mm_env/Hedging-v0"  # its hyperparameters serve markets that have none of their own
 RECIPES = ("ppo", "plain_ppo")  # files of hyperparameters: paired tapes and ordered levels; PPO as it comes
@@ -33,12 +34,12 @@ class Rule(NamedTuple):
 
 
 def _whole(low: int) -> Rule:
-    return Rule(f"a whole number of at least {low}", lambda value: type(value) is int and value >= low)
+    return Rule(f"a whole number of at least {low}", lambda value: is_whole(value) and value >= low)
 
 
 def _real(low: float, high: float = math.inf) -> Rule:
     text = f"a number of at least {low:g}" if high == math.inf else f"a number from {low:g} to {high:g}"
-    return Rule(text, lambda value: _is_number(value) and low <= value <= high)
+    return Rule(text, lambda value: is_real(value) and low <= value <= high)
 
 
 def _schedule() -> Rule:
@@ -48,7 +49,7 @@ def _schedule() -> Rule:
 RULES: Mapping[str, Rule] = {
     "n_timesteps": _whole(1),
     "n_envs": _whole(1),
-    "reward_scale": Rule("a number above 0", lambda value: _is_number(value) and value > 0),
+    "reward_scale": Rule("a number above 0", lambda value: is_real(value) and value > 0),
     "lanes_per_tape": _whole(1),
     "policy": Rule("'MlpPolicy' or 'OrdinalPolicy'", lambda value: value in ("MlpPolicy", "OrdinalPolicy")),
     "n_steps": _whole(1),
@@ -155,11 +156,7 @@ def _start(value: Any) -> float:
             value = float(value.removeprefix(_LINEAR))
         except ValueError:
             return math.nan
-    return float(value) if _is_number(value) else math.nan
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return float(value) if is_real(value) else math.nan
 
 
 def _keywords(value: Any) -> Any:
@@ -192,8 +189,8 @@ def _literal(node: ast.expr) -> Any:
 def _is_network(value: Any) -> bool:
     if not isinstance(value, dict) or not {"net_arch"} <= set(value) <= {"net_arch", "activation_fn", "log_std_init"}:
         return False
-    if not _is_number(value.get("log_std_init", 0.0)) or value.get("activation_fn", "ReLU") not in ("ReLU", "Tanh"):
+    if not is_real(value.get("log_std_init", 0.0)) or value.get("activation_fn", "ReLU") not in ("ReLU", "Tanh"):
         return False
     hidden = value["net_arch"]
     parts = list(hidden.values()) if isinstance(hidden, dict) and set(hidden) == {"pi", "vf"} else [hidden]
-    return all(isinstance(part, list) and all(type(size) is int and size > 0 for size in part) for part in parts)
+    return all(isinstance(part, list) and all(is_whole(size) and size > 0 for size in part) for part in parts)

@@ -8,11 +8,12 @@ from typing import Any
 
 from baselines.evaluation.scores import SCORES, Estimate, Totals, objective, share_of_gap
 from baselines.policies.threshold import ThresholdPolicy
-from baselines.solver.optimum import OptimalPolicy, UnsolvableError, solve
+from baselines.solver.optimum import OptimalPolicy, solve
 from mm_env.envs.action import PolicyFunction, hedge_levels
 from mm_env.episodes import Episodes
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape
+from mm_env.market.transition_law import UnsolvableError
 from mm_env.market.validation import suggestion
 from mm_env.registration import params_of_market
 from mm_env.rollout import play_blocks

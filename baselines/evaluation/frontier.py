@@ -8,11 +8,12 @@ from contextlib import suppress
 import numpy as np
 
 from baselines.policies.threshold import ThresholdPolicy
-from baselines.solver.optimum import UnsolvableError, solve
+from baselines.solver.optimum import solve
 from mm_env.envs.action import PolicyFunction, hedge_levels
 from mm_env.episodes import Episodes
 from mm_env.market.numbers import evenly_spaced
 from mm_env.market.params import MarketParams
+from mm_env.market.transition_law import UnsolvableError
 from mm_env.rollout import play
 
 _POINTS = 11  # at most, along each curve

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from baselines.policies.threshold import ThresholdPolicy
-from baselines.solver.optimum import best_rule, policy_value, solve
+from baselines.solver.fixed_rules import best_rule
+from baselines.solver.optimum import policy_value, solve
 from mm_env.market.params import MarketParams
 
 

@@ -15,7 +15,8 @@ from baselines.policies.quoting import (
 )
 from baselines.policies.random_policy import RandomPolicy
 from baselines.policies.threshold import ThresholdPolicy
-from baselines.solver.optimum import best_rule, solve
+from baselines.solver.fixed_rules import best_rule
+from baselines.solver.optimum import solve
 from mm_env.envs.action import Actions
 from mm_env.envs.observation import Observations
 from mm_env.market.params import MarketParams

@@ -5,11 +5,12 @@ with the dealer who quotes less, if that dealer's cap allows it, else with the o
 
     U_t(q, r, o) = max over k, delta of  p_own (v delta + G(q - v, r', k)) + p_rival G(q, r'', k) + p_none G(q, r', k)
 
-with r' and r'' what the rival keeps after hedging, without and with the trade, and G the second half of the law's
-step plus the value to come. Rivals who always quote the same and never reach their cap have no state: then any number
-of them can be answered, and nothing of theirs needs to be seen.
+where r' is the inventory that the rival keeps after hedging if he did not trade and r'' if he did, and G is the second
+half of the law's step plus the value to come. Rivals who always quote the same and never reach their cap have no state:
+any number of them can be answered, and their inventories need not be seen.
 
-What the rivals, and a policy that is valued, must not do is asked of them over all that they could see: see `probing`.
+Rivals who react to anything else would make the result wrong. `probing` therefore asks them, and any policy that is
+valued, about everything that they could see, and refuses those who react.
 """
 
 from __future__ import annotations

@@ -12,15 +12,14 @@ much better the dealer is off after the trade: see `QuoteEnvelope`.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baselines.solver.market_mdp import HalfStep, MarketMDP
 from baselines.solver.probing import asked_twice
+from baselines.solver.quote_envelope import QuoteEnvelope
 from mm_env.envs.action import (
     Actions,
     PolicyFunction,
@@ -31,27 +30,12 @@ from mm_env.envs.action import (
 )
 from mm_env.envs.observation import Observations, decode_observation
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Decision
-from mm_env.market.numbers import Integers, Values, evenly_spaced
+from mm_env.market.numbers import Integers, Values
 from mm_env.market.params import MarketParams
-from mm_env.market.transition_law import UnsolvableError, acceptance
+from mm_env.market.transition_law import acceptance
 from mm_env.registration import params_of_market
 
-__all__ = [
-    "OptimalPolicy",
-    "Rule",
-    "Solution",
-    "UnsolvableError",
-    "best_rule",
-    "policy_value",
-    "rule_values",
-    "solve",
-    "threshold_values",
-]
-
 _TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
-_MOST_PAIRS, _COARSE = 1000, 7  # pairs of threshold and distance that are all tried; else so many of each at first
-_RULES_AT_ONCE = 2_000_000  # states times exogenous states times rules
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +44,8 @@ class Solution:
 
     Attributes:
         value: J*, the largest mean total reward of an episode, price units.
-        values: Reward still to come before request t is seen; shape (num_trades + 1, *mdp.shape). Where flow or
-            volatility have a memory: as if they began anew there.
+        values: The mean reward of the trades from t on, before request t is seen; shape (num_trades + 1, *mdp.shape).
+            Where flow or volatility have a memory, it is taken over their state at the start of an episode.
         hedge_index: The best hedge level at each time in each state before the trade, for each exogenous state; shape
             (num_trades, states, exogenous). Where several are equally good, the one that does best over all states, and
             where these are several, the one that hedges least.
@@ -131,46 +115,6 @@ class OptimalPolicy:
         at = (trade, *self.solution.mdp.cases(view))
         distance = quote_levels(self.params)[self.solution.quote_index[at]]
         return levels_to_action(self.solution.hedge_index[at], distance, self.params)
-
-
-class QuoteEnvelope(NamedTuple):
-    """The best quote for a request, as a function of x, what the dealer gains by trading but for the spread.
-
-    He earns f_i (v delta_i + x) from quote i, f_i the probability that it is accepted: the largest of some straight
-    lines, which is a convex function of x.
-    """
-
-    breaks: Values  # where the best quote changes, price units, increasing
-    lines: Integers  # the best quote below, between and above the breaks
-    chance: Values  # f_i
-    spread: Values  # v delta_i, price units
-
-    @classmethod
-    def of(cls, chance: Values, spread: Values) -> QuoteEnvelope:
-        """Find the lines that are anywhere the highest."""
-        order = np.lexsort((chance * spread, chance))
-        hull: list[int] = []
-        for line in order.tolist():
-            while hull and _overtakes(line, hull[-1], chance, spread) <= (
-                _overtakes(hull[-1], hull[-2], chance, spread) if len(hull) > 1 else -np.inf
-            ):
-                hull.pop()
-            hull.append(line)
-        breaks = [_overtakes(b, a, chance, spread) for a, b in itertools.pairwise(hull)]
-        return cls(np.array(breaks), np.array(hull), chance, spread)
-
-    def best(self, gain: Values) -> Integers:
-        """The best quote for each x."""
-        if len(self.lines) == 1:
-            return np.broadcast_to(self.lines, gain.shape)
-        return np.asarray(self.lines[np.searchsorted(self.breaks, gain)])
-
-    def worth(self, gain: Values) -> Values:
-        """f_i (v delta_i + x) of the best quote."""
-        if len(self.lines) == 1:
-            return np.asarray(self.chance[self.lines[0]] * (self.spread[self.lines[0]] + gain))
-        best = self.best(gain)
-        return np.asarray(self.chance[best] * (self.spread[best] + gain))
 
 
 def solve(params: MarketParams | str) -> Solution:
@@ -274,104 +218,8 @@ def policy_value(policy: PolicyFunction, params: MarketParams | str) -> float:
     return float(mdp.average(worth)[mdp.start, 0])
 
 
-def rule_values(params: MarketParams | str, thresholds: Values, distances: Values) -> Values:
-    """The exact J of fixed rules: hedge beyond thresholds[i], quote at distances[i]; arrays of shape (rules,).
-
-    Raises:
-        UnsolvableError: The market is too large to solve or not finite; the message names the field.
-        ValueError: Thresholds that are not whole numbers of at least 0, which leave the states that are solved;
-            distances that are not finite; or not as many of both.
-    """
-    params = params_of_market(params)
-    thresholds, distances = np.asarray(thresholds, dtype=np.float64), np.asarray(distances, dtype=np.float64)
-    if thresholds.ndim != 1 or thresholds.shape != distances.shape:
-        raise ValueError(f"thresholds and distances must be as many, got {thresholds.shape} and {distances.shape}")
-    if not ((thresholds >= 0) & (thresholds == np.round(thresholds))).all():
-        raise ValueError(f"thresholds must be whole numbers of at least 0, units, got {thresholds.tolist()}")
-    if not np.isfinite(distances).all():
-        raise ValueError(f"distances must be finite, price units, got {distances.tolist()}")
-    mdp = MarketMDP(params)
-    size = max(1, _RULES_AT_ONCE // (mdp.states * len(mdp.row)))
-    pieces = (slice(start, start + size) for start in range(0, len(thresholds), size))
-    return np.concatenate([_rule_values(mdp, Decision(distances[p], thresholds[p], None)) for p in pieces])
-
-
-def threshold_values(params: MarketParams | str) -> dict[int, float]:
-    """The exact J of every fixed threshold at the market's spread: {threshold in units: price units}."""
-    params = params_of_market(params)
-    levels = hedge_levels(params.replace(hedge_action="threshold"))
-    values = rule_values(params, levels, np.full(len(levels), params.spread))
-    return dict(zip(levels.astype(int).tolist(), values.tolist(), strict=True))
-
-
-class Rule(NamedTuple):
-    """A fixed rule."""
-
-    threshold: int  # units
-    distance: float  # price units
-    value: float  # J, price units
-
-
-def best_rule(params: MarketParams | str) -> Rule:
-    """The fixed threshold, and fixed distance where the agent quotes, with the largest J.
-
-    Where there are too many pairs to try, the best of a coarse grid is improved by going through all thresholds, then
-    all distances, and so on, until neither does better.
-
-    Raises:
-        UnsolvableError: The market is too large to solve or not finite; the message names the field.
-    """
-    params = params_of_market(params)
-    if params.hedge_action == "units" and not params.accepts_any:
-        raise UnsolvableError(
-            "hedge_action='units' with clients who may refuse: the units that are right after a trade are not "
-            "without it, so that no fixed threshold can be kept to"
-        )
-    levels, distances = hedge_levels(params.replace(hedge_action="threshold")), quote_levels(params)
-    MarketMDP(params).check_size(len(levels))
-    if len(levels) * len(distances) <= _MOST_PAIRS:
-        return _best_of(params, levels, distances)
-    best = _best_of(params, _coarse(levels), _coarse(distances))
-    while True:
-        found = _best_of(params, levels, np.array([best.distance]))
-        found = _best_of(params, np.array([found.threshold]), distances)
-        if found.value <= best.value + _TIE * abs(best.value):
-            return best
-        best = found
-
-
-def _best_of(params: MarketParams, levels: Values, distances: Values) -> Rule:
-    pairs = np.array(list(itertools.product(levels, distances)))
-    values = rule_values(params, pairs[:, 0], pairs[:, 1])
-    threshold, distance = pairs[values.argmax()]
-    return Rule(int(threshold), float(distance), float(values.max()))
-
-
-def _coarse(grid: Values) -> Values:
-    return np.asarray(grid[evenly_spaced(len(grid), _COARSE)])
-
-
-def _rule_values(mdp: MarketMDP, rules: Decision) -> Values:
-    nothing = np.zeros((mdp.states, mdp.rows, np.size(rules.threshold)))
-    usual, worth = mdp.stage(rules, last=False), mdp.value(mdp.stage(rules, last=True), nothing)
-    transition, reward = mdp.chain(usual)
-    continuation = mdp.continuation(worth)
-    for _ in range(mdp.params.num_trades - 2):
-        continuation = reward + (transition @ continuation.ravel()).reshape(continuation.shape)
-    if mdp.params.num_trades > 1:
-        worth = mdp.value(usual, continuation)
-    return np.asarray(mdp.average(worth)[mdp.start])
-
-
 def _best(gains: Values) -> Integers:
     """The best hedge level in every state; of several, the one that does best summed over states, then the first."""
     common = int(gains.sum(axis=0).argmax())
     as_good = gains[:, common] >= gains.max(axis=1) - _TIE * np.abs(gains).max()
     return np.asarray(np.where(as_good, common, gains.argmax(axis=1)))
-
-
-def _overtakes(steep: int, flat: int, chance: Values, spread: Values) -> float:
-    """Where the line f (s + x) of the larger slope f overtakes the other; -inf if it is always above."""
-    if chance[steep] == chance[flat]:
-        return -np.inf
-    return float((chance[flat] * spread[flat] - chance[steep] * spread[steep]) / (chance[steep] - chance[flat]))

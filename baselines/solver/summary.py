@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines.solver.optimum import Solution, UnsolvableError, best_rule, rule_values
+from baselines.solver.fixed_rules import best_rule, rule_values
+from baselines.solver.optimum import Solution
 from mm_env.envs.action import hedge_levels, make_decision
 from mm_env.market import dynamics
 from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.numbers import Integers, evenly_spaced
+from mm_env.market.transition_law import UnsolvableError
 
 _MOST_RULES = 11  # fixed thresholds that are tried to show how J depends on them
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from mm_env.market.dynamics import REWARDS, Reward
+from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, check_tape
 
 
-def checked_reward(name: str, tape: Tape | None, params: MarketParams) -> Reward:
+def checked_reward(name: str, tape: Tape | None, params: MarketParams) -> Reward[Number]:
     """The law's reward of that name, in a market that the tape, if there is one, can be played in."""
     if tape is not None:
         check_tape(tape, params)
     return reward_function(name, tape, params)
 
 
-def reward_function(name: str, tape: Tape | None, params: MarketParams | None = None) -> Reward:
+def reward_function(name: str, tape: Tape | None, params: MarketParams | None = None) -> Reward[Number]:
     """The law's reward of that name; the expected one needs a tape whose law is known."""
     if not isinstance(name, str) or name not in REWARDS:
         raise ValueError(f"reward must be one of {', '.join(map(repr, REWARDS))}, got {name!r}")

@@ -19,7 +19,7 @@ from mm_env.episodes import Episodes, Recorder, step_info
 from mm_env.kernels.scalar_kernel import FLOATS, straight
 from mm_env.kernels.tracing import TraceOps
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Book, Decision, LawStep, Move, Request, Step
+from mm_env.market.dynamics import Book, Decision, Move, Request, Reward, Step
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
 from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
@@ -56,9 +56,10 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
     all that matters: how far the mid has moved from the one he quotes around. `deviation` is then of that one.
 
     ## Action
-    `Discrete(inventory_limit + 1)`: the hedge threshold of this step. 0 hedges everything, `inventory_limit` nothing,
-    and always choosing 10 is the threshold rule; orders in flight count as executed. `hedge_levels=n` offers n evenly
-    spaced thresholds instead. With `hedge_action="units"` the action is the number of units to offload now.
+    `Discrete(inventory_limit + 1)`: the hedge threshold of this step. 0 hedges everything, `inventory_limit` nothing.
+    An agent that always chooses 10 plays the threshold rule at 10. Orders in flight count as executed. `hedge_levels=n`
+    offers n evenly spaced thresholds instead. With `hedge_action="units"` the action is the number of units to offload
+    now.
 
     With `quote_levels=n` above 1: `MultiDiscrete([hedge levels, n])`, the second being the distance of the quote from
     the mid, `lowest_quote + index * tick`. With `continuous=True`: `Box(-1, 1)` of one or two numbers, from the
@@ -120,7 +121,9 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
     ) -> None:
         self._params = MarketParams.from_mapping(market_params)
         tape = tape_of(tape)
-        self._reward_name, self._reward = reward, checked_reward(reward, tape, self._params)
+        self._reward_name = reward
+        # The numbers of one dealer are floats.
+        self._reward = cast(Reward[float], checked_reward(reward, tape, self._params))
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_names = observation_names(self._params)
         self.observation_space = observation_space(self._params, largest_size(tape))
@@ -141,15 +144,12 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         """Play in this market from now on."""
         self._params = params
         self._decide = ActionDecoder(self._params)
-        # The law itself, and what is seen: traced and run as straight Python, or as it stands where a debugger shall
-        # step into it.
-        law: LawStep = partial(dynamics.rewarded_step, reward=self._reward, params=params, xp=FLOATS)
-        look = partial(_observation_values, params=params)
-        if self._compiled is not False:
-            law = straight(partial(dynamics.rewarded_step, reward=self._reward, params=params, xp=TraceOps()))
-            look = straight(look)
-        self._rewarded_step = cast(Callable[[Book, Request, Decision, Move], tuple[Step, float]], law)
-        self._look = look
+        law, look = partial(dynamics.rewarded_step, reward=self._reward, params=params), _observation_values
+        self._rewarded_step: Callable[[Book, Request, Decision, Move], tuple[Step, float]] = partial(law, xp=FLOATS)
+        self._look = partial(look, params=params)
+        if self._compiled is not False:  # else as they stand, for a debugger to step into
+            self._rewarded_step = straight(partial(law, xp=TraceOps()))
+            self._look = straight(self._look)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

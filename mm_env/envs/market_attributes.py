@@ -1,4 +1,4 @@
-"""MarketAttributes: the market of an environment that lives; what is set of it applies whole at the next reset."""
+"""MarketAttributes: lets the market of an environment be changed after it was made; changes apply at the next reset."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ traced numbers (`mm_env.kernels.tracing`), it becomes the straight code that the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -97,7 +97,8 @@ class Step(NamedTuple):
     risk_penalty: Number  # charged, >= 0
 
 
-Reward: TypeAlias = Callable[[Step, Move, MarketParams], Number]
+Paid = TypeVar("Paid", bound=Number)  # what a reward is: a float for one dealer, an array for many
+Reward: TypeAlias = Callable[[Step, Move, MarketParams], Paid]
 LawStep: TypeAlias = Callable[[Book, Request, Decision, Move], tuple[Step, Number]]  # `rewarded_step` of one market
 
 
@@ -113,10 +114,10 @@ def rewarded_step(
     request: Request,
     decision: Decision,
     move: Move,
-    reward: Reward,
+    reward: Reward[Paid],
     params: MarketParams,
     xp: ElementaryFunctions = NUMPY,
-) -> tuple[Step, Number]:
+) -> tuple[Step, Paid]:
     """Play one request; return the step and its reward, one of `REWARDS`."""
     played = step(book, request, decision, move, params, xp)
     return played, reward(played, move, params)
@@ -281,4 +282,4 @@ def expected_reward(step: Step, move: Move, params: MarketParams) -> Number:
     return step.spread_pnl - step.hedge_cost + expected_pnl(step, move, params) - step.risk_penalty
 
 
-REWARDS: Mapping[str, Reward] = {"realised": realised_reward, "expected": expected_reward}
+REWARDS: Mapping[str, Reward[Number]] = {"realised": realised_reward, "expected": expected_reward}

@@ -24,7 +24,7 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def simulate(noise: RandomDraws, params: MarketParams) -> MarketPaths:
-    """Turn raw random numbers into what they mean in this market. Views with time first, not yet contiguous."""
+    """What the random numbers of a tape mean in this market; arrays of views with time first, not yet contiguous."""
     u = noise.uniforms
     regime = _regimes(u["regime"], params) if "regime" in u else 0
     change = np.multiply(noise.move, of_regime(params.volatilities, regime), out=noise.change, dtype=np.float64)
@@ -196,10 +196,11 @@ def _known(deviation: Any, latency: int) -> Any:
 
 
 def _expected(side: Any, last_side: Any, regime: Any, deviation: Any, known: Any, params: MarketParams) -> Any:
-    """E[change | what the dealer can know]: the pull towards the start, and what the client's side tells.
+    """E[change | what the dealer can know]: the pull towards the starting price, and what the client's side tells.
 
-    Of a deviation y last seen m moves ago, each move since undid a share: E[change | y] = -share (1 - share)^m y.
-    Where `drift_is_hidden` that is no longer so, and the pull is that of the true deviation.
+    A deviation y that was seen m moves ago has shrunk by the factor (1 - kappa) with each move since, where kappa is
+    `mean_reversion`: E[change | y] = -kappa (1 - kappa)^m y. Where `drift_is_hidden` this no longer holds, because the
+    trades of others tell of it too; the pull is then that of the true deviation, which the dealer cannot know.
     """
     share = params.mean_reversion
     drift: Any = 0.0

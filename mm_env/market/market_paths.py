@@ -13,13 +13,13 @@ from mm_env.market.exogenous_state import ExogenousState, ObservedState
 from mm_env.market.numbers import Flag, Index, Number
 from mm_env.market.params import MarketParams
 
-Path: TypeAlias = float | NDArray[Any]  # over time; whole numbers and flags take a byte
+Path: TypeAlias = float | NDArray[Any]  # a quantity over time; whole numbers and flags take a byte each
 
 
 class MarketPaths(NamedTuple):
-    """What happens at each step: arrays with any axes, one of them time, or one value where it is always that."""
+    """What happens at each step. A field is an array, one axis of which is time, or one value that is constant."""
 
-    side: Path  # +1 the client buys, -1 sells, 0 nobody came; a drawn one takes a byte
+    side: Path  # +1 the client buys, -1 he sells, 0 nobody came
     change: Path  # price move, price units
     expected: Path = 0.0  # E[change | what the dealer can know], price units
     size: Path | None = None  # units of the request; None: one

@@ -78,7 +78,7 @@ class MarketParams:
     flow_persistence: float = on_tape(
         real(
             0.0,
-            "chance that a client comes from the side of the one before him, whatever else",
+            "chance that a client copies the side of the client before him",
             "probability",
             high=1.0,
         )

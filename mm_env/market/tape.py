@@ -38,7 +38,7 @@ Record = TypeVar("Record", Request, ObservedState, Move)
 
 @dataclass(frozen=True, eq=False)
 class Tape:
-    """Whole episodes of the world.
+    """Episodes of the market: requests, price moves and what the dealer sees beside them.
 
     Attributes:
         paths: What happens: arrays of shape (num_trades, episodes), or one value where it is always that.
@@ -176,7 +176,7 @@ def largest_size(tape: Tape | None) -> float | None:
 
 
 def _steps(whole: Record, number: int) -> list[Record]:
-    """A record of arrays as so many of plain numbers, one for each step."""
+    """Turn one record of arrays over time into a list of records of plain numbers, one for each step."""
     if not any(isinstance(field, np.ndarray) for field in whole):
         return [whole] * number
     fields = (field.tolist() if isinstance(field, np.ndarray) else repeat(field, number) for field in whole)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
@@ -89,6 +90,16 @@ def check_whole(name: str, value: Any, low: int, high: int | None = None) -> int
     return int(value)
 
 
+def is_real(value: Any) -> TypeGuard[float]:
+    """Whether it is a finite number, Python's or NumPy's; True and False are not.
+
+    Example:
+        >>> is_real(3), is_real(np.float32(0.5)), is_real(float("nan")), is_real(True), is_real("3")
+        (True, True, False, False, False)
+    """
+    return _is_number(value, numbers.Real) and math.isfinite(value)
+
+
 class UnknownNameError(TypeError, ValueError):
     """A keyword that is unknown: a bad value to who checks values, and the `TypeError` that clients wait for.
 
@@ -166,7 +177,7 @@ def _checked(name: str, rule: Mapping[str, Any], value: Any) -> object:
         return value
     if kind is int and is_whole(value) and rule["low"] <= value <= rule["high"]:
         return int(value)
-    if kind is float and _is_number(value, numbers.Real) and rule["low"] <= value <= rule["high"]:
+    if kind is float and is_real(value) and rule["low"] <= value <= rule["high"]:
         return float(value)
     if kind in (tuple, list) and (isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim)):
         items = list(value)
