@@ -2,111 +2,224 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from baselines import policy_value
 from baselines.evaluation import scores
 from baselines.evaluation.gap import Gap
 from mm_env import MARKETS, market_params
 from mm_env.cli.console import print_json, print_table, progress_bar
-from mm_env.intervals import plus_minus
+from mm_env.intervals import LEVEL, plus_minus
 
 if TYPE_CHECKING:
     from train.ppo import Training
+
+RECIPES = ("ppo", "plain_ppo")
+LEAST_GAP = 0.03  # of the optimum's value: where the best fixed rule leaves less, a share of it says nothing
+RESAMPLES = 10_000  # of the bootstrap
 
 
 class Result(NamedTuple):
     """What one training seed led to."""
 
+    market: str
+    recipe: str  # file of hyperparameters
+    hyperparameters: str  # a digest of them
     seed: int
     objective: float  # exact J of the kept policy, price units
     share: float  # of the gap between the seed's rule and the optimum
     share_beyond: float  # of the gap between the best fixed rule and the optimum
     steps: int
-    seconds: float
+    seconds: float  # wall time
+    cpu_seconds: float
+    unpaired_variance: float  # of the advantages, mean over rollouts, (price units x reward_scale)²
+    variance: float  # the same of what the policy learned from
+
+    @classmethod
+    def read(cls, row: dict[str, str]) -> Result:
+        """A row of the file of results."""
+        whole, text = ("seed", "steps"), ("market", "recipe", "hyperparameters")
+        kinds = {name: str if name in text else int if name in whole else float for name in cls._fields}
+        return cls(**{name: kind(row[name]) for name, kind in kinds.items()})
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--market", default="mm_env/Hedging-v0", help="A market of `mm-env markets`, or all.")
+@click.option("--market", "named", multiple=True, default=("mm_env/Hedging-v0",), help="Of `mm-env markets`, or all.")
 @click.option("--seeds", default=5, type=click.IntRange(2), help="Training seeds.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="The first of them.")
-@click.option("--recipe", default="ppo", type=click.Choice(["ppo", "plain_ppo"]), help="File of hyperparameters.")
+@click.option("--recipe", "recipes", multiple=True, default=("ppo",), type=click.Choice(RECIPES), help="Repeatable.")
+@click.option("--results", "path", type=click.Path(path_type=Path), help="CSV file that every seed is added to.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the learning curve of one market.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def main(market: str, seeds: int, seed: int, recipe: str, out: Path | None, as_json: bool) -> None:
-    """Train PPO with several seeds; print the exact shares of the gap that each closes, and its wall time.
+def main(
+    named: tuple[str, ...],
+    seeds: int,
+    seed: int,
+    recipes: tuple[str, ...],
+    path: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Train PPO with several seeds; print the exact shares of the gap that each closes, and its time.
 
-    J is computed by dynamic programming, not simulated.
+    J is computed by dynamic programming, not simulated. Every recipe takes as many steps as the first. What the file of
+    --results holds is not trained again, so that an interrupted run goes on with the same command.
 
-    Example: python -m benchmarks.learning --market all --seeds 5
+    Example: python -m benchmarks.learning --market all --seeds 10 --recipe ppo --recipe plain_ppo
     """
-    markets = list(MARKETS) if market == "all" else [market]
-    if out is not None and len(markets) > 1:
-        raise click.UsageError("--out draws one market: name it by --market")
+    markets = list(MARKETS) if named == ("all",) else list(named)
     for name in markets:
         market_params(name)  # refuse a wrong name before anything is trained
-    gaps: dict[str, Gap] = {}
-    results: dict[str, list[Result]] = {}
-    with progress_bar("training", len(markets) * seeds) as progress:
-        for name in markets:
-            gaps[name], results[name], runs = Gap.of(market_params(name)), [], []
-            for number in range(seed, seed + seeds):
-                runs.append(_train(name, number, recipe))
-                results[name].append(_result(runs[-1], gaps[name], name))
-                progress(1)
-            if out is not None:
-                draw(runs, out / "learning.png")
+    if out is not None and (len(markets) > 1 or len(recipes) > 1 or path is not None):
+        raise click.UsageError("--out draws one market and one recipe, trained on the spot: name them")
+    held = {} if path is None else _read(path)
+    runs, results = [], []
+    with progress_bar("training", len(markets) * len(recipes) * seeds) as progress:
+        for number, market, recipe in product(range(seed, seed + seeds), markets, recipes):
+            changes = _changes(market, recipe, recipes[0])
+            key = (market, recipe, _digest(market, recipe, changes), number)
+            if key not in held:
+                run, held[key] = _train(key, changes)
+                runs.append(run)
+                if path is not None:
+                    _add(held[key], path)
+            results.append(held[key])
+            progress(1)
+    gaps = {market: Gap.of(market_params(market)) for market in markets}
+    if out is not None:
+        draw(runs, out / "learning.png")
     if as_json:
-        print_json([_figures(name, gaps[name], results[name]) for name in markets])
-    elif market == "all":
-        _print_markets(gaps, results)
+        print_json([{**gaps[result.market]._asdict(), **result._asdict()} for result in results])
+    elif len(markets) == len(recipes) == 1:
+        _print_seeds(gaps[markets[0]], results)
     else:
-        _print_seeds(gaps[market], results[market])
+        _print_markets(gaps, results)
 
 
-def _train(market: str, seed: int, recipe: str) -> Training:
+def _changes(market: str, recipe: str, first: str) -> dict[str, Any]:
+    """What gives a recipe the first one's budget."""
+    from train.hyperparams import read_hyperparameters
+
+    return {} if recipe == first else {"n_timesteps": read_hyperparameters(market, first)["n_timesteps"]}
+
+
+def _digest(market: str, recipe: str, changes: dict[str, Any]) -> str:
+    """Of everything that the training is set to, so that results of other settings are not taken for these."""
+    from train.hyperparams import read_hyperparameters
+
+    settings = json.dumps({**read_hyperparameters(market, recipe), **changes}, sort_keys=True)
+    return hashlib.sha256(settings.encode()).hexdigest()[:12]
+
+
+def _train(key: tuple[str, str, str, int], changes: dict[str, Any]) -> tuple[Training, Result]:
+    from benchmarks.advantages import AdvantageVariance
     from train import train_ppo
 
-    return train_ppo(market, seed=seed, recipe=recipe, progress=False)
-
-
-def _result(run: Training, gap: Gap, market: str) -> Result:
+    market, recipe, _, seed = key
+    start, spread = time.process_time(), AdvantageVariance()
+    run = train_ppo(market, seed=seed, recipe=recipe, hyperparameters=changes, callbacks=[spread], progress=False)
+    cpu = time.process_time() - start
     objective = policy_value(run.policy, market_params(market))
-    return Result(run.plan.seed, objective, *gap.shares(objective), run.timesteps, run.seconds)
+    shares = Gap.of(market_params(market)).shares(objective)
+    return run, Result(*key, objective, *shares, run.timesteps, run.seconds, cpu, *spread.means())
 
 
-def _figures(market: str, gap: Gap, results: list[Result]) -> dict[str, Any]:
-    return {"market": market, **gap._asdict(), "seeds": [result._asdict() for result in results]}
+def _read(path: Path) -> dict[tuple[str, str, str, int], Result]:
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        results = [Result.read(row) for row in csv.DictReader(file)]
+    return {result[:4]: result for result in results}
+
+
+def _add(result: Result, path: Path) -> None:
+    new = not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(Result._fields)
+        writer.writerow(result)
 
 
 def _print_seeds(gap: Gap, results: list[Result]) -> None:
-    rows = [[str(r.seed), *(f"{figure:.4f}" for figure in r[1:4]), f"{r.steps:,}", f"{r.seconds:.0f}"] for r in results]
+    rows = [[str(r.seed), *(f"{figure:.4f}" for figure in r[4:7]), f"{r.steps:,}", f"{r.seconds:.0f}"] for r in results]
     names = ("objective", "share", "share_beyond")
-    rows.append(["mean", *(_over_seeds(results, name) for name in names), "", _seconds(results)])
+    rows.append(["mean", *(_over_seeds(results, name) for name in names), "", _mean(results, "seconds")])
     print_table(["training seed", "J", "share of gap", "from best rule", "steps", "seconds"], rows)
     print_table(["threshold 10", "best fixed rule", "optimum"], [[f"{value:.4f}" for value in gap]])
 
 
-def _print_markets(gaps: dict[str, Gap], results: dict[str, list[Result]]) -> None:
+def _print_markets(gaps: dict[str, Gap], results: list[Result]) -> None:
+    recipes = list(dict.fromkeys(result.recipe for result in results))
     rows = [
-        [
-            market.removeprefix("mm_env/"),
-            f"{gap.threshold:.4f}",
-            f"{gap.rule:.4f}",
-            _over_seeds(results[market], "objective"),
-            f"{gap.optimum:.4f}",
-            _over_seeds(results[market], "share"),
-            _over_seeds(results[market], "share_beyond"),
-            _seconds(results[market]),
-        ]
-        for market, gap in gaps.items()
+        _market_row(gap, [result for result in results if (result.market, result.recipe) == (market, recipe)])
+        for (market, gap), recipe in product(gaps.items(), recipes)
     ]
-    header = ["market", "threshold 10", "best rule", "PPO", "optimum", "share of gap", "from best rule", "s / seed"]
-    print_table(header, rows)
+    header = ["market", "recipe", "threshold 10", "best rule", "J", "optimum", "share of gap", "from best rule"]
+    print_table([*header, "worst seed", "variance", "paired", "CPU s"], rows)
+    scored = [market for market, gap in gaps.items() if gap.optimum - gap.rule > LEAST_GAP * abs(gap.optimum)]
+    for recipe in recipes:
+        shares = [
+            [result.share_beyond for result in results if (result.market, result.recipe) == (market, recipe)]
+            for market in scored
+        ]
+        if shares:
+            low, high = bootstrap_interval(shares)
+            mean = interquartile_mean(np.concatenate(shares))
+            print(f"{recipe}: interquartile mean of {len(shares)} markets {mean:.3f}, interval {low:.3f} to {high:.3f}")
+
+
+def _market_row(gap: Gap, results: list[Result]) -> list[str]:
+    return [
+        results[0].market.removeprefix("mm_env/"),
+        results[0].recipe,
+        f"{gap.threshold:.4f}",
+        f"{gap.rule:.4f}",
+        _over_seeds(results, "objective"),
+        f"{gap.optimum:.4f}",
+        _over_seeds(results, "share"),
+        _over_seeds(results, "share_beyond"),
+        f"{min(result.share_beyond for result in results):.3f}",
+        f"{np.mean([result.unpaired_variance for result in results]):.2g}",
+        f"{np.mean([result.variance for result in results]):.2g}",
+        _mean(results, "cpu_seconds"),
+    ]
+
+
+def interquartile_mean(values: Iterable[float] | NDArray[np.float64]) -> float:
+    """Mean of the middle half.
+
+    Example:
+        >>> interquartile_mean([-9.0, 1.0, 2.0, 30.0])
+        1.5
+    """
+    from scipy.stats import trim_mean
+
+    return float(trim_mean(list(values), 0.25))
+
+
+def bootstrap_interval(shares: Sequence[Sequence[float]], seed: int = 0) -> tuple[float, float]:
+    """Of the interquartile mean over markets and seeds: seeds are drawn anew within each market.
+
+    As Agarwal et al. (2021), "Deep Reinforcement Learning at the Edge of the Statistical Precipice", arXiv 2108.13264.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = np.concatenate([rng.choice(market, (RESAMPLES, len(market))) for market in shares], axis=1)
+    means = [interquartile_mean(row) for row in drawn]
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
 
 def _over_seeds(results: list[Result], name: str) -> str:
@@ -115,8 +228,8 @@ def _over_seeds(results: list[Result], name: str) -> str:
     return plus_minus(mean.value, mean.half_width())
 
 
-def _seconds(results: list[Result]) -> str:
-    return f"{np.mean([result.seconds for result in results]):.0f}"
+def _mean(results: list[Result], name: str) -> str:
+    return f"{np.mean([getattr(result, name) for result in results]):.0f}"
 
 
 def draw(runs: list[Training], path: Path) -> None:

@@ -13,11 +13,12 @@ from stable_baselines3.common.callbacks import BaseCallback
 from tqdm import tqdm
 
 import mm_env
-from train.checkpoints import save_checkpoint, save_model
-from train.held_out import Curve, Evaluation, Evaluator
 from train.policies.network_policy import NetworkPolicy
 from train.policies.saved_policy import load_policy, save_policy
-from train.train_config import TrainConfig
+from train.runs.checkpoints import save_checkpoint, save_model
+from train.runs.held_out import Curve, Evaluation, Evaluator
+from train.runs.random_state import RandomState
+from train.runs.train_config import TrainConfig
 
 BEST_MODEL = "best_model.zip"
 
@@ -31,7 +32,15 @@ class EvalCheckpointCallback(BaseCallback):
         best: The policy that evaluated best; None if there is none yet.
     """
 
-    def __init__(self, model: PPO, plan: TrainConfig, folder: Path | None, curve: Curve, progress: bool) -> None:
+    def __init__(
+        self,
+        model: PPO,
+        plan: TrainConfig,
+        folder: Path | None,
+        curve: Curve,
+        progress: bool,
+        state: RandomState | None = None,  # where the random numbers of a resumed run stand
+    ) -> None:
         super().__init__()
         steps = model.num_timesteps
         self.model: PPO = model
@@ -40,6 +49,7 @@ class EvalCheckpointCallback(BaseCallback):
         self.best = None if folder is None else _kept(folder)
         self._highest = -math.inf if self.best is None else float(self.best.training["objective"])
         self._plan, self._folder = plan, folder
+        self._resumed, self._state = state, state
         self._evaluate = Evaluator(plan.params, plan.eval_episodes)
         before = float(self.curve.seconds[-1]) if len(self.curve.seconds) else 0.0
         self._start = time.monotonic() - before
@@ -49,7 +59,7 @@ class EvalCheckpointCallback(BaseCallback):
     def save_checkpoint(self) -> None:
         """Keep the model as it is, unless it has learned nothing since it was kept."""
         if self._folder is not None and self.learned != self._saved:
-            save_checkpoint(self.model, self._folder, self.learned)
+            save_checkpoint(self.model, self._folder, self.learned, self._state)
             self._saved = self.learned
 
     def close(self) -> None:
@@ -60,17 +70,23 @@ class EvalCheckpointCallback(BaseCallback):
         return True
 
     def _on_rollout_start(self) -> None:
+        if self._resumed is not None:
+            self._resumed.apply(self.model)
+            self._resumed = None
         before, self.learned = self.learned, self.model.num_timesteps
         self._bar.update(self.learned - before)
         interval = self._plan.interval
         if not len(self.curve.timesteps) or self.learned // interval > before // interval:
             self._assess(self.learned)
+        self._state = RandomState.of(self.model)  # an evaluation of an OrdinalPolicy moves it
+        if self.learned // interval > before // interval:
             self.save_checkpoint()
 
     def _on_training_end(self) -> None:
         steps = self.model.num_timesteps
         self._bar.update(steps - self.learned)
         self._assess(steps)
+        self._state = None  # a run that is prolonged has another schedule, and draws anew
         self.learned = steps  # not before: the last checkpoint says that the run is finished, its evaluation included
         self.save_checkpoint()
 

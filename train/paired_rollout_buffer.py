@@ -27,6 +27,9 @@ class PairedRolloutBuffer(RolloutBuffer):
     Input-Driven Environments", arXiv 1807.02264; the mean of the others is the leave-one-out baseline of Kool et al.
     (2019), known as RLOO.
 
+    Attributes:
+        unpaired_variance: Of the advantages of the last rollout, before the mean of the others was subtracted.
+
     Args:
         lanes_per_tape: G; a number that divides `n_envs`. None: found where episodes begin, as the largest number of
             neighbouring lanes that have always seen the same there. By chance it may be too large at first, which
@@ -50,12 +53,14 @@ class PairedRolloutBuffer(RolloutBuffer):
                 f"lanes_per_tape must be at least 2 and divide n_envs={self.n_envs}, got {lanes_per_tape!r}"
             )
         self.lanes_per_tape = lanes_per_tape
+        self.unpaired_variance = math.nan
         self._found = lanes_per_tape is None
 
     def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[Any]) -> None:
         """Fill in returns and advantages once the rollout is whole."""
         super().compute_returns_and_advantage(last_values, dones)
         self._check_groups()
+        self.unpaired_variance = float(self.advantages.var())
         self.advantages = less_the_others(self.advantages, self.lanes_per_tape or 1)
 
     def _check_groups(self) -> None:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, configure
 from stable_baselines3.common.utils import set_random_seed
 
 from mm_env.market.params import MarketParams
-from train.checkpoints import checkpoints, restore_newest
 from train.eval_checkpoint_callback import EvalCheckpointCallback
-from train.exact_score import ExactScore
-from train.held_out import Curve
 from train.hyperparams import ppo_arguments
 from train.policies.network_policy import NetworkPolicy
+from train.runs.checkpoints import checkpoint_path, checkpoints, restore_newest
+from train.runs.exact_score import ExactScore
+from train.runs.held_out import Curve
+from train.runs.random_state import RandomState
+from train.runs.train_config import CONFIG, TrainConfig, check_same, default_config
 from train.sb3_vec_env import SB3VecEnv
 from train.seeds import LANES, REST, derived_seed
 from train.single_thread import one_thread
-from train.train_config import CONFIG, TrainConfig, check_same, default_config
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +101,15 @@ def train_ppo(
     resume: bool = False,
     eval_episodes: int | None = None,
     eval_freq: int | None = None,
+    callbacks: Sequence[BaseCallback] = (),
     progress: bool = True,
 ) -> Training:
     """Train PPO on a market, evaluating on held-out episodes as it goes.
 
-    An interrupted run (Ctrl-C, kill -9) is resumed to the same number of steps, with the optimiser's state and its
-    place in the learning-rate schedule. What is lost are the steps since the last checkpoint, and the episodes that
-    were under way: the lanes go on with new ones, never with those they began the run with. So a resumed run
-    is as good as one that was not interrupted, but not the same to the last digit.
+    An interrupted run (Ctrl-C, kill -9) is resumed to the same number of steps, with the optimiser's state, its place
+    in the learning-rate schedule and in all random numbers: it ends with the policy that it would have ended with, bit
+    for bit. Only where rollouts are not whole episodes (`n_steps` is no multiple of `num_trades`) do the lanes go on
+    with new episodes, never with those they began the run with: as good, but not the same to the last digit.
 
     Args:
         market: A registered id, default `mm_env/Hedging-v0`, or the parameters themselves.
@@ -122,6 +125,7 @@ def train_ppo(
             given is. A finished run is returned as it is.
         eval_episodes: Of one evaluation; default 2,000.
         eval_freq: Steps between evaluations, and between checkpoints; default a twentieth of the run.
+        callbacks: Callbacks of Stable-Baselines3 to call as the model learns.
         progress: Show a progress bar, on a terminal.
 
     Raises:
@@ -139,7 +143,7 @@ def train_ppo(
         plan = default_config(market, recipe).changed(None, env_kwargs, given, **asked)
         _begin(folder, plan)
     with one_thread():
-        return _train(plan, folder, progress)
+        return _train(plan, folder, callbacks, progress)
 
 
 def _stored_config(folder: Path | None) -> TrainConfig:
@@ -156,24 +160,26 @@ def _begin(folder: Path | None, plan: TrainConfig) -> None:
     plan.write(folder)
 
 
-def _train(plan: TrainConfig, folder: Path | None, progress: bool) -> Training:
+def _train(plan: TrainConfig, folder: Path | None, callbacks: Sequence[BaseCallback], progress: bool) -> Training:
     lanes, group = plan.hyperparameters["n_envs"], plan.hyperparameters.get("lanes_per_tape", 1)
     scale = plan.hyperparameters.get("reward_scale", 1.0)
     env = SB3VecEnv(plan.learned_in, lanes, reward=plan.reward, reward_scale=scale, lanes_per_tape=group)
     set_random_seed(derived_seed(plan.seed, REST, 0) % 2**32)
     model = PPO(env=env, device="cpu", **ppo_arguments(plan.hyperparameters, plan.learned_in.continuous))
-    curve = Curve.empty(plan.eval_episodes)
-    if folder is not None:
-        restore_newest(model, folder)
+    curve, state = Curve.empty(plan.eval_episodes), None
+    if folder is not None and restore_newest(model, folder):
+        state = RandomState.read(checkpoint_path(folder, model.num_timesteps), model)
         curve = Curve.read(folder, plan.eval_episodes)
     steps = model.num_timesteps
+    _begin_episodes(env, plan, steps, exact=state is not None)
     set_random_seed(derived_seed(plan.seed, REST, steps) % 2**32)
-    env.seed(derived_seed(plan.seed, LANES, steps))
-    keeper = EvalCheckpointCallback(model, plan, folder, curve, progress)
+    keeper = EvalCheckpointCallback(model, plan, folder, curve, progress, state)
     try:
         if steps < plan.total_timesteps:
             model.set_logger(_logger(folder))
-            model.learn(plan.total_timesteps - steps, callback=keeper, reset_num_timesteps=False, log_interval=1)
+            model.learn(
+                plan.total_timesteps - steps, callback=[keeper, *callbacks], reset_num_timesteps=False, log_interval=1
+            )
     except KeyboardInterrupt:
         keeper.save_checkpoint()
         raise
@@ -183,6 +189,15 @@ def _train(plan: TrainConfig, folder: Path | None, progress: bool) -> Training:
     if keeper.best is None:
         raise ValueError(f"{folder}: the run is finished but its policy cannot be read")
     return Training(keeper.best, model, plan, keeper.curve, folder)
+
+
+def _begin_episodes(env: SB3VecEnv, plan: TrainConfig, steps: int, exact: bool) -> None:
+    """Lead the lanes to where they stood after so many steps, or where that cannot be had, to episodes never seen."""
+    episodes, under_way = divmod(steps // env.num_envs, plan.params.num_trades)
+    exact = exact and not under_way
+    env.seed(derived_seed(plan.seed, LANES, 0 if exact else steps))
+    for _ in range(episodes if exact else 0):
+        env.reset()
 
 
 def _logger(folder: Path | None) -> Logger:

@@ -5,7 +5,7 @@ from mm_env import MARKETS, MarketParams, market_params
 pytest.importorskip("yaml")
 
 from train.hyperparams import RULES, check_hyperparameters, ppo_arguments, read_hyperparameters, read_yaml
-from train.train_config import TrainConfig, check_same, default_config
+from train.runs.train_config import TrainConfig, check_same, default_config
 
 
 @pytest.mark.parametrize("market", MARKETS)

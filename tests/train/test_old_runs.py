@@ -11,8 +11,8 @@ from mm_env import market_params
 pytest.importorskip("stable_baselines3")
 
 from train import load_policy, train_ppo
-from train.checkpoints import checkpoints
-from train.train_config import TrainConfig
+from train.runs.checkpoints import checkpoints
+from train.runs.train_config import TrainConfig
 
 FOLDER = Path(__file__).parent / "data" / "run_before_packages"
 VALUE = 4.381092165742242  # `policy_value` of the policy, by the code that wrote it

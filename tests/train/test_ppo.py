@@ -14,10 +14,11 @@ from mm_env import MarketParams, market_params
 pytest.importorskip("stable_baselines3")
 
 import torch
+from stable_baselines3.common.utils import set_random_seed
 
 from train import SB3VecEnv, load_policy, train_ppo
-from train.checkpoints import checkpoints
-from train.held_out import CURVE, Curve, Evaluator
+from train.runs.checkpoints import checkpoints
+from train.runs.held_out import CURVE, Curve, Evaluator
 
 TINY = {"n_envs": 8, "n_steps": 10, "batch_size": 40, "n_epochs": 2, "policy_kwargs": {"net_arch": [8]}}
 ROLLOUT, TOTAL = 80, 800
@@ -166,11 +167,9 @@ def test_ctrl_c_before_anything_is_learned(tmp_path, interrupt):
 
 
 @pytest.mark.parametrize(("error", "kept"), [(KeyboardInterrupt, 5), (SystemError, 4)])
-def test_a_resumed_run_goes_on_to_the_same_number_of_steps(tmp_path, interrupt, monkeypatch, error, kept):
+def test_a_resumed_run_goes_on_to_the_same_number_of_steps(tmp_path, interrupt, error, kept):
     whole = tiny(tmp_path / "whole")
     rates = [group["lr"] for group in whole.model.policy.optimizer.param_groups]
-    seeds, seed = [], SB3VecEnv.seed
-    monkeypatch.setattr(SB3VecEnv, "seed", lambda lanes, number=None: seeds.append(number) or seed(lanes, number))
     interrupt(55, error)
     with pytest.raises(error):
         tiny(tmp_path / "cut")
@@ -182,6 +181,47 @@ def test_a_resumed_run_goes_on_to_the_same_number_of_steps(tmp_path, interrupt, 
     assert [group["lr"] for group in result.model.policy.optimizer.param_groups] == rates
     updates = TINY["n_epochs"] * TOTAL // TINY["batch_size"]
     assert {int(memory["step"]) for memory in result.model.policy.optimizer.state.values()} == {updates}
+
+
+ORDINAL = {"policy": "OrdinalPolicy", "lanes_per_tape": 4}
+NOISE = {"policy_kwargs": "dict(net_arch=[8], activation_fn=nn.ReLU, log_std_init=-1.5)", "gamma": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("market", "recipe", "changes"),
+    [
+        ("mm_env/Hedging-v0", "ppo", ORDINAL),
+        ("mm_env/Hedging-v0", "ppo", {"n_steps": 20, "batch_size": 80}),  # two episodes a rollout
+        ("mm_env/Imbalance-v0", "plain_ppo", NOISE),  # gSDE: noise that lasts for a rollout
+    ],
+)
+@pytest.mark.parametrize(("step", "error"), [(3, KeyboardInterrupt), (55, SystemError), (81, KeyboardInterrupt)])
+def test_a_resumed_run_ends_bit_for_bit_as_if_it_had_not_been_interrupted(
+    tmp_path, interrupt, market, recipe, changes, step, error
+):
+    arguments = {"market": market, "recipe": recipe, "hyperparameters": {**TINY, **changes}}
+    whole = tiny(tmp_path / "whole", **arguments)
+    interrupt(step, error)
+    with pytest.raises(error):
+        tiny(tmp_path / "cut", **arguments)
+    set_random_seed(1)  # whatever stands in the other process
+    again = resumed(tmp_path / "cut")
+    np.testing.assert_array_equal(again.curve.results, whole.curve.results)
+    one, other = (tmp_path / name / "policy.safetensors" for name in ("whole", "cut"))
+    assert one.read_bytes() == other.read_bytes()
+    for mine, theirs in zip(again.model.policy.parameters(), whole.model.policy.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_a_run_whose_rollouts_are_no_episodes_goes_on_with_new_ones(tmp_path, interrupt, monkeypatch):
+    changes = {**TINY, "n_steps": 5, "batch_size": 20}
+    seeds, seed = [], SB3VecEnv.seed
+    monkeypatch.setattr(SB3VecEnv, "seed", lambda lanes, number=None: seeds.append(number) or seed(lanes, number))
+    interrupt(38)
+    with pytest.raises(KeyboardInterrupt):
+        tiny(tmp_path, hyperparameters=changes)
+    assert next(iter(checkpoints(tmp_path))) == 7 * ROLLOUT // 2
+    assert resumed(tmp_path).timesteps == TOTAL
     assert len(set(seeds)) == 2  # it does not train on the first episodes again
 
 

@@ -17,6 +17,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.save_util import load_from_zip_file
 
 from mm_env.atomic_write import replacing
+from train.runs.random_state import RandomState
 
 _NAME = re.compile(r"rl_model_(\d{1,15})_steps\.zip")
 _KEPT = 2  # the newest, and the one before should the newest be damaged
@@ -29,15 +30,22 @@ def checkpoints(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items(), reverse=True))
 
 
-def save_model(model: PPO, path: Path) -> None:
-    """Write a model, whole or not at all."""
+def checkpoint_path(folder: Path, steps: int) -> Path:
+    """Where the checkpoint of a model that has learned from so many steps is kept."""
+    return folder / f"rl_model_{steps}_steps.zip"
+
+
+def save_model(model: PPO, path: Path, state: RandomState | None = None) -> None:
+    """Write a model, and where its random numbers stand, whole or not at all."""
     with replacing(path) as temporary:
         model.save(temporary)
+        if state is not None:
+            state.add_to(temporary)
 
 
-def save_checkpoint(model: PPO, folder: Path, steps: int) -> None:
+def save_checkpoint(model: PPO, folder: Path, steps: int, state: RandomState | None = None) -> None:
     """Write the checkpoint of a model that has learned from `steps` steps; keep it and the one before."""
-    save_model(model, folder / f"rl_model_{steps}_steps.zip")
+    save_model(model, checkpoint_path(folder, steps), state)
     for path in list(checkpoints(folder).values())[_KEPT:]:
         path.unlink(missing_ok=True)
 

@@ -13,7 +13,7 @@ from stable_baselines3 import PPO
 
 from tests.train.policies.test_saved_policy import Crafted, craft
 from train import SB3VecEnv
-from train.checkpoints import checkpoints, restore, restore_newest, save_checkpoint
+from train.runs.checkpoints import checkpoints, restore, restore_newest, save_checkpoint
 
 PARAMS = MarketParams(num_trades=10)
 
