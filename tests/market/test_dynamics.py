@@ -8,7 +8,7 @@ from baselines.policies.random_policy import RandomPolicy
 from mm_env import MarketParams, Tape, play
 from mm_env.kernels import scalar_ops
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Decision, Move, Request, step
+from mm_env.market.dynamics import Book, Decision, Move, Request, step
 from tests.markets import market_parameters
 
 
@@ -231,3 +231,19 @@ def test_parameters_become_plain_numbers():
     params = MarketParams(num_trades=np.int32(5), spread=np.float32(0.5), liquidate_at_end=np.bool_(True))
     assert (type(params.num_trades), type(params.spread), type(params.liquidate_at_end)) == (int, float, bool)
     assert MarketParams.from_mapping(params.to_dict()) == params
+
+
+def test_the_first_book_is_flat_and_a_step_without_a_trade_tells_of_nothing():
+    book = dynamics.initial_book(MarketParams(starting_price=7.0, hedge_latency=2))
+    assert book == Book(
+        inventory=0.0,
+        cash=0.0,
+        mid=7.0,
+        equity=0.0,
+        unrealized_pnl=0.0,
+        cumulative_hedge=0.0,
+        in_flight=(0.0, 0.0),
+    )
+    nothing = dynamics.no_step(book)
+    assert nothing.book is book
+    assert not any(nothing[1:])

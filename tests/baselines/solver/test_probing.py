@@ -1,0 +1,69 @@
+"""What a policy reacts to is found over all that it could see, and named."""
+
+import numpy as np
+import pytest
+
+from baselines.solver.market_mdp import MarketMDP
+from baselines.solver.probing import LAST_TRADE, asked_twice, differing, reactions, views
+from mm_env import DealersParams
+from mm_env.envs.action import encode_action, quote_levels
+from mm_env.envs.observation import observation_names
+from mm_env.market.dynamics import Decision
+
+PARAMS = DealersParams(num_dealers=2, num_trades=4, inventory_limit=2, quote_levels=4, tick=0.01, transparent=True)
+NAMES = observation_names(PARAMS)
+COLUMNS = (*LAST_TRADE, "rival_1")
+
+
+def hedging_when(condition):
+    """Quotes the lowest distance, and hedges everything in the rows where the condition holds."""
+
+    def policy(observations):
+        threshold = np.where(condition(dict(zip(NAMES, observations.T, strict=True))), 0, PARAMS.inventory_limit)
+        return encode_action(threshold, observations, PARAMS, PARAMS.lowest_quote)
+
+    return policy
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        (lambda seen: seen["inventory"] > 0, ()),
+        (lambda seen: seen["won"] > 0, ("won",)),
+        (lambda seen: seen["best_quote"] > 0.5, ("best_quote",)),
+        (lambda seen: seen["rival_1"] < 0, ("rival_1",)),
+        (lambda seen: (seen["won"] < 0) & (seen["time_left"] < 0.3), ("won",)),  # at the last request alone
+        (lambda seen: (seen["won"] > 0) | (seen["rival_1"] > 0), ("won", "rival_1")),
+    ],
+)
+def test_what_is_reacted_to_is_named(condition, found):
+    assert reactions(hedging_when(condition), MarketMDP(PARAMS.alone()), PARAMS, COLUMNS) == found
+
+
+def test_the_views_hold_all_that_a_dealer_could_see():
+    seen = list(views(MarketMDP(PARAMS.alone()), PARAMS))
+    assert [view[0, NAMES.index("time_left")] for view in seen] == [1.0, 0.75, 0.5, 0.25]
+    assert not seen[0][:, [NAMES.index(name) for name in COLUMNS]].any()  # nothing was traded before
+    for view in seen[1:]:
+        column = dict(zip(NAMES, view.T, strict=True))
+        assert set(column["won"]) == {-1, 0, 1}
+        assert set(column["rival_1"]) == {-1, -0.5, 0, 0.5, 1}
+        assert set(column["inventory"]) == {-1, -0.5, 0, 0.5, 1}
+        assert not column["best_quote"][column["won"] == 0].any()
+        quotes = np.float32(quote_levels(PARAMS) / PARAMS.widest_quote)
+        assert set(column["best_quote"][column["won"] != 0]) == set(quotes)
+
+
+def test_rows_differ_where_any_part_does():
+    one = Decision(np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0, 0.0]), None)
+    other = Decision(np.array([1.0, 9.0, 3.0]), np.array([0.0, 0.0, 1.0]), None)
+    assert differing(one, other, 3).tolist() == [1, 2]
+    assert differing(one, one, 3).tolist() == []
+    assert differing(one, one._replace(max_units=np.zeros(3)), 3).tolist() == [0, 1, 2]
+
+
+def test_who_decides_otherwise_when_asked_again_is_refused():
+    generator = np.random.default_rng(0)
+    draws = hedging_when(lambda seen: generator.random(len(seen["won"])) < 0.5)
+    with pytest.raises(ValueError, match="asked twice about the same"):
+        asked_twice(draws, next(views(MarketMDP(PARAMS.alone()), PARAMS)), PARAMS)
