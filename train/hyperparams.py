@@ -1,7 +1,7 @@
 """The hyperparameters of PPO: read from YAML as rl_zoo3 reads it, checked, and turned into what PPO takes.
 
-`hyperparameters/ppo.yml` is keyed by environment id, and so is `plain_ppo.yml`, PPO as it comes, which
-`python -m rl_zoo3.train --conf-file` reads too. Nothing in them is evaluated: `policy_kwargs` is a mapping, or the text
+`hyperparameters/ppo.yml` is keyed by environment id, and so is `plain_ppo.yml`, PPO as it comes. rl_zoo3 reads the
+second as it is, and the first through `hyperparameters/rl_zoo3.py`. Nothing in them is evaluated: `policy_kwargs` is a mapping, or the text
 of one that rl_zoo3 would evaluate and `_keywords` reads; a schedule is a number or `lin_<start>`, falling to zero.
 """
 
@@ -80,10 +80,19 @@ def read_hyperparameters(market: str | None, recipe: str = "ppo") -> dict[str, A
     Raises:
         ValueError: There is no such recipe.
     """
+    table = recipe_table(recipe)
+    return dict(table[market if market in table else DEFAULT])
+
+
+def recipe_table(recipe: str) -> dict[str, dict[str, Any]]:
+    """All entries of `hyperparameters/<recipe>.yml` by id.
+
+    Raises:
+        ValueError: There is no such recipe.
+    """
     if recipe not in RECIPES:
         raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
-    table = read_yaml(_FOLDER / f"{recipe}.yml")
-    return dict(table[market if market in table else DEFAULT])
+    return read_yaml(_FOLDER / f"{recipe}.yml")
 
 
 def check_hyperparameters(values: Mapping[str, Any]) -> None:

@@ -1,0 +1,59 @@
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+pytest.importorskip("stable_baselines3")
+
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
+
+from mm_env import MARKETS
+from train.hyperparameters.rl_zoo3 import SharedTapes, hyperparams, in_zoo_terms
+from train.hyperparams import RULES, recipe_table
+from train.paired_rollout_buffer import PairedRolloutBuffer
+
+ZOO = {"env_wrapper", "vec_env_wrapper", "rollout_buffer_class", "rollout_buffer_kwargs", "env_kwargs"}
+
+
+def test_every_entry_is_translated():
+    assert hyperparams.keys() == recipe_table("ppo").keys() >= MARKETS.keys()
+    for entry in hyperparams.values():
+        assert set(entry) <= (RULES.keys() | ZOO) - {"lanes_per_tape", "reward_scale"}
+        assert entry["policy"] in ("MlpPolicy", "train.OrdinalPolicy")
+
+
+def test_lanes_of_a_group_are_on_one_tape_and_ppo_learns_from_it():
+    env = SharedTapes(make_vec_env("mm_env/Imbalance-v0", 8, seed=3, env_kwargs={"num_trades": 5}), 4)
+    paired = {"rollout_buffer_class": PairedRolloutBuffer, "rollout_buffer_kwargs": {"lanes_per_tape": 4}}
+    model = PPO("MlpPolicy", env, seed=3, n_steps=5, batch_size=20, device="cpu", **paired)
+    first = env.reset().reshape(2, 4, -1)
+    assert (first == first[:, :1]).all()
+    model.learn(80)
+    assert len(np.unique(np.concatenate([SharedTapes.reset(env) for _ in range(9)]), axis=0)) > 1
+
+
+def test_rewards_are_scaled_where_the_file_says_so():
+    entry = in_zoo_terms({"policy": "MlpPolicy", "reward_scale": 0.5})
+    [(name, arguments)] = entry["env_wrapper"][0].items()
+    module, _, wrapper = name.rpartition(".")
+    from mm_env import HedgingEnv
+
+    plain, scaled = HedgingEnv(), getattr(sys.modules[module], wrapper)(HedgingEnv(), **arguments)
+    for env in (plain, scaled):
+        env.reset(seed=1)
+    assert [scaled.step(3)[1] for _ in range(20)] == [0.5 * plain.step(3)[1] for _ in range(20)]
+
+
+@pytest.mark.skipif(find_spec("rl_zoo3") is None, reason="rl_zoo3 is not installed")
+@pytest.mark.parametrize("market", ["mm_env/Imbalance-v0", "mm_env/FXDealer-v0"])
+def test_rl_zoo3_trains_with_it(market, tmp_path):
+    command = "-m rl_zoo3.train --algo ppo --gym-packages mm_env --conf-file train.hyperparameters.rl_zoo3 -n 1000"
+    small = ["--hyperparams", "n_envs:16", "batch_size:160", "n_steps:10", "--eval-freq", "-1", "--seed", "5"]
+    ended = subprocess.run(
+        [sys.executable, *command.split(), *small, "--env", market, "-f", str(tmp_path)], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert list(tmp_path.glob("ppo/*/*.zip"))

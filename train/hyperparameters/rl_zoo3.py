@@ -1,0 +1,69 @@
+"""`ppo.yml` in rl_zoo3's own terms, for `python -m rl_zoo3.train --conf-file train.hyperparameters.rl_zoo3`.
+
+RL Zoo names classes where `ppo.yml` has a word of its own, and makes many single environments where `train_ppo` makes one
+vector environment. What is learned from is the same: groups of lanes on one tape, ordered levels, scaled rewards.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.wrappers import TransformReward
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from train.hyperparams import recipe_table
+from train.paired_rollout_buffer import PairedRolloutBuffer
+
+
+class SharedTapes(VecEnvWrapper):
+    """Neighbouring environments get the same seed, and with it the same clients and prices.
+
+    Args:
+        venv: Environments of one market, one each.
+        lanes_per_tape: How many neighbours share one.
+    """
+
+    def __init__(self, venv: VecEnv, lanes_per_tape: int) -> None:
+        super().__init__(venv)
+        self.lanes_per_tape = lanes_per_tape
+
+    def seed(self, seed: int | None = None) -> list[int | None]:
+        """Lane i is seeded seed + i // lanes_per_tape at the next reset."""
+        first: Any = self.venv.seed(seed)[0]
+        self.venv._seeds = [first + lane // self.lanes_per_tape for lane in range(self.num_envs)]
+        return self.venv._seeds
+
+    def reset(self) -> VecEnvObs:
+        """Reset them."""
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """What their steps led to."""
+        return self.venv.step_wait()
+
+
+class ScaledReward(TransformReward):
+    """Every reward times a factor."""
+
+    def __init__(self, env: gym.Env[Any, Any], factor: float) -> None:
+        super().__init__(env, lambda reward: factor * float(reward))
+
+
+def in_zoo_terms(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of `ppo.yml` as rl_zoo3 takes it."""
+    values = dict(entry)
+    group, scale = values.pop("lanes_per_tape", 1), values.pop("reward_scale", 1.0)
+    if group > 1:
+        values["vec_env_wrapper"] = [{f"{__name__}.SharedTapes": {"lanes_per_tape": group}}]
+        values["rollout_buffer_class"] = PairedRolloutBuffer
+        values["rollout_buffer_kwargs"] = {"lanes_per_tape": group}
+    if scale != 1.0:
+        values["env_wrapper"] = [{f"{__name__}.ScaledReward": {"factor": scale}}]
+    if values["policy"] == "OrdinalPolicy":
+        values["policy"] = "train.OrdinalPolicy"
+    return values
+
+
+hyperparams = {market: in_zoo_terms(entry) for market, entry in recipe_table("ppo").items()}
