@@ -1,7 +1,7 @@
 """`ppo.yml` in rl_zoo3's own terms, for `python -m rl_zoo3.train --conf-file train.hyperparameters.rl_zoo3`.
 
-RL Zoo names classes where `ppo.yml` has a word of its own, and makes many single environments where `train_ppo` makes one
-vector environment. What is learned from is the same: groups of lanes on one tape, ordered levels, scaled rewards.
+RL Zoo names classes where `ppo.yml` has a word of its own, and makes many single environments where `train_ppo` makes
+one vector environment. What is learned from is the same: groups of lanes on one tape, ordered levels, scaled rewards.
 """
 
 from __future__ import annotations
