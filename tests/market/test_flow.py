@@ -11,7 +11,8 @@ from scipy.stats import binomtest, chi2, norm
 from baselines import solve
 from mm_env import MarketParams, Tape, market_params
 from mm_env.market.dynamics import Request
-from mm_env.market.flow import expected_move
+from mm_env.market.flow import expected_move, simulate
+from mm_env.market.random_streams import RandomDraws
 from mm_env.market.transition_law import acceptance, transition_law
 from tests.markets import IDS, NOT_FINITE, market_parameters
 
@@ -246,3 +247,13 @@ def test_information_with_jumps_and_drift_by_quadrature():
             likely = density * (0.3 * (x * side > 0) + 0.7 * blind)
             expected = (x * likely).sum() / likely.sum()
             assert expected_move(side, last, 0.3, drift, params) == pytest.approx(expected, abs=2e-5)
+
+
+def test_a_jump_adds_its_own_normal_number_to_the_move():
+    params = MarketParams(num_trades=2, price_volatility=0.5, jump_probability=0.25, jump_volatility=3.0)
+    draws = RandomDraws.sized(params, 1, None)
+    draws.side.fill(0)
+    draws.move[:] = [[1.0, 1.0]]
+    draws.jump[:] = [[2.0, 2.0]]
+    draws.uniforms["jump"][:] = [[0.2, 0.25]]  # below the probability there is one
+    assert simulate(draws, params).change.ravel().tolist() == [0.5 + 3.0 * 2.0, 0.5]
