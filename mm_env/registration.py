@@ -110,6 +110,12 @@ MARKETS: Mapping[str, Market] = {
         "prices in basis points, one request a step. Quotes from -0.2 to 1 bp and hedges in lots of five million hold "
         "what is optimal.",
     ),
+    "mm_env/TicketFee-v0": Market(
+        "every hedge order has a fixed fee: when to hedge and how far are two questions",
+        {"hedge_ticket": 0.05},
+        "An order costs as much as a client earns, besides the cost per unit, so that it pays to hedge rarely and then "
+        "nearly everything. A threshold that hedges what exceeds it pays the fee for every unit.",
+    ),
 }
 
 

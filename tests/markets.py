@@ -34,10 +34,11 @@ def market_parameters(
         "informed_fraction": draw(share),
         "tiers": draw(st.lists(client_tiers(), min_size=1, max_size=2)),
         "hedge_impact": draw(small),
+        "hedge_ticket": draw(small),
         "hedge_latency": draw(st.sampled_from([0, 0, 1, 2])),
         "jump_probability": draw(share),
         "jump_volatility": draw(price),
-        "hedge_action": draw(st.sampled_from(["threshold", "units"])),
+        "hedge_action": draw(st.sampled_from(["threshold", "units", "band"])),
         "liquidate_at_end": draw(st.booleans()),
         "continuous": draw(st.booleans()),
     }

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from baselines.policies.band import BandPolicy, PausingBandPolicy
 from baselines.policies.quoting import (
     AvellanedaStoikov,
     CarteaJaimungal,
@@ -15,7 +16,7 @@ from baselines.policies.quoting import (
 )
 from baselines.policies.random_policy import RandomPolicy
 from baselines.policies.threshold import ThresholdPolicy
-from baselines.solver.fixed_rules import best_rule
+from baselines.solver.fixed_rules import best_band, best_rule
 from baselines.solver.optimum import solve
 from mm_env.envs.action import Actions
 from mm_env.envs.observation import Observations
@@ -53,6 +54,11 @@ POLICIES: Mapping[str, PolicyEntry] = {
         lambda params, text, _: _fixed_rule(text, params),
         argument="K:QUOTE",
     ),
+    "band": PolicyEntry(
+        "hedge to T what exceeds H, and not again within N requests; default: the market's hedge_threshold, to half",
+        lambda params, text, _: _band(text, params),
+        argument="H:T:N",
+    ),
     "linear-skew": PolicyEntry(
         "quote the spread, up to SLOPE (default: the spread) tighter where that brings the inventory back, wider where "
         "not; threshold K",
@@ -77,6 +83,10 @@ POLICIES: Mapping[str, PolicyEntry] = {
     "best-threshold": PolicyEntry(
         "the best fixed threshold of this market, and the best fixed quote, by the exact solver",
         lambda params, _, __: _best_threshold(params),
+    ),
+    "best-band": PolicyEntry(
+        "the best fixed threshold and target of this market, and the best fixed quote, by the exact solver",
+        lambda params, _, __: _best_band(params),
     ),
     "optimal": PolicyEntry("the exact optimum, by dynamic programming", lambda params, _, __: solve(params).policy),
 }
@@ -112,6 +122,26 @@ def make_policy(name: str, params: MarketParams | str, seed: int = 0) -> Policy:
 def _best_threshold(params: MarketParams) -> ThresholdPolicy:
     rule = best_rule(params)
     return ThresholdPolicy(rule.threshold, params, rule.distance)
+
+
+def _best_band(params: MarketParams) -> BandPolicy:
+    rule = best_band(params)
+    return BandPolicy(rule.threshold, rule.target, params, rule.distance)
+
+
+def _band(text: str, params: MarketParams) -> BandPolicy | PausingBandPolicy:
+    parts = text.split(":") if text else []
+    if len(parts) == 1 or len(parts) > 3:
+        raise ValueError(f"band:H:T or band:H:T:N needs two or three whole numbers, got {text!r}")
+    threshold = _threshold(parts[0] if parts else "", params)
+    band = BandPolicy(threshold, _threshold(parts[1], params) if parts else threshold // 2, params)
+    return PausingBandPolicy(band, _pause(parts[2])) if len(parts) == 3 else band
+
+
+def _pause(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ValueError(f"band:H:T:N needs a whole number N >= 1 of requests, got {text!r}")
+    return int(text)
 
 
 def _linear_skew(text: str, params: MarketParams) -> LinearSkew:

@@ -176,7 +176,8 @@ class _Duel:
         book = self.mdp.book._replace(inventory=np.broadcast_to(held, self.shape))
         shown = observe(book, states._replace(observed=observed), self.params.num_trades - trade, self.params)
         chosen = asked_twice(policy, shown.reshape(-1, shown.shape[-1]), self.params)
-        if chosen.max_units is not None or not np.isin(chosen.threshold, self._levels).all():
+        by_threshold = chosen.max_units is None and chosen.target is None
+        if not by_threshold or not np.isin(chosen.threshold, self._levels).all():
             raise ValueError("policy must decide by hedge thresholds of the market's levels")
         return chosen.map(lambda part: part.reshape(self.shape))
 

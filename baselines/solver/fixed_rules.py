@@ -1,4 +1,4 @@
-"""Fixed rules: one threshold, and one distance where the agent quotes, kept to for the whole episode; their exact J."""
+"""Fixed rules and their exact values: hedge what exceeds a threshold, to a target, and quote at one distance."""
 
 from __future__ import annotations
 
@@ -15,37 +15,43 @@ from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import UnsolvableError
 from mm_env.registration import params_of_market
 
+_SMALLEST_GAIN = 1e-12  # relative to J: what improves by less is not worth another round of the search
 _MOST_PAIRS, _COARSE = 1000, 7  # pairs of threshold and distance that are all tried; else so many of each at first
 _RULES_AT_ONCE = 2_000_000  # states times exogenous states times rules
-_SMALLEST_GAIN = 1e-12  # relative to J: what improves by less is not worth another round of the search
 
 
-def rule_values(params: MarketParams | str, thresholds: Values, distances: Values) -> Values:
-    """The exact J of fixed rules: hedge beyond thresholds[i], quote at distances[i]; arrays of shape (rules,).
+def rule_values(
+    params: MarketParams | str, thresholds: Values, distances: Values, targets: Values | None = None
+) -> Values:
+    """The exact J of fixed rules: hedge beyond thresholds[i] to targets[i], quote at distances[i]; shape (rules,).
+
+    Without targets, to the threshold.
 
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.
-        ValueError: Thresholds that are not whole numbers of at least 0, which leave the states that are solved;
-            distances that are not finite; or not as many of both.
+        ValueError: Thresholds or targets that are not whole numbers of at least 0, which leave the states that are
+            solved; distances that are not finite; or not as many of all.
     """
     params = params_of_market(params)
     thresholds, distances = np.asarray(thresholds, dtype=np.float64), np.asarray(distances, dtype=np.float64)
-    if thresholds.ndim != 1 or thresholds.shape != distances.shape:
+    kept = thresholds if targets is None else np.asarray(targets, dtype=np.float64)
+    if thresholds.ndim != 1 or not thresholds.shape == kept.shape == distances.shape:
         raise ValueError(f"thresholds and distances must be as many, got {thresholds.shape} and {distances.shape}")
-    if not ((thresholds >= 0) & (thresholds == np.round(thresholds))).all():
-        raise ValueError(f"thresholds must be whole numbers of at least 0, units, got {thresholds.tolist()}")
+    for name, units in (("thresholds", thresholds), ("targets", kept)):
+        if not ((units >= 0) & (units == np.round(units))).all():
+            raise ValueError(f"{name} must be whole numbers of at least 0, units, got {units.tolist()}")
     if not np.isfinite(distances).all():
         raise ValueError(f"distances must be finite, price units, got {distances.tolist()}")
     mdp = MarketMDP(params)
     size = max(1, _RULES_AT_ONCE // (mdp.states * len(mdp.row)))
     pieces = (slice(start, start + size) for start in range(0, len(thresholds), size))
-    return np.concatenate([_rule_values(mdp, Decision(distances[p], thresholds[p], None)) for p in pieces])
+    return np.concatenate([_rule_values(mdp, Decision(distances[p], thresholds[p], None, kept[p])) for p in pieces])
 
 
 def threshold_values(params: MarketParams | str) -> dict[int, float]:
     """The exact J of every fixed threshold at the market's spread: {threshold in units: price units}."""
     params = params_of_market(params)
-    levels = hedge_levels(params.replace(hedge_action="threshold"))
+    levels = hedge_levels(params)
     values = rule_values(params, levels, np.full(len(levels), params.spread))
     return dict(zip(levels.astype(int).tolist(), values.tolist(), strict=True))
 
@@ -56,6 +62,7 @@ class Rule(NamedTuple):
     threshold: int  # units
     distance: float  # price units
     value: float  # J, price units
+    target: int  # units: what exceeds the threshold is hedged down to it
 
 
 def best_rule(params: MarketParams | str) -> Rule:
@@ -67,30 +74,59 @@ def best_rule(params: MarketParams | str) -> Rule:
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.
     """
+    params, levels, distances = _grids(params)
+    hedges = np.stack([levels, levels], axis=1)
+    if len(hedges) * len(distances) <= _MOST_PAIRS:
+        return _best_of(params, hedges, distances)
+    return _improved(params, _best_of(params, _coarse(hedges), _coarse(distances)), hedges, distances)
+
+
+def best_band(params: MarketParams | str) -> Rule:
+    """The fixed threshold with a fixed target at or below it, and fixed distance where the agent quotes, of largest J.
+
+    Where there are too many to try, `best_rule` is improved by going through all pairs of threshold and target (where
+    these are too many, those with the threshold or the target that it has), then all distances, and so on, until
+    neither does better.
+
+    Raises:
+        UnsolvableError: The market is too large to solve or not finite; the message names the field.
+    """
+    params, levels, distances = _grids(params)
+    hedges = np.array([(high, low) for high in levels for low in levels if low <= high])
+    if len(hedges) * len(distances) <= _MOST_PAIRS:
+        return _best_of(params, hedges, distances)
+    return _improved(params, best_rule(params), hedges, distances)
+
+
+def _grids(params: MarketParams | str) -> tuple[MarketParams, Values, Values]:
+    """The market, its hedge levels and its quotes."""
     params = params_of_market(params)
     if params.hedge_action == "units" and not params.accepts_any:
         raise UnsolvableError(
             "hedge_action='units' with clients who may refuse: the units that are right after a trade are not "
             "without it, so that no fixed threshold can be kept to"
         )
-    levels, distances = hedge_levels(params.replace(hedge_action="threshold")), quote_levels(params)
+    levels = hedge_levels(params)
     MarketMDP(params).check_size(len(levels))
-    if len(levels) * len(distances) <= _MOST_PAIRS:
-        return _best_of(params, levels, distances)
-    best = _best_of(params, _coarse(levels), _coarse(distances))
+    return params, levels, quote_levels(params)
+
+
+def _improved(params: MarketParams, best: Rule, hedges: Values, distances: Values) -> Rule:
+    """The rule after going through all hedges, then all distances, until neither does better."""
     while True:
-        found = _best_of(params, levels, np.array([best.distance]))
-        found = _best_of(params, np.array([found.threshold]), distances)
+        near = (hedges == (best.threshold, best.target)).any(axis=1) | (len(hedges) <= _MOST_PAIRS)
+        found = _best_of(params, hedges[near], np.array([best.distance]))
+        found = _best_of(params, np.array([[found.threshold, found.target]]), distances)
         if found.value <= best.value + _SMALLEST_GAIN * abs(best.value):
             return best
         best = found
 
 
-def _best_of(params: MarketParams, levels: Values, distances: Values) -> Rule:
-    pairs = np.array(list(itertools.product(levels, distances)))
-    values = rule_values(params, pairs[:, 0], pairs[:, 1])
-    threshold, distance = pairs[values.argmax()]
-    return Rule(int(threshold), float(distance), float(values.max()))
+def _best_of(params: MarketParams, hedges: Values, distances: Values) -> Rule:
+    pairs = np.array([(*hedge, distance) for hedge, distance in itertools.product(hedges, distances)])
+    values = rule_values(params, pairs[:, 0], pairs[:, 2], pairs[:, 1])
+    threshold, target, distance = pairs[values.argmax()]
+    return Rule(int(threshold), float(distance), float(values.max()), int(target))
 
 
 def _coarse(grid: Values) -> Values:

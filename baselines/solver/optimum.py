@@ -23,13 +23,15 @@ from baselines.solver.quote_envelope import QuoteEnvelope
 from mm_env.envs.action import (
     Actions,
     PolicyFunction,
-    hedge_levels,
+    hedge_options,
     levels_to_action,
     make_decision,
+    num_hedges,
     quote_levels,
 )
 from mm_env.envs.observation import Observations, decode_observation
 from mm_env.market import dynamics
+from mm_env.market.dynamics import Decision
 from mm_env.market.numbers import Integers, Values
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import acceptance
@@ -46,9 +48,9 @@ class Solution:
         value: J*, the largest mean total reward of an episode, price units.
         values: The mean reward of the trades from t on, before request t is seen; shape (num_trades + 1, *mdp.shape).
             Where flow or volatility have a memory, it is taken over their state at the start of an episode.
-        hedge_index: The best hedge level at each time in each state before the trade, for each exogenous state; shape
-            (num_trades, states, exogenous). Where several are equally good, the one that does best over all states, and
-            where these are several, the one that hedges least.
+        hedge_index: The best of `hedge_options` at each time in each state before the trade, for each exogenous state;
+            shape (num_trades, states, exogenous). Where several are equally good, the one that does best over all
+            states, and where these are several, the one that hedges least.
         quote_index: The best quote level; same shape.
         mdp: States and exogenous states.
     """
@@ -75,12 +77,15 @@ class Solution:
         return np.arange(-self.params.inventory_limit, self.params.inventory_limit + 1.0)
 
     @property
-    def thresholds(self) -> Values:
-        """The best hedge thresholds (or, in markets of that kind, units to offload) without orders in flight.
+    def hedges(self) -> Decision:
+        """The best ways to hedge without orders in flight; what varies: (num_trades, inventories, exogenous)."""
+        best = self.hedge_index[:, self._at_rest()]
+        return hedge_options(self.params).map(lambda part: part[best])
 
-        Shape (num_trades, inventories, exogenous), units.
-        """
-        return hedge_levels(self.params)[self.hedge_index[:, self._at_rest()]]
+    @property
+    def thresholds(self) -> Values:
+        """The thresholds of `hedges` (or, in markets of that kind, units to offload), units."""
+        return np.asarray(self.hedges.threshold if self.hedges.max_units is None else self.hedges.max_units)
 
     @property
     def distances(self) -> Values:
@@ -130,7 +135,7 @@ def solve(params: MarketParams | str) -> Solution:
     """
     params = params_of_market(params)
     mdp = MarketMDP(params)
-    mdp.check_size(len(hedge_levels(params)))
+    mdp.check_size(num_hedges(params))
     stages = _Stages(mdp)
     shape = (params.num_trades, mdp.states, len(mdp.law.start))
     hedges, quotes = np.empty(shape, np.int16), np.empty(shape, np.int16)
@@ -154,13 +159,13 @@ class _Stages:
     def __init__(self, mdp: MarketMDP) -> None:
         self._mdp = mdp
         params = mdp.params
-        levels, distances = hedge_levels(params), quote_levels(params)
-        self._by_threshold = params.hedge_action == "threshold"  # where nothing matters, the highest: no needless order
+        distances = quote_levels(params)
+        self._by_threshold = params.hedge_action != "units"  # where nothing matters, the highest: no needless order
         # Exogenous states after which the same is to come and to pay share their second half.
         regime = np.broadcast_to(np.asarray(mdp.law.states.observed.regime), mdp.row.shape)
         alike = np.stack([mdp.row, mdp.law.expected, regime], axis=1)
         _, self._first, self._like = np.unique(alike, axis=0, return_index=True, return_inverse=True)
-        level = make_decision(levels, 0.0, params)
+        level = hedge_options(params)
         self._halves = {
             last: mdp.hedge_and_mark(mdp.no_trade_result(), level, mdp.move(last, self._first))
             for last in (False, True)

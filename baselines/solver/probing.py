@@ -17,15 +17,20 @@ LAST_TRADE = ("won", "best_quote")  # columns that tell of the last trade
 _DRAWS = 8  # views of each inventory and request, at every number of trades left
 
 
+class NotAFunctionError(ValueError):
+    """A policy that draws or remembers: no function of the observation, so that it has no exact value."""
+
+
 def asked_twice(policy: PolicyFunction, observations: Observations, params: MarketParams) -> Decision:
     """What a policy decides about rows of observations; parts of shape (rows,).
 
     Raises:
-        ValueError: Asked again, it decides otherwise, since it draws or remembers; or its actions are bad.
+        NotAFunctionError: Asked again, it decides otherwise, since it draws or remembers.
+        ValueError: Its actions are bad.
     """
     first, second = (decide(policy, observations.copy(), params) for _ in range(2))
     if len(differing(first, second, len(observations))):
-        raise ValueError(
+        raise NotAFunctionError(
             "policy must be a function of the observation, but asked twice about the same it decided otherwise: "
             "what draws or remembers has no exact value here, mm_env.play and baselines.compare estimate it"
         )

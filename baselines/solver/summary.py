@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baselines.solver.fixed_rules import best_rule, rule_values
+from baselines.solver.fixed_rules import Rule, best_band, best_rule, rule_values
 from baselines.solver.optimum import Solution
-from mm_env.envs.action import hedge_levels, make_decision
+from mm_env.envs.action import hedge_levels
 from mm_env.market import dynamics
 from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.numbers import Integers, evenly_spaced
@@ -22,6 +22,7 @@ class RuleValue(NamedTuple):
 
     name: str
     threshold: int  # units
+    target: int  # units: what exceeds the threshold is hedged down to it
     distance: float  # of its quotes, price units
     value: float  # J, price units
     gap: float  # (J* - J) / |J*|
@@ -30,7 +31,7 @@ class RuleValue(NamedTuple):
 def benchmarks(solution: Solution) -> list[RuleValue]:
     """The best fixed rule first, then the market's own, then fixed thresholds at the best rule's quote, at most 11.
 
-    None where no fixed threshold can be kept to.
+    Where an order has a fixed fee, the best band before them. None where no fixed threshold can be kept to.
     """
     params = solution.params
     try:
@@ -38,16 +39,21 @@ def benchmarks(solution: Solution) -> list[RuleValue]:
     except UnsolvableError:
         return []
     own = min(params.hedge_threshold, params.inventory_limit)
-    levels = hedge_levels(params.replace(hedge_action="threshold"))
+    levels = hedge_levels(params)
     picked = levels[evenly_spaced(len(levels), _MOST_RULES)]
     thresholds = np.array([best.threshold, own, *picked])
     distances = np.array([best.distance, params.spread, *np.full(len(picked), best.distance)])
-    names = ["best fixed rule", "the market's rule", *["fixed rule"] * len(picked)]
     values = rule_values(params, thresholds, distances).tolist()
-    return [
-        RuleValue(name, int(k), float(delta), value, gap(value, solution.value))
-        for name, k, delta, value in zip(names, thresholds, distances, values, strict=True)
+    bands = [best_band(params)] if params.hedge_ticket else []
+    found = [
+        *(("best band", band) for band in bands),
+        *zip(
+            ["best fixed rule", "the market's rule", *["fixed rule"] * len(picked)],
+            map(Rule, thresholds.astype(int).tolist(), distances.tolist(), values, thresholds.astype(int).tolist()),
+            strict=True,
+        ),
     ]
+    return [RuleValue(name, k, to, delta, value, gap(value, solution.value)) for name, (k, delta, value, to) in found]
 
 
 def gap(value: float, optimum: float) -> float:
@@ -65,9 +71,8 @@ def no_hedge_bands(solution: Solution) -> tuple[Integers, Integers]:
     limit, held = solution.params.inventory_limit, solution.inventories[:, None]
     before = held + np.asarray(solution.mdp.law.states.request.signed_size)
     place = np.clip(before + limit, 0, 2 * limit).astype(np.int64)
-    levels = solution.thresholds[:, place, np.arange(place.shape[1])]
+    chosen = solution.hedges.map(lambda part: part[:, place, np.arange(place.shape[1])])
     after = dynamics.initial_book(solution.params)._replace(inventory=held)
-    chosen = make_decision(levels, solution.params.spread, solution.params)
     units = dynamics.units_hedged(after, NO_REQUEST.request, chosen, solution.params)
     hedged = (np.asarray(units) > 0) & dynamics.fits(before, (), solution.params)
     highest = np.where(hedged & (held > 0), held, limit + 1.0).min(axis=1) - 1.0

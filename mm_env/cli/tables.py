@@ -91,7 +91,8 @@ def print_solution(solution: Solution, benchmarks: Sequence[RuleValue], why: str
     quotes = solution.params.quote_levels > 1
     rows = [["exact optimum", f"{solution.value:.4f}", ""]]
     for rule in benchmarks:
-        said = f"threshold {rule.threshold}" + (f", quote {rule.distance:g}" if quotes else "")
+        target = f" to {rule.target}" if rule.target < rule.threshold else ""
+        said = f"threshold {rule.threshold}{target}" + (f", quote {rule.distance:g}" if quotes else "")
         rows.append(
             [f"{rule.name}: {said}", f"{rule.value:.4f}", f"{100 * rule.gap:.2f} %" if np.isfinite(rule.gap) else "-"]
         )
@@ -115,6 +116,7 @@ def solution_figures(solution: Solution, benchmarks: Sequence[RuleValue]) -> dic
         "inventories": solution.inventories,
         "scenes": state_names(solution.mdp.law.states, solution.params),
         "thresholds": solution.thresholds[trades - 1],
+        "targets": None if solution.hedges.target is None else np.asarray(solution.hedges.target)[trades - 1],
         "distances": solution.distances[trades - 1],
     }
 

@@ -1,7 +1,8 @@
 """What an agent says: the action, its space, and the decision that it stands for.
 
-An action is an index into `hedge_levels` (the hedge threshold of this step, or the units to offload now) and, where the
-agent quotes, one into `quote_levels`; with `continuous=True`, numbers from -1 (lowest level) to 1 (highest) instead.
+An action is an index into `hedge_levels` (the hedge threshold of this step, or the units to offload now), with
+`hedge_action="band"` another one (the target that it hedges to), and, where the agent quotes, one into `quote_levels`;
+with `continuous=True`, numbers from -1 (lowest level) to 1 (highest) instead.
 Policies go the other way: `encode` turns a threshold and a distance into an action.
 """
 
@@ -22,7 +23,7 @@ from mm_env.market.dynamics import Decision
 from mm_env.market.numbers import Number, Values
 from mm_env.market.params import MarketParams
 
-Actions = NDArray[Any]  # (...) indices; (..., 2) where the agent quotes; float32 where actions are continuous
+Actions = NDArray[Any]  # (...) indices; (..., parts) where there are several; float32 where actions are continuous
 _ROUNDING = 4.0 * float(np.finfo(np.float32).eps)  # what clients lose who rescale actions in single precision
 
 PolicyFunction = Callable[[Observations], Actions]
@@ -63,9 +64,27 @@ def _quote_levels(params: MarketParams) -> Values:
 
 @lru_cache(maxsize=256)
 def action_sizes(params: MarketParams) -> tuple[int, ...]:
-    """How many levels the agent chooses from: of hedging, and of quoting where it quotes."""
-    sizes = len(_hedge_levels(params)), params.quote_levels
-    return sizes[:1] if params.quote_levels == 1 else sizes
+    """How many levels the agent chooses from: of thresholds, of targets if it says any, of quotes if it quotes."""
+    hedging = (len(_hedge_levels(params)),) * (2 if params.hedge_action == "band" else 1)
+    return hedging if params.quote_levels == 1 else (*hedging, params.quote_levels)
+
+
+def num_hedges(params: MarketParams) -> int:
+    """How many ways to hedge an action can say."""
+    return int(len(_hedge_levels(params)) ** (2 if params.hedge_action == "band" else 1))
+
+
+def hedge_options(params: MarketParams) -> Decision:
+    """Every way to hedge that an action can say, numbered as `levels_to_action` takes them; nothing is said of quotes.
+
+    Example:
+        >>> hedge_options(MarketParams(inventory_limit=1, hedge_action="band"))[1::2]
+        (array([0., 0., 1., 1.]), array([0., 1., 0., 1.]))
+    """
+    levels = _hedge_levels(params)
+    if params.hedge_action != "band":
+        return make_decision(levels, 0.0, params)
+    return make_decision(np.repeat(levels, len(levels)), 0.0, params, np.tile(levels, len(levels)))
 
 
 def action_space(params: MarketParams) -> spaces.Space[Any]:
@@ -107,8 +126,10 @@ def decode_actions(actions: Any, lanes: int, params: MarketParams) -> Decision:
         return _decode_continuous(_check_box(actions, (lanes, len(sizes))), params)
     if len(sizes) == 1:
         return make_decision(_units(_check_indices(actions, (lanes,), sizes[0]), params), params.spread, params)
-    checked = _check_indices(actions, (lanes, 2), np.array(sizes))
-    return make_decision(_units(checked[:, 0], params), _quote_levels(params)[checked[:, 1]], params)
+    checked = _check_indices(actions, (lanes, len(sizes)), np.array(sizes))
+    distance = _quote_levels(params)[checked[:, -1]] if params.quote_levels > 1 else params.spread
+    target = _units(checked[:, 1], params) if params.hedge_action == "band" else None
+    return make_decision(_units(checked[:, 0], params), distance, params, target)
 
 
 def decide(policy: PolicyFunction, views: Observations, params: MarketParams) -> Decision:
@@ -121,17 +142,24 @@ def _units(index: NDArray[np.int64], params: MarketParams) -> NDArray[Any]:
     return index if params.hedge_levels is None else _hedge_levels(params).take(index)
 
 
-def make_decision(level: Number, distance: Number, params: MarketParams) -> Decision:
-    """What a hedge level and a distance stand for: a threshold, or units to offload now. Units, price units."""
+def make_decision(level: Number, distance: Number, params: MarketParams, target: Number | None = None) -> Decision:
+    """What a hedge level and a distance stand for: a threshold, with a target where actions have one, or units now."""
     if params.hedge_action == "units":
         return Decision(distance, 0.0, level)
-    return Decision(distance, level, None)
+    return Decision(distance, level, None, target)
 
 
 def encode_action(
-    threshold: ArrayLike, observations: Observations, params: MarketParams, distance: ArrayLike | None = None
+    threshold: ArrayLike,
+    observations: Observations,
+    params: MarketParams,
+    distance: ArrayLike | None = None,
+    target: ArrayLike | None = None,
 ) -> Actions:
     """The action that hedges what exceeds `threshold`, and quotes at `distance`, given what is observed.
+
+    Where actions have no target, it is that of a dealer who knows whether the threshold will be exceeded: the target if
+    so, else the threshold. He knows it where every client accepts; a client who may refuse is taken to accept.
 
     Args:
         threshold: Hedge threshold of each row, units, at least 0; above the cap means: do not hedge. Shape (...).
@@ -139,39 +167,58 @@ def encode_action(
         params: The market.
         distance: Distance of the quote from the mid, price units; the nearest level is taken. Shape (...). Default:
             the market's spread. Where the spread is fixed it does not matter.
+        target: What is kept of an inventory that exceeds the threshold, units, at least 0. Shape (...). Default: the
+            threshold.
 
     Returns:
-        Actions of shape (...), (..., 2) where the agent quotes.
+        Actions of shape (...), (..., parts) where they have several.
 
     Raises:
-        ValueError: `hedge_levels` leaves a threshold out.
+        ValueError: `hedge_levels` leaves a threshold or target out.
     """
     shape = np.shape(observations)[:-1]
-    hedge = np.broadcast_to(_hedge_index(threshold, observations, params), shape)
+    hedge = np.broadcast_to(_hedge_option(threshold, target, observations, params), shape)
     return levels_to_action(hedge, np.broadcast_to(params.spread if distance is None else distance, shape), params)
 
 
 def levels_to_action(hedge: NDArray[Any], distance: NDArray[Any], params: MarketParams) -> Actions:
-    """The action of hedge level number `hedge` and the quote nearest to `distance`; both of shape (...)."""
-    quotes = _quote_levels(params)
+    """The action of number `hedge` of `hedge_options` and the quote nearest to `distance`; both of shape (...)."""
+    quotes, number = _quote_levels(params), len(_hedge_levels(params))
     wanted = np.asarray(distance, dtype=np.float64)
+    hedges = divmod(hedge, number) if params.hedge_action == "band" else (hedge,)
     if params.continuous:
-        parts = [hedge / max(len(_hedge_levels(params)) - 1, 1)]
+        parts = [level / max(number - 1, 1) for level in hedges]
         if len(quotes) > 1:
             parts.append((wanted - quotes[0]) / (quotes[-1] - quotes[0]))
         return np.clip(2.0 * np.stack(parts, axis=-1) - 1.0, -1.0, 1.0).astype(np.float32)
-    if len(quotes) == 1:
+    if len(quotes) > 1:
+        hedges = (*hedges, np.clip(np.round((wanted - quotes[0]) / params.tick), 0, len(quotes) - 1))
+    elif len(hedges) == 1:
         return np.array(hedge, dtype=np.int64)
-    quote = np.clip(np.round((wanted - quotes[0]) / params.tick), 0, len(quotes) - 1)
-    return np.stack([hedge, quote], axis=-1).astype(np.int64)
+    return np.stack(hedges, axis=-1).astype(np.int64)
 
 
-def _hedge_index(threshold: ArrayLike, observations: Observations, params: MarketParams) -> NDArray[np.int64]:
-    kept = np.minimum(np.asarray(threshold, dtype=np.float64), params.inventory_limit)
+def _hedge_option(
+    threshold: ArrayLike, target: ArrayLike | None, observations: Observations, params: MarketParams
+) -> NDArray[np.int64]:
+    """The number of the hedge option."""
+    limit = params.inventory_limit
+    above = np.minimum(np.asarray(threshold, dtype=np.float64), limit)
+    kept = above if target is None else np.minimum(np.asarray(target, dtype=np.float64), limit)
+    if params.hedge_action == "band":
+        return _level_index(above, params) * len(_hedge_levels(params)) + _level_index(kept, params)
+    if params.hedge_action == "threshold" and target is None:
+        return _level_index(above, params)
+    view = decode_observation(observations, params)
+    wanted = Decision(params.spread, above, None, None if target is None else kept)
+    units = np.asarray(dynamics.units_hedged(view.book, view.request, wanted, params))
     if params.hedge_action == "units":
-        view = decode_observation(observations, params)
-        wanted = Decision(distance=params.spread, threshold=kept, max_units=None)
-        return np.asarray(dynamics.units_hedged(view.book, view.request, wanted, params), dtype=np.int64)
+        return units.astype(np.int64)
+    return _level_index(np.where(units > 0, kept, above), params)
+
+
+def _level_index(kept: Values, params: MarketParams) -> NDArray[np.int64]:
+    """Which of the hedge levels these are."""
     levels = _hedge_levels(params)
     index = np.searchsorted(levels, kept)
     if not np.array_equal(levels[index], kept):
@@ -193,9 +240,10 @@ def nearest_levels(numbers: NDArray[Any], params: MarketParams) -> NDArray[np.in
 
 def _decode_continuous(actions: Values, params: MarketParams) -> Decision:
     levels, quotes = _hedge_levels(params), _quote_levels(params)
-    level = levels[nearest_levels(actions, params)[:, 0]]
-    distance = quotes[0] + (actions[:, 1] + 1.0) / 2.0 * (quotes[-1] - quotes[0]) if len(quotes) > 1 else params.spread
-    return make_decision(level, distance, params)
+    nearest = nearest_levels(actions, params)
+    distance = quotes[0] + (actions[:, -1] + 1.0) / 2.0 * (quotes[-1] - quotes[0]) if len(quotes) > 1 else params.spread
+    target = levels[nearest[:, 1]] if params.hedge_action == "band" else None
+    return make_decision(levels[nearest[:, 0]], distance, params, target)
 
 
 def _check_indices(actions: Any, shape: tuple[int, ...], sizes: Any) -> NDArray[np.int64]:

@@ -59,11 +59,12 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
     `Discrete(inventory_limit + 1)`: the hedge threshold of this step. 0 hedges everything, `inventory_limit` nothing.
     An agent that always chooses 10 plays the threshold rule at 10. Orders in flight count as executed. `hedge_levels=n`
     offers n evenly spaced thresholds instead. With `hedge_action="units"` the action is the number of units to offload
-    now.
+    now. With `hedge_action="band"`: `MultiDiscrete([hedge levels, hedge levels])`, the threshold that triggers a hedge
+    and the target that it hedges to.
 
-    With `quote_levels=n` above 1: `MultiDiscrete([hedge levels, n])`, the second being the distance of the quote from
-    the mid, `lowest_quote + index * tick`. With `continuous=True`: `Box(-1, 1)` of one or two numbers, from the
-    lowest level to the highest; hedges are rounded to the nearest level, quotes are not.
+    With `quote_levels=n` above 1: `MultiDiscrete([..., n])`, the last being the distance of the quote from the mid,
+    `lowest_quote + index * tick`. With `continuous=True`: `Box(-1, 1)` of as many numbers, from the lowest level to the
+    highest; hedges are rounded to the nearest level, quotes are not.
 
     ## Reward
     `spread_pnl - hedge_cost + inventory_pnl - risk_penalty`, in price units: the change of equity less 0.5 *

@@ -7,8 +7,10 @@ A step, in this order (client side d = +1 buys, -1 sells, 0 nobody came; units, 
 | the dealer quotes    | p = m - mid_error + d * delta: around the mid as he knows it                      |
 | the client decides   | accepts iff d * (p - m) <= reservation, rejected whole if abs(q) would exceed limit |
 | the trade is booked  | q -= d * v, cash += d * v * p                                                    |
-| the dealer hedges    | orders what exceeds k: x = clip(q, -k, k) - q, q counting the orders in flight   |
+| the dealer hedges    | orders what exceeds k: x = clip(q, -k, k) - q, q counting the orders in flight;  |
+|                      | with a target T: where abs(q) > k, x = clip(q, -T, T) - q                        |
 | an order executes    | the one now due: q += x; cash -= x * m + c * abs(x) + (eta + kappa / 2) * x^2    |
+|                      | and, where x != 0, the ticket fee                                                |
 | the price moves      | m += move + kappa * x                                                            |
 | the book is marked   | equity = cash + q * m; reward = change of equity - risk penalty                  |
 
@@ -58,6 +60,7 @@ class Decision(NamedTuple):
     distance: Number  # delta, distance from the mid to the quote, price units
     threshold: Number  # k, units: what exceeds it is hedged; the cap means: do not hedge
     max_units: Number | None  # u, units: no more than this is hedged; None: all of the excess
+    target: Number | None = None  # T, units: what exceeds k is hedged down to it; None: to k itself
 
     def map(self, function: Callable[[Any], Any]) -> Decision:
         """The decision with the function applied to each part that is an array, and the others as they are."""
@@ -235,8 +238,10 @@ def net_position(inventory: Number, in_flight: tuple[Number, ...]) -> Number:
 
 
 def hedge_excess(position: Number, decision: Decision, xp: ElementaryFunctions) -> Number:
-    """Trade away what exceeds the threshold: what is kept, clip(q, -k, k), but no more than u hedged; units."""
+    """What is kept: clip(q, -k, k), or clip(q, -T, T) where abs(q) > k; but no more than u is hedged; units."""
     kept = clip(position, decision.threshold, xp)
+    if decision.target is not None:
+        kept = xp.where(size(position) > decision.threshold, clip(position, decision.target, xp), position)
     return kept if decision.max_units is None else position + clip(kept - position, decision.max_units, xp)
 
 
@@ -257,11 +262,14 @@ def clip(value: Number, bound: Number, xp: ElementaryFunctions) -> Number:
 def hedging_cost(units: Number, cost_per_unit: Number, params: MarketParams) -> Number:
     """What hedging `units` >= 0 costs beyond their value at the mid before: c * units + (eta + kappa / 2) * units^2.
 
-    kappa / 2: half of the move it causes. So hedging to and fro earns nothing by moving the price.
+    kappa / 2: half of the move it causes. So hedging to and fro earns nothing by moving the price. An order of any
+    size costs the ticket fee as well.
     """
     cost = cost_per_unit * units
     quadratic = params.hedge_impact + 0.5 * params.permanent_impact
-    return cost + quadratic * (units * units) if quadratic else cost
+    if quadratic:
+        cost = cost + quadratic * (units * units)
+    return cost + (units > 0.0) * params.hedge_ticket if params.hedge_ticket else cost
 
 
 def expected_pnl(step: Step, move: Move, params: MarketParams) -> Number:

@@ -28,7 +28,7 @@ from mm_env.market.validation import (
     whole,
 )
 
-HEDGE_ACTIONS = ("threshold", "units")
+HEDGE_ACTIONS = ("threshold", "units", "band")
 _INSTEAD = {  # what clients offer, and what it is called here
     "max_episode_steps": "pass num_trades, which is the length of an episode",
     "n_envs": "pass num_envs",
@@ -100,6 +100,7 @@ class MarketParams:
     permanent_impact: float = real(
         0.0, "kappa; a hedge of x units moves the mid by kappa x and pays half of that", "price units / units"
     )
+    hedge_ticket: float = real(0.0, "paid once an order that hedges anything, whatever its size", "price units")
     hedge_latency: int = whole(0, "steps from a hedge order to its execution", "steps", low=0, high=20)
     quote_latency: int = on_tape(whole(0, "age of the mid that the dealer quotes around", "price moves", low=0))
     tick: float = real(0.0, "distance between neighbouring quotes that the agent chooses from", "price units")
@@ -129,7 +130,9 @@ class MarketParams:
     )
     liquidate_at_end: bool = flag(False, "charge the cost of flattening the last inventory")
     hedge_action: str = choice(
-        "threshold", "what the action means: a hedge threshold, or units to offload now", HEDGE_ACTIONS
+        "threshold",
+        "what the action means: a hedge threshold, units to offload now, or a threshold and the target to hedge to",
+        HEDGE_ACTIONS,
     )
     hedge_levels: int | None = whole(
         None, "number of hedge levels the agent chooses from; None = every unit", "levels", low=2
@@ -147,8 +150,8 @@ class MarketParams:
 
     def _check_hedging(self) -> None:
         if self.hedge_levels is not None:
-            if self.hedge_action != "threshold":
-                raise ValueError("hedge_levels goes with hedge_action='threshold' only")
+            if self.hedge_action == "units":
+                raise ValueError("hedge_levels goes with hedge_action='threshold' or 'band' only")
             if self.hedge_levels > self.inventory_limit + 1:
                 raise ValueError(
                     f"hedge_levels must be at most inventory_limit + 1 = {self.inventory_limit + 1}, "

@@ -40,7 +40,7 @@ def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams) 
     Args:
         policies: By name; from observations of shape (N, observations) to actions of shape (N,). If one has a
             method `reset(seed)`, that is called first.
-        params: The market. With `hedge_action="units"` the map shows the units offloaded, else the hedge threshold.
+        params: The market. The map shows the hedge threshold, or, where actions are not that alone, the units hedged.
 
     Returns:
         The figure, one column per policy, or all panels of the only one; units throughout.
@@ -61,7 +61,7 @@ def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams) 
         image = _draw_map(axes, values, trades, inventories, params)
         _draw_edges(axes, hedged, float(np.asarray(states.request.signed_size)[panel.numbers[0]]), trades, inventories)
     _head(figure, policies, shown, "between the black lines nothing is hedged", *_notes(mirrored, shown, every))
-    label = "units offloaded" if params.hedge_action == "units" else "hedge threshold, units"
+    label = "hedge threshold, units" if params.hedge_action == "threshold" else "units offloaded"
     drawn = list(panels.values())
     figure.colorbar(image, ax=drawn, label=label, ticks=whole_ticks(8), fraction=0.05, pad=0.02)
     return figure

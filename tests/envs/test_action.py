@@ -177,3 +177,29 @@ def test_a_threshold_that_is_not_a_level_is_refused():
     assert encode_action([0, 20], seen([0, 0], 1.0, COARSE), COARSE).tolist() == [0, 4]
     with pytest.raises(ValueError, match=r"threshold 3 is not one of the hedge levels \[0, 5, 10, 15, 20\]"):
         encode_action([5, 3], seen([0, 0], 1.0, COARSE), COARSE)
+
+
+BAND = MarketParams(hedge_action="band")
+
+
+def test_threshold_and_target_are_two_numbers_in_any_market():
+    assert action_space(BAND) == spaces.MultiDiscrete([21, 21])
+    assert action_space(QUOTING.replace(hedge_action="band")) == spaces.MultiDiscrete([21, 21, 11])
+    assert action_space(NUMBERS.replace(hedge_action="band")) == spaces.Box(-1.0, 1.0, (3,), np.float32)
+    assert ActionDecoder(BAND)((5, 1)) == Decision(0.05, 5.0, None, 1.0)
+    assert ActionDecoder(COARSE.replace(hedge_action="band"))((3, 1)) == Decision(0.05, 15.0, None, 5.0)
+    assert ActionDecoder(QUOTING.replace(hedge_action="band"))((5, 1, 0)) == Decision(-0.02, 5.0, None, 1.0)
+    numbers = ActionDecoder(NUMBERS.replace(hedge_action="band"))((0.0, -1.0, 1.0))
+    assert numbers == Decision(0.08, 10.0, None, 0.0)
+    with pytest.raises(ValueError, match=r"must have shape \(2,\), got 3"):
+        ActionDecoder(BAND)(3)
+
+
+@pytest.mark.parametrize("params", [BAND, QUOTING.replace(hedge_action="band"), NUMBERS.replace(hedge_action="band")])
+def test_a_band_is_encoded_as_it_is_decoded(params):
+    rows = seen([0, 5], 1.0, params)
+    found = decode_actions(encode_action([7, 30], rows, params, 0.05, [2, 1]), 2, params)
+    assert np.asarray(found.threshold).tolist() == [7, 20]
+    assert np.asarray(found.target).tolist() == [2, 1]
+    alone = decode_actions(encode_action(7, rows, params), 2, params)
+    assert np.asarray(alone.target).tolist() == [7, 7]

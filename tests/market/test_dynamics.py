@@ -98,10 +98,10 @@ def test_floats_and_arrays_obey_one_law(book, in_flight, request, decision, move
 
 
 def test_only_the_arrays_of_a_decision_are_mapped():
-    distance, threshold, max_units = Decision(np.array([0.1, 0.2]), 3.0, None).map(lambda part: part[::-1])
+    distance, threshold, max_units, target = Decision(np.array([0.1, 0.2]), 3.0, None).map(lambda part: part[::-1])
     assert distance.tolist() == [0.2, 0.1]
-    assert (threshold, max_units) == (3.0, None)
-    assert Decision(0.1, np.array([1.0]), np.array([2.0])).map(lambda part: 2 * part) == (0.1, 2.0, 4.0)
+    assert (threshold, max_units, target) == (3.0, None, None)
+    assert Decision(0.1, np.array([1.0]), np.array([2.0])).map(lambda part: 2 * part) == (0.1, 2.0, 4.0, None)
 
 
 def test_a_request_of_which_nothing_more_is_said():
