@@ -33,7 +33,7 @@ class RandomState(NamedTuple):
     @classmethod
     def of(cls, model: BaseAlgorithm) -> RandomState:
         """As they are now."""
-        _, key, position, *_ = np.random.get_state(legacy=True)
+        _, key, position, *_ = np.random.get_state(legacy=True)  # noqa: NPY002
         distribution = _distribution(model)
         noise = {name: getattr(distribution, name).detach().numpy().copy() for name in _NOISE if distribution}
         return cls(torch.get_rng_state().numpy(), np.append(key, np.uint32(position)), noise)
@@ -41,7 +41,7 @@ class RandomState(NamedTuple):
     def apply(self, model: BaseAlgorithm) -> None:
         """Let the model go on from here."""
         torch.set_rng_state(torch.from_numpy(self.torch))
-        np.random.set_state((_MERSENNE, self.numpy[:-1], int(self.numpy[-1])))
+        np.random.set_state((_MERSENNE, self.numpy[:-1], int(self.numpy[-1])))  # noqa: NPY002
         for name, values in self.noise.items():
             setattr(_distribution(model), name, torch.from_numpy(values))
 

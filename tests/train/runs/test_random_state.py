@@ -24,7 +24,7 @@ def make_model(**arguments):
 
 
 def draws():
-    return torch.rand(5).tolist(), np.random.rand(5).tolist()
+    return torch.rand(5).tolist(), np.random.rand(5).tolist()  # noqa: NPY002
 
 
 @pytest.mark.parametrize("arguments", [{}, {"use_sde": True}])
