@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.atomic_write import replacing
+from mm_env.extras import needed_for
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, Move, Step
 from mm_env.market.exogenous_state import ExogenousState
@@ -104,10 +105,8 @@ class Episodes:
 
         Needs pandas.
         """
-        try:
+        with needed_for("tables"):
             import pandas as pd
-        except ImportError as error:
-            raise ImportError("tables need pandas: pip install 'mm_env[data]'") from error
         indices: NDArray[Any] = np.indices(self.inventory.shape)
         varying = {name: values for name, values in self.arrays().items() if RECORDED[name].varies(self.params)}
         columns = {"episode": indices[0] + first, "trade": indices[1] + 1, **varying}
@@ -128,6 +127,8 @@ class Episodes:
             if suffix == ".csv":
                 table.to_csv(temporary, index=False)
             else:
+                with needed_for("Parquet files"):
+                    import pyarrow  # noqa: F401  # pandas names every engine that it knows instead
                 table.to_parquet(temporary, index=False)
 
 

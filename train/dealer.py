@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gymnasium.vector import AutoresetMode
-from stable_baselines3 import PPO
-from stable_baselines3.common.utils import set_random_seed
-from tqdm import tqdm
 
 from baselines.dealer_vs_rules import DealerVsRulesVectorEnv
 from mm_env.envs.action import PolicyFunction
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
+from mm_env.extras import needed_for
 from mm_env.market.params import DealersParams
+
+with needed_for("agents that learn"):
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.utils import set_random_seed
+    from tqdm import tqdm
+
 from train.hyperparams import check_hyperparameters, ppo_arguments, read_hyperparameters
 from train.policies.network_policy import NetworkPolicy
 from train.sb3_vec_env import SB3VecEnv

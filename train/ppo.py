@@ -8,12 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Logger, configure
-from stable_baselines3.common.utils import set_random_seed
-
+from mm_env.extras import needed_for
 from mm_env.market.params import MarketParams
+
+with needed_for("agents that learn"):
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.logger import Logger, configure
+    from stable_baselines3.common.utils import set_random_seed
+
 from train.eval_checkpoint_callback import EvalCheckpointCallback
 from train.hyperparams import ppo_arguments
 from train.policies.network_policy import NetworkPolicy
@@ -201,4 +204,8 @@ def _begin_episodes(env: SB3VecEnv, plan: TrainConfig, steps: int, exact: bool) 
 
 
 def _logger(folder: Path | None) -> Logger:
-    return Logger(None, []) if folder is None else configure(str(folder / "tensorboard"), ["tensorboard"])
+    if folder is None:
+        return Logger(None, [])
+    with needed_for("runs in a folder"):
+        import tensorboard  # noqa: F401  # Stable-Baselines3 names no module
+    return configure(str(folder / "tensorboard"), ["tensorboard"])

@@ -12,8 +12,10 @@ import click
 from baselines.evaluation.league import league
 from mm_env.cli.console import print_json, progress_bar
 from mm_env.cli.options import Command, json_option, out_option, read_changes, set_option
+from mm_env.cli.outputs import writing
 from mm_env.cli.tables import print_league
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS, dealer_name
+from mm_env.extras import needed_for
 from mm_env.market.params import DealersParams
 from train.policies.network_policy import Layer, NetworkPolicy
 from train.policies.saved_policy import save_policy
@@ -96,10 +98,8 @@ def train_dealers(
     Raises:
         ImportError: Ray is not installed.
     """
-    try:
+    with needed_for("policies that RLlib trains"):
         import ray
-    except ImportError as error:
-        raise ImportError(f"{error}: pip install 'mm_env[rllib]'") from error
 
     from train.single_thread import one_thread
 
@@ -127,7 +127,7 @@ def policy_of(module: RLModule, params: DealersParams) -> NetworkPolicy:
 @click.option("--episodes", default=2000, type=click.IntRange(2), help="Episodes of the table, from every seat.")
 @set_option
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the training, and of the table's episodes.")
-@out_option
+@out_option()
 @json_option
 def main(
     dealers: int, iterations: int, episodes: int, changes: tuple[str, ...], seed: int, out: Path | None, as_json: bool
@@ -151,7 +151,8 @@ def main(
         result = league(policies, params, episodes, seed, advance)
     if out is not None:
         for name, policy in policies.items():
-            save_policy(policy, out / name)
+            with writing(out / name):
+                save_policy(policy, out / name)
     if as_json:
         print_json(result.to_dict())
     else:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     f"  [default: {', '.join(COMPARED)}, as far as the market can be solved]",
 )
 @click.option("--ppo", is_flag=True, help="Train PPO on the spot and compare it too.")
-@play_options(episodes=20_000)
+@play_options(20_000, "matplotlib")
 def compare(
     policies: tuple[str, ...],
     ppo: bool,

@@ -22,7 +22,7 @@ from mm_env.cli.tables import print_league
 @click.option("--episodes", default=20_000, type=click.IntRange(2), help="Episodes; each is played from every seat.")
 @set_option
 @seed_option
-@out_option
+@out_option("matplotlib")
 @json_option
 def compete(seats: str, episodes: int, changes: tuple[str, ...], seed: int, out: Path | None, as_json: bool) -> None:
     """Let several dealers compete for the same clients; print a league table with 95 % intervals.

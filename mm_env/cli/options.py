@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import reduce
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import click
+
+from mm_env.extras import needed_for
 
 DEFAULT_MARKET = "mm_env/Hedging-v0"
 
@@ -16,21 +21,34 @@ DEFAULT_MARKET = "mm_env/Hedging-v0"
 class Command(click.Command):
     """Turns what the package refuses into a usage error (exit code 2), and Ctrl-C into exit code 130."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options."""
+        with _ending(ctx):
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""
-        try:
+        with _ending(ctx):
             return super().invoke(ctx)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
-        except (ImportError, OSError) as error:
-            raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(130)
 
 
 class Commands(Command, click.Group):
     """Several commands that end like that."""
+
+
+@contextmanager
+def _ending(ctx: click.Context) -> Iterator[None]:
+    """What goes wrong within ends the command as it should."""
+    try:
+        with needed_for(f"{ctx.command_path}: these options"):
+            yield
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except (ImportError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        ctx.exit(130)
 
 
 Option = Callable[[Callable[..., None]], Callable[..., None]]
@@ -45,24 +63,48 @@ set_option: Option = click.option(
 )
 seed_option: Option = click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the episodes.")
 json_option: Option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-out_option: Option = click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    callback=lambda _, __, folder: _made(folder),
-    help="Folder for charts and files.",
-)
+
+
+class Place(click.Path):
+    """A path that names something."""
+
+    def __init__(self, folder: bool) -> None:
+        super().__init__(file_okay=not folder, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, or a usage error where it is empty."""
+        return super().convert(value, param, ctx) if str(value).strip() else self.fail("must not be empty", param, ctx)
+
+
+def out_option(*modules: str) -> Option:
+    """`--out`: a folder that can be written to, with what its files need installed: known before anything is played."""
+
+    def checked(_: click.Context, __: click.Parameter, folder: Path | None) -> Path | None:
+        if folder is not None:
+            with needed_for("files of --out"):
+                for module in modules:
+                    import_module(module)
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=folder):
+                pass
+        return folder
+
+    return click.option("--out", type=Place(folder=True), callback=checked, help="Folder for charts and files.")
+
+
 tape_option: Option = click.option(
-    "--tape", "recorded", type=click.Path(path_type=Path), help="Play a recorded tape: .csv or .parquet."
+    "--tape", "recorded", type=Place(folder=False), help="Play a recorded tape: .csv or .parquet."
 )
 trust_option: Option = click.option(
     "--trust-pickle", is_flag=True, help="Read policies from .zip files too. These can run code: only your own."
 )
 
 
-def play_options(episodes: int) -> Option:
-    """What the commands that play take: market, episodes (by default so many), seed, tape, output."""
+def play_options(episodes: int, *needed: str) -> Option:
+    """What the commands that play take: market, episodes (by default so many), seed, tape, output by these modules."""
     number = click.option("--episodes", default=episodes, type=click.IntRange(1), help="Episodes to play.")
-    options = (market_option, set_option, number, seed_option, tape_option, out_option, json_option, trust_option)
+    out = out_option(*needed)
+    options = (market_option, set_option, number, seed_option, tape_option, out, json_option, trust_option)
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
         return reduce(lambda decorated, option: option(decorated), reversed(options), command)
@@ -96,10 +138,3 @@ def _value(text: str) -> object:
         return float(text)  # .5, inf: numbers that JSON does not write so
     except ValueError:
         return text
-
-
-def _made(folder: Path | None) -> Path | None:
-    """The folder, made before anything is computed for it."""
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,19 @@ def compare_with_progress(
         return compare(policies, params, episodes, seed, tape, advance)
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Say that the file, or folder, was written where it was."""
+    yield path
+    click.echo(f"wrote {path}", err=True)
+
+
 def write_figure(path: Path, figure: Figure) -> None:
     """Save a figure and say where."""
     from mm_env.plotting import save_figure
 
-    save_figure(figure, path)
-    click.echo(f"wrote {path}", err=True)
+    with writing(path):
+        save_figure(figure, path)
 
 
 def draw_policies(out: Path, name: str, policies: Mapping[str, PolicyFunction], params: MarketParams) -> None:

@@ -9,6 +9,7 @@ import click
 from mm_env.atomic_write import replacing
 from mm_env.cli.console import print_json, print_table, progress_bar
 from mm_env.cli.options import Command, json_option, out_option, seed_option
+from mm_env.cli.outputs import writing
 
 
 @click.command(cls=Command)
@@ -20,7 +21,7 @@ from mm_env.cli.options import Command, json_option, out_option, seed_option
 )
 @click.option("--episodes", default=10_000, type=click.IntRange(2), help="Episodes to play where one is simulated.")
 @seed_option
-@out_option
+@out_option()
 @json_option
 def replicate(experiments: tuple[str, ...], episodes: int, seed: int, out: Path | None, as_json: bool) -> None:
     """Run published experiments in this market; print their numbers beside ours; exit code 1 if one disagrees.
@@ -43,9 +44,8 @@ def replicate(experiments: tuple[str, ...], episodes: int, seed: int, out: Path 
     else:
         print_table(HEADER, [figure.row() for figures in found.values() for figure in figures])
     if out is not None:
-        with replacing(out / "replications.md") as temporary:
+        with writing(out / "replications.md") as path, replacing(path) as temporary:
             temporary.write_text(page(found, episodes, seed), encoding="utf-8")
-        click.echo(f"wrote {out / 'replications.md'}", err=True)
     missed = [figure.name for figures in found.values() for figure in figures if not figure.agrees]
     if missed:
         raise click.ClickException(f"not as published: {'; '.join(missed)}")

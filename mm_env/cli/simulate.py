@@ -10,7 +10,7 @@ import click
 from mm_env.cli.console import print_json
 from mm_env.cli.inputs import episodes_to_play, read_market, read_policy, read_tape
 from mm_env.cli.options import Command, play_options
-from mm_env.cli.outputs import compare_with_progress, write_figure
+from mm_env.cli.outputs import compare_with_progress, write_figure, writing
 from mm_env.cli.tables import markout_rows, print_markouts, print_scores
 from mm_env.market.params import MarketParams
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.option("--policy", default="threshold", help="A policy of `mm-env policies`, or a folder of a saved one.")
 @click.option("--markout", is_flag=True, help="How the mid moves after a fill too: by tier, and informed or not.")
-@play_options(episodes=1000)
+@play_options(1000, "matplotlib", "pandas")
 def simulate(
     policy: str,
     markout: bool,
@@ -57,9 +57,9 @@ def simulate(
         from mm_env.episodes import save_csv
         from mm_env.plotting import plot_episode
 
-        save_csv(
-            play_blocks(chosen[policy], params, episodes_to_play(episodes, tape), seed, tape), out / "episodes.csv"
-        )
+        steps = play_blocks(chosen[policy], params, episodes_to_play(episodes, tape), seed, tape)
+        with writing(out / "episodes.csv") as path:
+            save_csv(steps, path)
         write_figure(out / "episode.png", plot_episode(play(chosen[policy], params, 1, seed, tape)))
 
 

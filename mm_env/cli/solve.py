@@ -17,7 +17,7 @@ from mm_env.registration import MARKETS
 @click.command(cls=Command)
 @market_option
 @set_option
-@out_option
+@out_option("matplotlib")
 @json_option
 def solve(market: str, changes: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     """The exact optimum: its value, what fixed rules leave of it, and what it hedges and quotes over time.

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mm_env.cli.console import print_json, print_table
-from mm_env.cli.options import DEFAULT_MARKET, Command, json_option, read_changes, set_option
+from mm_env.cli.options import DEFAULT_MARKET, Command, Place, json_option, read_changes, set_option
 
 
 @click.command(cls=Command)
@@ -15,7 +15,7 @@ from mm_env.cli.options import DEFAULT_MARKET, Command, json_option, read_change
 @set_option
 @click.option("--seed", type=click.IntRange(0), help="Seed of the training.  [default: 0]")
 @click.option("--steps", type=click.IntRange(1), help="Environment steps in all.  [default: of the hyperparameters]")
-@click.option("--run", "run_dir", type=click.Path(path_type=Path), default="runs/ppo", help="Folder of the run.")
+@click.option("--run", "run_dir", type=Place(folder=True), default=Path("runs/ppo"), help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in that folder, as it was begun.")
 @json_option
 def train(

@@ -24,14 +24,13 @@ from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space
 from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.episodes import Episodes, Recorder, step_info
+from mm_env.extras import needed_for
 from mm_env.market import dynamics
 from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.params import DealersParams
 
-try:
+with needed_for("several agents"):
     from pettingzoo import ParallelEnv
-except ImportError as error:
-    raise ImportError("several agents need PettingZoo: pip install 'mm_env[multi]'") from error
 
 ID = "mm_env/Dealers-v0"
 

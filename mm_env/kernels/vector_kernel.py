@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from mm_env.extras import MissingExtraError, pip_line
 from mm_env.kernels.tracing import SCALAR_OPS, Traced, Tree, built, defined, leaves, trace
 
 _APART = 40, 512  # rows lie so many numbers apart, modulo so many: whole pages apart they would share cache lines
@@ -39,7 +40,7 @@ class VectorKernel:
 
     def __init__(self, function: Callable[..., Tree], lanes: int, table: DTypeLike | None = None) -> None:
         if not numba_works():
-            raise ImportError("compiled=True needs Numba: pip install 'mm_env[fast]'")
+            raise MissingExtraError(f"compiled=True needs Numba: {pip_line('numba')}")
         self._function = function
         self._lanes = lanes
         self._table = table

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mm_env.extras import needed_for
+
 
 def recorded(name: str, values: ArrayLike, unless: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
     """`values` as a float array of shape (N, T), or a `ValueError` that names the argument.
@@ -47,18 +49,17 @@ def require(name: str, values: NDArray[np.float64], good: NDArray[np.bool_], all
 
 def read_table(path: Path) -> Any:
     """The data frame in a CSV or Parquet file, or a `ValueError` that names the file. Needs pandas."""
-    try:
+    with needed_for("recorded tapes"):
         import pandas as pd
-    except ImportError as error:
-        raise ImportError("reading a tape needs pandas: pip install 'mm_env[data]'") from error
     readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
     suffix = path.suffix.lower()
     if suffix not in readers:
         raise ValueError(f"{path}: a tape is a .csv or a .parquet file")
+    if suffix == ".parquet":
+        with needed_for("Parquet files"):
+            import pyarrow  # noqa: F401  # pandas names every engine that it knows instead
     try:
         return readers[suffix](path)
-    except ImportError:
-        raise
     except Exception as error:  # the readers raise many kinds; each means that the file is not a table
         raise ValueError(f"{path}: cannot be read as {suffix[1:]}: {error}") from error
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from mm_env.atomic_write import replacing
+from mm_env.extras import needed_for
 
-try:
+with needed_for("figures"):
     from matplotlib.axes import Axes as Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg as FigureCanvasAgg
     from matplotlib.figure import Figure as Figure
     from matplotlib.ticker import MaxNLocator as MaxNLocator
-except ImportError as error:
-    raise ImportError("figures need matplotlib: pip install 'mm_env[plot]'") from error
 
 FORMATS = (".png", ".svg", ".pdf")
 

@@ -50,7 +50,7 @@ def python(code):
 
 def test_without_matplotlib_the_error_says_what_to_install():
     run = python("import sys; sys.modules['matplotlib'] = None; import mm_env; import mm_env.plotting")
-    assert "ImportError: figures need matplotlib: pip install 'mm_env[plot]'" in run.stderr
+    assert "MissingExtraError: figures need matplotlib: pip install 'mm_env[plot]'" in run.stderr
 
 
 def test_neither_pyplot_nor_an_environment_is_needed():

@@ -12,6 +12,7 @@ import numpy as np
 
 from mm_env.atomic_write import replacing
 from mm_env.envs.observation import observation_names
+from mm_env.extras import needed_for
 from mm_env.market.params import MarketParams, params_of
 from train.policies.network_policy import Layer, NetworkPolicy, layer_shapes, network_sizes
 
@@ -29,7 +30,8 @@ def save_policy(policy: NetworkPolicy, folder: str | Path) -> None:
         policy: What to write; `NetworkPolicy.of(model, params)` takes it out of a Stable-Baselines3 model.
         folder: Made if it is not there.
     """
-    from safetensors.numpy import save
+    with needed_for("saved policies"):
+        from safetensors.numpy import save
 
     weights = save({name: np.ascontiguousarray(v) for name, v in _named(policy.layers).items()})
     description = {
@@ -115,7 +117,8 @@ def _read_sizes(description: Mapping[str, Any], market: MarketParams) -> list[in
 
 
 def _read_layers(path: Path, sizes: list[int], sha256: str) -> tuple[Layer, ...]:
-    from safetensors.numpy import load
+    with needed_for("saved policies"):
+        from safetensors.numpy import load
 
     content = _read(path, _LARGEST_WEIGHTS)
     if hashlib.sha256(content).hexdigest() != sha256:
@@ -138,7 +141,8 @@ def _load_model(path: Path, params: MarketParams | None, trust_pickle: bool) -> 
         )
     if params is None:
         raise ValueError(f"{path}: a model does not say what market it is for: pass params")
-    from stable_baselines3 import PPO
+    with needed_for("models of Stable-Baselines3"):
+        from stable_baselines3 import PPO
 
     try:
         return NetworkPolicy.of(PPO.load(path, device="cpu"), params)

@@ -1,0 +1,55 @@
+"""The packages that not everybody needs, each named with the line that installs it where it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+EXTRAS: Mapping[str, str] = {  # the module that is imported, and the extra of `mm_env` that brings it
+    "matplotlib": "plot",
+    "numba": "fast",
+    "pandas": "data",
+    "pettingzoo": "multi",
+    "pyarrow": "data",
+    "ray": "rllib",
+    "safetensors": "train",
+    "stable_baselines3": "train",
+    "tensorboard": "train",
+    "torch": "train",
+    "tqdm": "train",
+    "yaml": "train",
+}
+
+
+class MissingExtraError(ImportError):
+    """A module of an extra is not installed; the message says what needs it, and how to install it."""
+
+
+@contextmanager
+def needed_for(purpose: str) -> Iterator[None]:
+    """What is imported within is needed for `purpose`.
+
+    Raises:
+        MissingExtraError: A module of an extra is missing.
+
+    Example:
+        >>> with needed_for("tables"):
+        ...     raise ModuleNotFoundError(name="pandas.core")
+        Traceback (most recent call last):
+            ...
+        mm_env.extras.MissingExtraError: tables need pandas: pip install 'mm_env[data]'
+    """
+    try:
+        yield
+    except MissingExtraError:
+        raise
+    except ImportError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRAS:
+            raise
+        raise MissingExtraError(f"{purpose} need {module}: {pip_line(module)}", name=module) from error
+
+
+def pip_line(module: str) -> str:
+    """The line that installs a module of `EXTRAS`."""
+    return f"pip install 'mm_env[{EXTRAS[module]}]'"
