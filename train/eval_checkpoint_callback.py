@@ -18,6 +18,7 @@ from train.policies.saved_policy import load_policy, save_policy
 from train.runs.checkpoints import save_checkpoint, save_model
 from train.runs.held_out import Curve, Evaluation, Evaluator
 from train.runs.random_state import RandomState
+from train.runs.stop_rule import StopRule
 from train.runs.train_config import TrainConfig
 
 BEST_MODEL = "best_model.zip"
@@ -30,6 +31,7 @@ class EvalCheckpointCallback(BaseCallback):
         learned: Steps learned from.
         curve: Every evaluation so far.
         best: The policy that evaluated best; None if there is none yet.
+        stopped: Why the run is to end early, or has ended so; None: it goes on.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class EvalCheckpointCallback(BaseCallback):
         folder: Path | None,
         curve: Curve,
         progress: bool,
+        stop: StopRule,
         state: RandomState | None = None,  # where the random numbers of a resumed run stand
     ) -> None:
         super().__init__()
@@ -50,6 +53,8 @@ class EvalCheckpointCallback(BaseCallback):
         self._highest = -math.inf if self.best is None else float(self.best.training["objective"])
         self._plan, self._folder = plan, folder
         self._resumed, self._state = state, state
+        self._stop = stop
+        self.stopped: str | None = None
         self._evaluate = Evaluator(plan.params, plan.eval_episodes)
         before = float(self.curve.seconds[-1]) if len(self.curve.seconds) else 0.0
         self._start = time.monotonic() - before
@@ -67,7 +72,7 @@ class EvalCheckpointCallback(BaseCallback):
         self._bar.close()
 
     def _on_step(self) -> bool:
-        return True
+        return self.stopped is None
 
     def _on_rollout_start(self) -> None:
         if self._resumed is not None:
@@ -81,8 +86,15 @@ class EvalCheckpointCallback(BaseCallback):
         self._state = RandomState.of(self.model)  # an evaluation of an OrdinalPolicy moves it
         if self.learned // interval > before // interval:
             self.save_checkpoint()
+        self.stopped = self._stop.reason(self.curve)
 
     def _on_training_end(self) -> None:
+        if self.stopped is not None:
+            self.model.num_timesteps = self.learned  # nothing is learned from the step in which it stopped
+            self.save_checkpoint()
+            if self.learned > self.curve.timesteps[-1]:
+                self._assess(self.learned)
+            return
         steps = self.model.num_timesteps
         self._bar.update(steps - self.learned)
         self._assess(steps)

@@ -14,7 +14,7 @@ from mm_env.market.params import MarketParams
 with needed_for("agents that learn"):
     from stable_baselines3 import PPO
     from stable_baselines3.common.callbacks import BaseCallback
-    from stable_baselines3.common.logger import Logger, configure
+    from stable_baselines3.common.logger import CSVOutputFormat, KVWriter, Logger, TensorBoardOutputFormat
     from stable_baselines3.common.utils import set_random_seed
 
 from train.eval_checkpoint_callback import EvalCheckpointCallback
@@ -24,6 +24,7 @@ from train.runs.checkpoints import checkpoint_path, checkpoints, restore_newest
 from train.runs.exact_score import ExactScore
 from train.runs.held_out import Curve
 from train.runs.random_state import RandomState
+from train.runs.stop_rule import StopRule
 from train.runs.train_config import CONFIG, TrainConfig, check_same, default_config
 from train.sb3_vec_env import SB3VecEnv
 from train.seeds import LANES, REST, derived_seed
@@ -40,6 +41,7 @@ class Training:
         plan: Market, seed and hyperparameters.
         curve: Every evaluation on the held-out episodes.
         run_dir: Its folder; None if nothing was written.
+        stopped: Why it ended before its number of steps; None if it did not.
     """
 
     policy: NetworkPolicy
@@ -47,6 +49,7 @@ class Training:
     plan: TrainConfig
     curve: Curve
     run_dir: Path | None
+    stopped: str | None = None
 
     @property
     def objective(self) -> float:
@@ -67,6 +70,11 @@ class Training:
     def remarks(self) -> list[str]:
         """What whoever trained it has to know, one sentence each; none where all is well."""
         said = []
+        if self.stopped is not None:
+            said.append(
+                f"Stopped after {self.timesteps:,} of {self.plan.total_timesteps:,} steps: {self.stopped}. "
+                "--resume goes on."
+            )
         if self.timesteps > self.plan.total_timesteps:
             said.append(
                 f"PPO learns from whole rollouts: {self.timesteps:,} steps were made, "
@@ -104,7 +112,10 @@ def train_ppo(
     resume: bool = False,
     eval_episodes: int | None = None,
     eval_freq: int | None = None,
+    patience: int | None = None,
+    time_limit: float | None = None,
     callbacks: Sequence[BaseCallback] = (),
+    writers: Sequence[KVWriter] = (),
     progress: bool = True,
 ) -> Training:
     """Train PPO on a market, evaluating on held-out episodes as it goes.
@@ -119,7 +130,8 @@ def train_ppo(
         env_kwargs: Changes to the market's parameters; `reward` is what to train on (default "expected": the
             same optimum, a fraction of the noise).
         seed: Of weights, exploration and episodes; default 0. Different seeds share no episode.
-        total_timesteps: Instead of the hyperparameter `n_timesteps`.
+        total_timesteps: Instead of the hyperparameter `n_timesteps`. A run that has ended is resumed to more of them:
+            its schedules then go on from where those of a run of that length would stand.
         recipe: The file of hyperparameters: "ppo", on paired tapes with ordered levels, or "plain_ppo", without either,
             for comparison. A resumed run goes on by its own.
         hyperparameters: Changes to those of the market in `hyperparameters/<recipe>.yml`.
@@ -128,31 +140,71 @@ def train_ppo(
             given is. A finished run is returned as it is.
         eval_episodes: Of one evaluation; default 2,000.
         eval_freq: Steps between evaluations, and between checkpoints; default a twentieth of the run.
+        patience: Stop after so many evaluations in which the share of the gap on the held-out episodes, which are
+            always the same, has not risen by 0.001; where the optimum is unknown, J by a thousandth.
+        time_limit: Stop after so many seconds. A run that was stopped can be resumed, to the end or to another stop.
         callbacks: Callbacks of Stable-Baselines3 to call as the model learns.
+        writers: Where to log beside TensorBoard and `progress.csv`: see `train.trackers`.
         progress: Show a progress bar, on a terminal.
 
     Raises:
         ValueError: A bad argument; a folder that holds a run already, or, to resume, none or another one.
     """
     folder = None if run_dir is None else Path(run_dir)
-    given = dict(hyperparameters or {})
-    if total_timesteps is not None:
-        given["n_timesteps"] = total_timesteps
+    for name, limit in (("patience", patience), ("time_limit", time_limit)):
+        if limit is not None and not limit > 0:
+            raise ValueError(f"{name} must be above 0, got {limit!r}")
+    given = _changes(hyperparameters, total_timesteps)
     asked = {"seed": seed, "eval_episodes": eval_episodes, "eval_freq": eval_freq}
     if resume:
-        plan = _stored_config(folder)
-        check_same(plan.changed(market, env_kwargs, given, **asked), plan)
+        stored = _stored_config(folder)
+        plan = stored.changed(market, env_kwargs, given, **asked)
+        check_same(plan, _prolonged(stored, plan.total_timesteps, folder))
     else:
         plan = default_config(market, recipe).changed(None, env_kwargs, given, **asked)
         _begin(folder, plan)
+    stop = StopRule(patience, time_limit)
     with one_thread():
-        return _train(plan, folder, callbacks, progress)
+        return _train(plan, folder, stop, callbacks, writers, progress)
+
+
+def begin_run(
+    folder: Path,
+    market: str | MarketParams | None,
+    *,
+    seed: int,
+    env_kwargs: Mapping[str, Any] | None = None,
+    total_timesteps: int | None = None,
+    recipe: str = "ppo",
+    hyperparameters: Mapping[str, Any] | None = None,
+    **others: Any,
+) -> None:
+    """Write a run folder in which nothing is learned yet, for `train_ppo(resume=True)`; arguments as there."""
+    given = _changes(hyperparameters, total_timesteps)
+    _begin(folder, default_config(market, recipe).changed(None, env_kwargs, given, seed=seed, **others))
+
+
+def _changes(hyperparameters: Mapping[str, Any] | None, total_timesteps: int | None) -> dict[str, Any]:
+    """What is asked for in the place of the market's hyperparameters."""
+    steps = {} if total_timesteps is None else {"n_timesteps": total_timesteps}
+    return {**(hyperparameters or {}), **steps}
 
 
 def _stored_config(folder: Path | None) -> TrainConfig:
     if folder is None:
         raise ValueError("resume needs the run_dir of the run to go on with")
     return TrainConfig.read(folder)
+
+
+def _prolonged(stored: TrainConfig, total: int, folder: Path | None) -> TrainConfig:
+    """What is stored, to more steps if it has ended; the folder then holds the longer run."""
+    assert folder is not None
+    ended = next(iter(checkpoints(folder)), 0) >= stored.total_timesteps
+    if not ended or total <= stored.total_timesteps:
+        return stored
+    longer = stored.changed(hyperparameters={"n_timesteps": total})
+    longer.write(folder)
+    return longer
 
 
 def _begin(folder: Path | None, plan: TrainConfig) -> None:
@@ -163,7 +215,14 @@ def _begin(folder: Path | None, plan: TrainConfig) -> None:
     plan.write(folder)
 
 
-def _train(plan: TrainConfig, folder: Path | None, callbacks: Sequence[BaseCallback], progress: bool) -> Training:
+def _train(
+    plan: TrainConfig,
+    folder: Path | None,
+    stop: StopRule,
+    callbacks: Sequence[BaseCallback],
+    writers: Sequence[KVWriter],
+    progress: bool,
+) -> Training:
     lanes, group = plan.hyperparameters["n_envs"], plan.hyperparameters.get("lanes_per_tape", 1)
     scale = plan.hyperparameters.get("reward_scale", 1.0)
     env = SB3VecEnv(plan.learned_in, lanes, reward=plan.reward, reward_scale=scale, lanes_per_tape=group)
@@ -176,10 +235,10 @@ def _train(plan: TrainConfig, folder: Path | None, callbacks: Sequence[BaseCallb
     steps = model.num_timesteps
     _begin_episodes(env, plan, steps, exact=state is not None)
     set_random_seed(derived_seed(plan.seed, REST, steps) % 2**32)
-    keeper = EvalCheckpointCallback(model, plan, folder, curve, progress, state)
+    keeper = EvalCheckpointCallback(model, plan, folder, curve, progress, stop, state)
     try:
         if steps < plan.total_timesteps:
-            model.set_logger(_logger(folder))
+            model.set_logger(_logger(folder, steps, writers))
             model.learn(
                 plan.total_timesteps - steps, callback=[keeper, *callbacks], reset_num_timesteps=False, log_interval=1
             )
@@ -191,7 +250,7 @@ def _train(plan: TrainConfig, folder: Path | None, callbacks: Sequence[BaseCallb
         env.close()
     if keeper.best is None:
         raise ValueError(f"{folder}: the run is finished but its policy cannot be read")
-    return Training(keeper.best, model, plan, keeper.curve, folder)
+    return Training(keeper.best, model, plan, keeper.curve, folder, keeper.stopped)
 
 
 def _begin_episodes(env: SB3VecEnv, plan: TrainConfig, steps: int, exact: bool) -> None:
@@ -203,9 +262,13 @@ def _begin_episodes(env: SB3VecEnv, plan: TrainConfig, steps: int, exact: bool) 
         env.reset()
 
 
-def _logger(folder: Path | None) -> Logger:
+def _logger(folder: Path | None, steps: int, writers: Sequence[KVWriter]) -> Logger:
+    """TensorBoard's files and a CSV file for each time the run went on, in its folder; and what was asked for."""
     if folder is None:
-        return Logger(None, [])
+        return Logger(None, list(writers))
     with needed_for("runs in a folder"):
         import tensorboard  # noqa: F401  # Stable-Baselines3 names no module
-    return configure(str(folder / "tensorboard"), ["tensorboard"])
+    logs = folder / "tensorboard"
+    logs.mkdir(exist_ok=True)
+    name = f"progress_{steps}.csv" if steps else "progress.csv"
+    return Logger(str(logs), [TensorBoardOutputFormat(str(logs)), CSVOutputFormat(str(logs / name)), *writers])

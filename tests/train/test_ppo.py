@@ -14,6 +14,7 @@ from mm_env import MarketParams, market_params
 pytest.importorskip("stable_baselines3")
 
 import torch
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import set_random_seed
 
 from train import SB3VecEnv, load_policy, train_ppo
@@ -265,7 +266,7 @@ def test_a_torn_policy_pair_is_written_anew(tmp_path, interrupt):
         ({"market": MarketParams(num_trades=20)}, "another run: num_trades is 10, asked for 20"),
         ({"env_kwargs": {"spread": 0.1}}, "another run: spread is 0.05, asked for 0.1"),
         ({"seed": 1}, "another run: seed is 0, asked for 1"),
-        ({"total_timesteps": 1600}, "another run: n_timesteps is 800, asked for 1600"),
+        ({"total_timesteps": 400}, "another run: n_timesteps is 800, asked for 400"),
         ({"hyperparameters": {"gamma": 0.5}}, "another run: gamma is 1.0, asked for 0.5"),
         ({"eval_episodes": 30}, "another run: eval_episodes is 20, asked for 30"),
     ],
@@ -274,6 +275,61 @@ def test_resuming_another_run_is_refused(tmp_path, arguments, message):
     tiny(tmp_path, total_timesteps=TOTAL, seed=0)
     with pytest.raises(ValueError, match=message):
         resumed(tmp_path, **arguments)
+
+
+class Rates(BaseCallback):
+    """The learning rates that the updates so far were made with."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def _on_step(self):
+        return True
+
+    def _on_rollout_start(self):
+        if self.num_timesteps > TOTAL:
+            self.seen.append(self.model.policy.optimizer.param_groups[0]["lr"])
+
+
+def test_an_ended_run_is_resumed_to_more_steps(tmp_path):
+    first = tiny(tmp_path)
+    rates = Rates()
+    longer = resumed(tmp_path, total_timesteps=2 * TOTAL, callbacks=[rates])
+    assert longer.timesteps == 2 * TOTAL
+    assert rates.seen == pytest.approx(np.arange(9, 0, -1) * 0.01 / 20)  # the schedule of a run of 1,600 steps
+    assert longer.curve.timesteps[:6].tolist() == first.curve.timesteps.tolist()
+    assert longer.objective >= first.objective
+    assert resumed(tmp_path).timesteps == 2 * TOTAL  # that is what the folder holds now
+
+
+def test_an_interrupted_run_is_first_ended(tmp_path, interrupt):
+    interrupt(55)
+    with pytest.raises(KeyboardInterrupt):
+        tiny(tmp_path)
+    with pytest.raises(ValueError, match="another run: n_timesteps is 800, asked for 1600"):
+        resumed(tmp_path, total_timesteps=2 * TOTAL)
+
+
+@pytest.mark.parametrize("limits", [{"patience": 1}, {"time_limit": 1e-9}])
+def test_a_stopped_run_says_so_and_goes_on_bit_for_bit(tmp_path, limits):
+    whole = tiny(tmp_path / "whole")
+    stopped = tiny(tmp_path / "stopped", **limits)
+    assert 0 <= stopped.timesteps < TOTAL
+    assert stopped.stopped in stopped.remarks()[0]
+    assert f"Stopped after {stopped.timesteps:,} of 800 steps" in stopped.remarks()[0]
+    assert stopped.curve.timesteps[-1] == stopped.timesteps
+    again = resumed(tmp_path / "stopped")
+    assert again.stopped is None
+    assert again.timesteps == TOTAL
+    for mine, theirs in zip(again.model.policy.parameters(), whole.model.policy.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_limits_that_make_no_sense_are_refused():
+    for name in ("patience", "time_limit"):
+        with pytest.raises(ValueError, match=f"{name} must be above 0, got 0"):
+            tiny(**{name: 0})
 
 
 def test_resuming_with_the_same_arguments_is_accepted(tmp_path):
