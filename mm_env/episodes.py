@@ -47,6 +47,7 @@ class Episodes:
         unrealized_pnl: inventory * (price - trade price) - hedge cost of the last filled trade.
         cumulative_hedge: Units hedged so far.
         unexpected_pnl: inventory_pnl less its expectation given what the dealer knew (0 on a recorded tape).
+        threshold: The inventory beyond which the dealer hedged, units; NaN where actions are units to offload.
     """
 
     params: MarketParams
@@ -69,6 +70,7 @@ class Episodes:
     unrealized_pnl: Values
     cumulative_hedge: Values
     unexpected_pnl: Values
+    threshold: Values
 
     def __len__(self) -> int:
         """The number of episodes."""
@@ -190,6 +192,12 @@ RECORDED: Mapping[str, RecordedQuantity] = {
     "cumulative_hedge": RecordedQuantity(lambda state, decision, step, move, params: step.book.cumulative_hedge),
     "unexpected_pnl": RecordedQuantity(
         lambda state, decision, step, move, params: step.inventory_pnl - dynamics.expected_pnl(step, move, params)
+    ),
+    "threshold": RecordedQuantity(
+        lambda state, decision, step, move, params: decision.threshold,
+        float,
+        lambda params: params.hedge_action != "units",
+        lambda params: np.nan,
     ),
 }
 

@@ -11,7 +11,7 @@ import click
 from mm_env.cli.console import print_json
 from mm_env.cli.inputs import COMPARED, episodes_to_play, make_policies, read_market, read_tape, usual_policies
 from mm_env.cli.options import Command, play_options
-from mm_env.cli.outputs import compare_with_progress, draw_policies, file_name, write_figure
+from mm_env.cli.outputs import compare_with_progress, draw_episodes, draw_policies, file_name, write_figure
 from mm_env.cli.tables import print_comparison
 from mm_env.market.params import MarketParams
 
@@ -57,7 +57,7 @@ def compare(
     else:
         print_comparison(comparison)
     if out is not None:
-        _draw_comparison(out, chosen, params, seed, tape)
+        _draw_comparison(out, chosen, params, " ".join([market, *changes]), seed, tape)
 
 
 def _trained(params: MarketParams, seed: int) -> PolicyFunction:
@@ -68,14 +68,13 @@ def _trained(params: MarketParams, seed: int) -> PolicyFunction:
 
 
 def _draw_comparison(
-    out: Path, policies: Mapping[str, PolicyFunction], params: MarketParams, seed: int, tape: Tape | None
+    out: Path, policies: Mapping[str, PolicyFunction], params: MarketParams, market: str, seed: int, tape: Tape | None
 ) -> None:
     from baselines.evaluation.frontier import frontier
-    from mm_env.plotting import plot_episode, plot_frontier
-    from mm_env.rollout import play
+    from mm_env.plotting import plot_frontier
 
-    for name, policy in policies.items():
-        write_figure(out / f"episode-{file_name(name)}.png", plot_episode(play(policy, params, 1, seed, tape)))
+    paths = {name: out / f"episode-{file_name(name)}.png" for name in policies}
+    draw_episodes(paths, policies, params, market, seed, tape)
     draw_policies(out, "policies", policies, params)
     if tape is None:
         write_figure(out / "frontier.png", plot_frontier(frontier(policies, params, seed=seed)))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mm_env.envs.action import PolicyFunction
     from mm_env.market.tape import Tape
 
+_LOOKED_AT = 200  # episodes, of which one is drawn
+
 
 def compare_with_progress(
     policies: Mapping[str, PolicyFunction], params: MarketParams, episodes: int, seed: int, tape: Tape | None
@@ -43,6 +45,36 @@ def write_figure(path: Path, figure: Figure) -> None:
 
     with writing(path):
         save_figure(figure, path)
+
+
+def draw_episodes(
+    paths: Mapping[str, Path],
+    policies: Mapping[str, PolicyFunction],
+    params: MarketParams,
+    market: str,
+    seed: int,
+    tape: Tape | None,
+) -> None:
+    """Save the charts of one episode under each policy: one that shows hedges and rejections where they occur.
+
+    Args:
+        paths: Where to, by policy.
+        policies: Those to play.
+        params: The market.
+        market: Its name in the titles.
+        seed: Of the episodes.
+        tape: Played instead, if given.
+    """
+    from mm_env.plotting import plot_episode, telling_episode
+    from mm_env.rollout import play
+
+    episodes = _LOOKED_AT if tape is None else min(_LOOKED_AT, tape.num_episodes)
+    played = {name: play(policy, params, episodes, seed, tape) for name, policy in policies.items()}
+    index = telling_episode(played.values())
+    origin = f"seed {seed}" if tape is None else "recorded tape"
+    for name, run in played.items():
+        title = f"{name} in {market}, {origin}, episode {index}"
+        write_figure(paths[name], plot_episode(run, index, title))
 
 
 def draw_policies(out: Path, name: str, policies: Mapping[str, PolicyFunction], params: MarketParams) -> None:

@@ -10,7 +10,7 @@ import click
 from mm_env.cli.console import print_json
 from mm_env.cli.inputs import episodes_to_play, read_market, read_policy, read_tape
 from mm_env.cli.options import Command, play_options
-from mm_env.cli.outputs import compare_with_progress, write_figure, writing
+from mm_env.cli.outputs import compare_with_progress, draw_episodes, writing
 from mm_env.cli.tables import markout_rows, print_markouts, print_scores
 from mm_env.market.params import MarketParams
 
@@ -40,7 +40,7 @@ def simulate(
 
     Example: mm-env simulate --policy threshold:10 --episodes 1000 --seed 0 --out out/simulate
     """
-    from mm_env.rollout import play, play_blocks
+    from mm_env.rollout import play_blocks
 
     params = read_market(market, changes)
     tape = read_tape(recorded, params)
@@ -55,12 +55,12 @@ def simulate(
             print_markouts(found)
     if out is not None:
         from mm_env.episodes import save_csv
-        from mm_env.plotting import plot_episode
 
         steps = play_blocks(chosen[policy], params, episodes_to_play(episodes, tape), seed, tape)
         with writing(out / "episodes.csv") as path:
             save_csv(steps, path)
-        write_figure(out / "episode.png", plot_episode(play(chosen[policy], params, 1, seed, tape)))
+        name = " ".join([market, *changes])
+        draw_episodes({policy: out / "episode.png"}, chosen, params, name, seed, tape)
 
 
 def _markouts(

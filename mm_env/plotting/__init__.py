@@ -1,7 +1,7 @@
 """Figures of what was played and of what a policy would do. They read arrays and step no environment."""
 
 from mm_env.plotting.dealers_chart import dealers_frame, plot_dealers
-from mm_env.plotting.episode_chart import episode_frame, plot_episode
+from mm_env.plotting.episode_chart import episode_frame, plot_episode, telling_episode
 from mm_env.plotting.frontier_chart import plot_frontier
 from mm_env.plotting.policy_chart import plot_policies, plot_quotes
 from mm_env.plotting.style import SERIES_STYLES, save_figure
@@ -16,4 +16,5 @@ __all__ = [
     "plot_policies",
     "plot_quotes",
     "save_figure",
+    "telling_episode",
 ]

@@ -13,7 +13,9 @@ from mm_env.plotting.style import ORANGE, RED, SERIES_STYLES, Figure, MaxNLocato
 
 
 def plot_dealers(episodes: Mapping[str, Episodes], index: int = 0) -> Figure:
-    """Inventory and equity of every dealer in one episode; limits as red, hedge triggers as orange dashed lines.
+    """Inventory and equity of every dealer in one episode; limits as red dashed lines.
+
+    Where all dealers hedge beyond one and the same inventory, it is drawn as orange dashed lines.
 
     Args:
         episodes: By dealer, played episodes or one in progress, as of `play_dealers`.
@@ -31,7 +33,9 @@ def plot_dealers(episodes: Mapping[str, Episodes], index: int = 0) -> Figure:
     figure = Figure(figsize=(9.0, 7.2), dpi=100, facecolor="white")
     inventory, equity = figure.subplots(2, 1, sharex=True)
     draw_pair(inventory, params.inventory_limit, "inventory limit", color=RED, linestyle=(0, (8, 3)))
-    draw_pair(inventory, params.hedge_threshold, "hedge trigger", color=ORANGE, linestyle=(0, (2.5, 2)))
+    triggers = np.unique([run.threshold for run in runs.values()])
+    if len(triggers) == 1 and triggers[0] < params.inventory_limit:  # of all dealers, at all times
+        draw_pair(inventory, triggers[0], "hedge trigger", color=ORANGE, linestyle=(0, (2.5, 2)))
     for number, (name, run) in enumerate(runs.items()):
         style = SERIES_STYLES[number % len(SERIES_STYLES)]
         look = {"color": style["color"], "linestyle": style["linestyle"], "lw": 1.3}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from mm_env.plotting.style import (
     FigureCanvasAgg,
     MaxNLocator,
     check,
+    check_mapping,
     tidy,
     whole_ticks,
 )
@@ -33,42 +35,69 @@ FRAME_DPI = 80  # 720 x 576 pixels: both multiples of 16, as video encoders ask
 _ENTRIES = 5  # of a legend, in one row
 
 
-def plot_episode(episodes: Episodes, index: int = 0) -> Figure:
+def plot_episode(episodes: Episodes | Mapping[str, Episodes], index: int = 0, title: str | None = None) -> Figure:
     """Three charts of one episode by trade number: inventory, profit and cumulative hedging; quotes in a fourth.
 
-    What a market does not have is not drawn: the fourth chart where the spread is fixed, marks for informed clients,
-    orders in flight (hollow where ordered, full where executed), a background for higher volatility. An episode in
-    progress fills the charts as far as it has come; the axis of trades always shows all of them.
+    The limits are red dashed lines, the hedge triggers of the policy that was played orange ones: they follow it where
+    it changes from trade to trade, and where it never hedges, or chooses units, there are none. What a market does not
+    have is not drawn: the fourth chart where the spread is fixed, marks for informed clients, orders in flight
+    (hollow where ordered, full where executed), a background for higher volatility. An episode in progress fills the
+    charts as far as it has come; the axis of trades always shows all of them.
 
     Args:
-        episodes: Played episodes, or one in progress (fewer steps than `params.num_trades`, or none).
+        episodes: Played episodes, or one in progress (fewer steps than `params.num_trades`, or none). Several by name,
+            such as those of two policies on one tape, are drawn side by side.
         index: Which of them, from 0.
+        title: What was played, above the charts.
 
     Returns:
-        The figure, 9 x 7.2 inches; inventory and hedging in units, profit and quotes in price units.
+        The figure, 9 x 7.2 inches, as wide again for every further name; inventory and hedging in units, profit and
+        quotes in price units.
 
     Raises:
-        ValueError: Not `Episodes`, or no episode of that number.
+        ValueError: Not `Episodes`, no episode of that number, or episodes of different markets.
     """
-    run = one_episode(episodes, index)
-    trades = np.arange(1, run.num_trades + 1)
+    if isinstance(episodes, Mapping):
+        check_mapping("episodes", episodes)
+    named = episodes if isinstance(episodes, Mapping) else {"": episodes}
+    runs = {name: one_episode(played, index) for name, played in named.items()}
+    params = next(iter(runs.values())).params
+    check(all(run.params == params for run in runs.values()), "episodes side by side must be of one market")
     draws, heights = [_draw_inventory, _draw_pnl, _draw_hedging], [1.35, 1.0, 0.8]
-    if run.params.quote_levels > 1:
+    if params.quote_levels > 1:
         draws, heights = [*draws, _draw_quotes], [*heights, 0.8]
-    figure = Figure(figsize=(9.0, 7.2), dpi=100, facecolor="white")
-    charts = figure.subplots(len(draws), 1, sharex=True, height_ratios=heights)
-    for axes, draw in zip(charts, draws, strict=True):
-        draw(axes, run, trades)
-        _shade_regimes(axes, run)
-        tidy(axes)
-    _name_regimes(charts[0], run)
-    rows = max(_add_legend(axes) for axes in charts)
-    top = 0.955 if rows == 1 else 0.93
-    figure.subplots_adjust(left=0.095, right=0.985, top=top, bottom=0.07, hspace=0.24 if len(draws) == 3 else 0.34)
-    axes.set_xlim(0.5, run.params.num_trades + 0.5)
-    axes.xaxis.set_major_locator(whole_ticks(5))
-    axes.set_xlabel("trade number")
+    figure = Figure(figsize=(9.0 * len(runs), 7.2), dpi=100, facecolor="white")
+    charts = figure.subplots(len(draws), len(runs), sharex=True, squeeze=False, height_ratios=heights)
+    for column, run in zip(charts.T, runs.values(), strict=True):
+        for axes, draw in zip(column, draws, strict=True):
+            draw(axes, run, np.arange(1, run.num_trades + 1))
+            _shade_regimes(axes, run)
+            tidy(axes)
+        _name_regimes(column[0], run)
+        column[-1].set_xlim(0.5, params.num_trades + 0.5)
+        column[-1].xaxis.set_major_locator(whole_ticks(5))
+        column[-1].set_xlabel("trade number")
+    for row in charts:
+        _share_limits(row)
+    rows = max(_add_legend(axes) for axes in charts.flat)
+    top = _add_titles(figure, list(runs), title, 0.955 if rows == 1 else 0.93)
+    hspace = 0.24 if len(draws) == 3 else 0.34
+    left, right, wspace = 0.095 / len(runs), 1.0 - 0.015 / len(runs), 0.12
+    figure.subplots_adjust(left=left, right=right, top=top, bottom=0.07, hspace=hspace, wspace=wspace)
     return figure
+
+
+def telling_episode(played: Iterable[Episodes]) -> int:
+    """Which of the episodes that several policies played alike shows most of what there is to see.
+
+    The first in which most policies hedge at least five times, and in which most have to reject a client: both count
+    the same.
+    """
+    seen: Any = 0
+    for run in played:
+        rejected = (run.request != 0) & ~run.filled
+        seen = seen + (np.count_nonzero(run.hedge, axis=1) >= 5) + rejected.any(axis=1)
+    return int(np.argmax(seen))
 
 
 def episode_frame(episodes: Episodes) -> NDArray[np.uint8]:
@@ -93,12 +122,12 @@ def figure_frame(figure: Figure) -> NDArray[np.uint8]:
 
 
 def _draw_inventory(axes: Axes, run: Episodes, trades: Integers) -> None:
-    inventory, limit, trigger = run.inventory[0], run.params.inventory_limit, run.params.hedge_threshold
+    inventory, limit = run.inventory[0], run.params.inventory_limit
     rejected = (run.request[0] != 0) & ~run.filled[0]
     late = run.params.hedge_latency > 0
     axes.plot(trades, inventory, color=BLUE, lw=1.4, drawstyle="steps-mid", label="inventory")
     draw_pair(axes, limit, "inventory limit", color=RED, linestyle=(0, (8, 3)))
-    draw_pair(axes, trigger, "hedge trigger", color=ORANGE, linestyle=(0, (2.5, 2)))
+    _draw_trigger(axes, run, trades)
     if late:
         _draw_orders(axes, run, trades)
     hedge = {"marker": "o", "mfc": GREEN if late else "white", "color": GREEN, "ms": 5, "mew": 1.3}
@@ -108,10 +137,25 @@ def _draw_inventory(axes: Axes, run: Episodes, trades: Integers) -> None:
     if run.params.informed_fraction > 0:
         informed = run.filled[0] & run.informed[0]
         _mark(axes, trades, inventory, informed, "informed client", marker="v", color=VERMILION, ms=6, mec=BLACK)
-    reach = 1.12 * max(limit, min(trigger, 2 * limit), 1)  # a trigger far beyond the cap would flatten the chart
+    reach = 1.12 * max(limit, 1)
     axes.set_ylim(-reach, reach)
     axes.yaxis.set_major_locator(whole_ticks(5))
     name_axes(axes, "Inventory", "inventory, units")
+
+
+def _draw_trigger(axes: Axes, run: Episodes, trades: Integers) -> None:
+    """Beyond which inventory the policy hedged, as far as it hedged at all."""
+    style: dict[str, Any] = {"color": ORANGE, "linestyle": (0, (2.5, 2)), "lw": 1.6, "zorder": 1.5}
+    level = np.where(run.threshold[0] < run.params.inventory_limit, run.threshold[0], np.nan)
+    known = level[~np.isnan(level)]
+    if len(known) == 0:
+        axes.plot([], [], label="no hedge trigger", **style)
+    elif len(known) == len(level) and known.min() == known.max():
+        draw_pair(axes, known[0], "hedge trigger", **style)
+    else:
+        changing = f"hedge trigger {known.min():g} to {known.max():g}"
+        for values, label in ((level, changing), (-level, "_")):
+            axes.plot(trades, values, drawstyle="steps-mid", label=label, **style)
 
 
 def _draw_orders(axes: Axes, run: Episodes, trades: Integers) -> None:
@@ -190,8 +234,28 @@ def _add_legend(axes: Axes) -> int:
 
 def draw_pair(axes: Axes, level: float, label: str, **style: Any) -> None:
     """A line at a level above and one as far below zero."""
-    axes.axhline(level, label=f"{label} ±{level:g}", lw=1.6, zorder=1.5, **style)
-    axes.axhline(-level, label="_", lw=1.6, zorder=1.5, **style)
+    look = {"lw": 1.6, "zorder": 1.5} | style
+    axes.axhline(level, label=f"{label} ±{level:g}", **look)
+    axes.axhline(-level, label="_", **look)
+
+
+def _share_limits(row: NDArray[Any]) -> None:
+    """Let charts that stand side by side have the limits that hold all of them."""
+    low, high = zip(*(axes.get_ylim() for axes in row), strict=True)
+    for axes in row:
+        axes.set_ylim(min(low), max(high))
+
+
+def _add_titles(figure: Figure, names: list[str], title: str | None, top: float) -> float:
+    """Write what was played above the charts; return where these begin."""
+    height = 0.032
+    if names != [""]:
+        for place, name in enumerate(names):
+            x = (place + 0.095) / len(names)
+            figure.text(x, 0.985 - height * (title is not None), name, va="top", fontsize=12, fontweight="bold")
+    if title is not None:
+        figure.text(0.095 / len(names), 0.985, title, va="top", fontsize=11)
+    return top - height * ((names != [""]) + (title is not None))
 
 
 def _mark(axes: Axes, x: Integers, y: Values, where: NDArray[np.bool_], label: str, **style: Any) -> None:

@@ -5,12 +5,23 @@ import numpy as np
 import pytest
 
 from baselines import make_policy
-from mm_env import MARKETS, MarketParams, market_params, play
+from mm_env import MARKETS, market_params, play
 from mm_env.plotting import (
     episode_frame,
     plot_episode,
+    telling_episode,
 )
-from tests.plotting.artists import FRAME_SHAPE, ORANGE_HUES, PARAMS, RED_HUES, always, dashed_levels, line, so_far
+from tests.plotting.artists import (
+    FRAME_SHAPE,
+    ORANGE_HUES,
+    PARAMS,
+    RED_HUES,
+    always,
+    dashed_levels,
+    later_is_lower,
+    line,
+    so_far,
+)
 
 
 class TestEpisode:
@@ -78,18 +89,62 @@ class TestEpisode:
         assert all("units" in axes.get_ylabel() and axes.get_legend() for axes in charts)
         assert charts[-1].get_xlabel() == "trade number"
 
-    def test_a_trigger_far_beyond_the_cap_does_not_flatten_the_chart(self):
-        episodes = play(always(0), MarketParams(inventory_limit=5, hedge_threshold=1000), episodes=1)
-        assert plot_episode(episodes).axes[0].get_ylim()[1] < 12
-
     @pytest.mark.parametrize("index", [-1, 4, 1.0, True, None])
     def test_an_index_out_of_range_says_what_is_allowed(self, hedged, index):
         with pytest.raises(ValueError, match="index must be a whole number below the number of episodes, 4, got"):
             plot_episode(hedged, index)
 
     def test_what_is_no_episodes_is_refused(self):
-        with pytest.raises(ValueError, match="episodes must be Episodes, got dict"):
+        with pytest.raises(ValueError, match="episodes must be Episodes, got list"):
+            plot_episode([])
+        with pytest.raises(ValueError, match="episodes must be a mapping with one entry or more"):
             plot_episode({})
+
+    def test_a_policy_that_never_hedges_has_no_trigger_and_the_legend_says_so(self, unhedged):
+        inventory = plot_episode(unhedged).axes[0]
+        assert dashed_levels(inventory, RED_HUES) == [-6, 6]
+        assert len(line(inventory, "no hedge trigger").get_xdata()) == 0
+        assert not [artist for artist in inventory.lines if str(artist.get_label()).startswith("hedge trigger")]
+
+    def test_who_chooses_units_has_no_trigger(self):
+        params = PARAMS.replace(hedge_action="units")
+        run = play(always(1), params, episodes=1)
+        assert np.isnan(run.threshold).all()
+        assert len(line(plot_episode(run).axes[0], "no hedge trigger").get_xdata()) == 0
+
+    def test_a_trigger_that_changes_is_followed_from_trade_to_trade(self):
+        """And left out where it is the cap, beyond which nobody gets."""
+        run = play(later_is_lower, PARAMS, episodes=1, seed=1)
+        above = line(plot_episode(run).axes[0], "hedge trigger 0 to 5")
+        expected = (59.0 - np.arange(60)) // 10
+        np.testing.assert_array_equal(run.threshold[0], expected)
+        np.testing.assert_array_equal(above.get_ydata(), expected)
+        assert above.get_drawstyle() == "steps-mid"
+
+    def test_the_trigger_drawn_is_not_the_parameter_but_what_was_played(self):
+        params = PARAMS.replace(hedge_threshold=1000)
+        inventory = plot_episode(play(always(2), params, episodes=1)).axes[0]
+        assert dashed_levels(inventory, ORANGE_HUES) == [-2, 2]
+
+    def test_two_policies_stand_side_by_side_on_the_same_scales(self, hedged, unhedged):
+        figure = plot_episode({"threshold 3": hedged, "never": unhedged}, index=1, title="one tape")
+        charts = np.array(figure.axes).reshape(3, 2)
+        for column, run in zip(charts.T, (hedged, unhedged), strict=True):
+            np.testing.assert_array_equal(column[0].lines[0].get_ydata(), run.inventory[1])
+        for left, right in charts:
+            assert left.get_ylim() == right.get_ylim()
+        assert [text.get_text() for text in figure.texts] == ["threshold 3", "never", "one tape"]
+        other = play(always(3), PARAMS.replace(spread=0.1), episodes=4)
+        with pytest.raises(ValueError, match="of one market"):
+            plot_episode({"a": hedged, "b": other})
+
+    def test_the_telling_episode_has_hedges_of_one_and_rejections_of_the_other(self, hedged, unhedged):
+        index = telling_episode([hedged, unhedged])
+        hedges = np.count_nonzero(hedged.hedge, axis=1) >= 5
+        rejected = ((unhedged.request != 0) & ~unhedged.filled).any(axis=1)
+        assert index == int(np.argmax(hedges & rejected))
+        assert hedges[index]
+        assert rejected[index]
 
 
 def named(axes, label):
