@@ -203,3 +203,13 @@ def test_a_band_is_encoded_as_it_is_decoded(params):
     assert np.asarray(found.target).tolist() == [2, 1]
     alone = decode_actions(encode_action(7, rows, params), 2, params)
     assert np.asarray(alone.target).tolist() == [7, 7]
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_four_roundings_of_single_precision_beyond_a_bound_are_the_bound_and_more_is_refused(sign):
+    params = MarketParams(continuous=True)
+    rounding = float(np.finfo(np.float32).eps)
+    decided = decode_actions(np.array([[sign * (1.0 + 4.0 * rounding)]]), 1, params)
+    assert decided.threshold.tolist() == ([20.0] if sign > 0 else [0.0])
+    with pytest.raises(ValueError, match="from -1 to 1"):
+        decode_actions(np.array([[sign * (1.0 + 4.5 * rounding)]]), 1, params)

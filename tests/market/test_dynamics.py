@@ -247,3 +247,19 @@ def test_the_first_book_is_flat_and_a_step_without_a_trade_tells_of_nothing():
     nothing = dynamics.no_step(book)
     assert nothing.book is book
     assert not any(nothing[1:])
+
+
+def test_the_expected_reward_charges_costs_and_risk_and_counts_what_is_expected():
+    played = dynamics.no_step(dynamics.initial_book(MarketParams()))._replace(
+        book=dynamics.initial_book(MarketParams())._replace(inventory=2.0),
+        hedge=3.0,
+        spread_pnl=10.0,
+        hedge_cost=1.0,
+        inventory_pnl=50.0,
+        risk_penalty=0.25,
+    )
+    move = Move(change=25.0, expected=0.5, last=False, hedge_cost=0.01, risk_weight=0.0)
+    assert dynamics.realised_reward(played, move, MarketParams()) == 10.0 - 1.0 + 50.0 - 0.25
+    assert dynamics.expected_reward(played, move, MarketParams()) == 10.0 - 1.0 + 2.0 * 0.5 - 0.25
+    moved = MarketParams(permanent_impact=0.1, liquidate_at_end=True)
+    assert dynamics.expected_reward(played, move, moved) == 10.0 - 1.0 + 2.0 * (0.5 + 0.1 * 3.0) - 0.25
