@@ -1,1 +1,1 @@
-"""The commands of `mm-env`, one file each. They may import everything, and nothing imports them."""
+"""The command line `mm-env`: what its commands share. It may import everything, and nothing imports it."""

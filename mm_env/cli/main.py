@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from mm_env import __version__
-from mm_env.cli.compare import compare
-from mm_env.cli.compete import compete
-from mm_env.cli.listings import markets, policies
+from mm_env.cli.commands.compare import compare
+from mm_env.cli.commands.compete import compete
+from mm_env.cli.commands.listings import markets, policies
+from mm_env.cli.commands.replicate import replicate
+from mm_env.cli.commands.simulate import simulate
+from mm_env.cli.commands.solve import solve
+from mm_env.cli.commands.train import train
 from mm_env.cli.options import Commands
-from mm_env.cli.replicate import replicate
-from mm_env.cli.simulate import simulate
-from mm_env.cli.solve import solve
-from mm_env.cli.train import train
 from mm_env.sibling_packages import SIBLINGS, check_sibling
 
 

@@ -5,8 +5,8 @@ from click.testing import CliRunner
 
 pytest.importorskip("stable_baselines3")
 
+from mm_env.cli.commands.train import read_seeds
 from mm_env.cli.main import main
-from mm_env.cli.train import read_seeds
 from tests.train.test_ppo import TINY, interrupt  # noqa: F401
 from train.many_seeds import train_seeds
 from train.ppo import train_ppo

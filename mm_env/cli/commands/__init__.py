@@ -1,0 +1,1 @@
+"""The commands of `mm-env`, one file each. They may import everything, and nothing imports them."""
