@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mm_env.cli.options import read_changes
+from mm_env.cli.options import READING, read_changes
 from mm_env.market.params import MarketParams
+from mm_env.market.recordings.recording import TapeWarning
+from mm_env.market.tape import Tape, check_tape
 from mm_env.market.transition_law import UnsolvableError
 from mm_env.registration import market_params
 
 if TYPE_CHECKING:
     from mm_env.envs.action import PolicyFunction
-    from mm_env.market.tape import Tape
 
 
 COMPARED = ("never", "threshold", "best-threshold", "optimal")
 
 
-def read_market(market: str, changes: tuple[str, ...]) -> MarketParams:
-    """The parameters of a market with the changes of --set."""
-    return market_params(market, **read_changes(changes))
+def read_market(market: str, changes: tuple[str, ...], tape: Tape | None = None) -> MarketParams:
+    """The parameters of a market with the changes of --set, and unless these say otherwise as long as the tape."""
+    changed = read_changes(changes)
+    if tape is None:
+        return market_params(market, **changed)
+    params = market_params(market, **{"num_trades": tape.num_trades, **changed})
+    with warnings_told():
+        check_tape(tape, params)
+    warnings.simplefilter("ignore", TapeWarning)  # told once, whoever checks the tape again
+    return params
 
 
 def make_policies(
@@ -56,15 +66,22 @@ def read_policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) 
     return make_policy(name, params, seed)
 
 
-def read_tape(path: Path | None, params: MarketParams) -> Tape | None:
-    """The recorded tape in a file, checked against the market; None without a file."""
-    from mm_env.market.tape import Tape, check_tape
-
+def read_tape(path: Path | None) -> Tape | None:
+    """The recorded tape in a file, read as the command's options say; None without a file."""
     if path is None:
         return None
-    tape = Tape.read(path)
-    check_tape(tape, params)
-    return tape
+    with warnings_told():
+        return Tape.read(path, **click.get_current_context().meta[READING])
+
+
+@contextmanager
+def warnings_told() -> Iterator[None]:
+    """Tell on standard error what is warned of within, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TapeWarning)
+        yield
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        click.echo(f"warning: {message}", err=True)
 
 
 def episodes_to_play(wanted: int, tape: Tape | None) -> int:

@@ -92,24 +92,69 @@ def out_option(*modules: str) -> Option:
     return click.option("--out", type=Place(folder=True), callback=checked, help="Folder for charts and files.")
 
 
-tape_option: Option = click.option(
-    "--tape", "recorded", type=Place(folder=False), help="Play a recorded tape: .csv or .parquet."
-)
 trust_option: Option = click.option(
     "--trust-pickle", is_flag=True, help="Read policies from .zip files too. These can run code: only your own."
 )
 
 
-def play_options(episodes: int, *needed: str) -> Option:
-    """What the commands that play take: market, episodes (by default so many), seed, tape, output by these modules."""
-    number = click.option("--episodes", default=episodes, type=click.IntRange(1), help="Episodes to play.")
-    out = out_option(*needed)
-    options = (market_option, set_option, number, seed_option, tape_option, out, json_option, trust_option)
+def _reading(*names: str, **attributes: Any) -> Option:
+    """An option that says how a file of trades is read; `read_tape` finds it, the command need not pass it on."""
+
+    def keep(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+        ctx.meta.setdefault(READING, {})[option.name] = value
+
+    return click.option(*names, expose_value=False, callback=keep, **attributes)
+
+
+def _columns(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> None:
+    pairs = [text.partition("=") for text in texts]
+    for text, (_, equals, _) in zip(texts, pairs, strict=True):
+        if not equals:
+            raise click.UsageError(f"--column {text}: expected NAME=COLUMN")
+    ctx.meta.setdefault(READING, {})["columns"] = {role.strip(): column or None for role, _, column in pairs}
+
+
+READING = "mm_env.reading"  # where a command's context keeps how files of trades are read
+reading_options: tuple[Option, ...] = (
+    click.option(
+        "--column",
+        multiple=True,
+        metavar="NAME=COLUMN",
+        expose_value=False,
+        callback=_columns,
+        help="The column of what its name does not tell: sizes=qty; repeatable. With nothing after =, go without.",
+    ),
+    _reading("--sort", is_flag=True, help="Sort the rows of the file by time."),
+    _reading("--separator", help="Between the cells of a text file.  [default: as its header has]"),
+    _reading("--decimal", type=click.Choice([".", ","]), help="Decimal mark.  [default: as the cells tell]"),
+    _reading("--encoding", help="Of a text file.  [default: UTF-8]"),
+    _reading("--true", type=click.Choice(["buy", "sell"]), help="What the client does where a side is true."),
+)
+tape_options: tuple[Option, ...] = (
+    click.option(
+        "--tape",
+        "recorded",
+        type=Place(folder=False),
+        help="Play a file of recorded requests: CSV, TSV, Parquet or Feather. Its length is num_trades, unless set.",
+    ),
+    *reading_options,
+)
+
+
+def with_options(*options: Option) -> Option:
+    """Several options, in this order."""
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
         return reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
     return add
+
+
+def play_options(episodes: int, *needed: str) -> Option:
+    """What the commands that play take: market, episodes (by default so many), seed, tape, output by these modules."""
+    number = click.option("--episodes", default=episodes, type=click.IntRange(1), help="Episodes to play.")
+    output = (out_option(*needed), json_option, trust_option)
+    return with_options(market_option, set_option, number, seed_option, *tape_options, *output)
 
 
 def read_changes(texts: tuple[str, ...]) -> dict[str, object]:

@@ -10,11 +10,13 @@ a seed come in blocks; block b is drawn by `PCG64DXSM(s).jumped(b)`, so any of t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,12 +28,11 @@ from mm_env.market.flow import carry_forward, simulate
 from mm_env.market.market_paths import MarketPaths
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.random_streams import RandomDraws, RandomStreams
-from mm_env.market.recordings import read_table, recorded, require, split_episodes
+from mm_env.market.recordings.arrays import recorded, require
+from mm_env.market.recordings.recording import LARGEST_MOVE, LARGEST_SIZE, Recording, TapeWarning, read_recording
 from mm_env.market.validation import fields_on_tape
 
 _BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that the jump to it costs little
-_LARGEST_MOVE = 1e9
-_LARGEST_SIZE = 1_000_000
 
 Record = TypeVar("Record", Request, ObservedState, Move)
 
@@ -44,11 +45,13 @@ class Tape:
         paths: What happens: arrays of shape (num_trades, episodes), or one value where it is always that.
         replayed: Recorded, so that `expected` is unknown and `change` stands in for it.
         drawn_in: The market that it was drawn in; None if it was recorded.
+        recording: How the file or data frame that it was read from was understood, and what else that tells.
     """
 
     paths: MarketPaths
     replayed: bool = False
     drawn_in: MarketParams | None = None
+    recording: Recording | None = None
 
     @property
     def num_trades(self) -> int:
@@ -79,7 +82,7 @@ class Tape:
     def columns(self, episodes: Any) -> Tape:
         """The tape of the episodes that an index array or a slice picks, each time's row contiguous."""
         picked = self.paths.map(lambda values: np.ascontiguousarray(values[..., episodes]))
-        return dataclasses.replace(self, paths=picked)
+        return dataclasses.replace(self, paths=picked, recording=None)
 
     @classmethod
     def draw(cls, params: MarketParams, seed: int, episodes: int, start: int = 0) -> Tape:
@@ -123,11 +126,11 @@ class Tape:
         require(
             "price_moves",
             change,
-            np.abs(change) <= _LARGEST_MOVE,
-            f"at most {_LARGEST_MOVE:g} in size",
+            np.abs(change) <= LARGEST_MOVE,
+            f"at most {LARGEST_MOVE:g} in size",
         )
-        whole = (size >= 1) & (size <= _LARGEST_SIZE) & (size == np.round(size))
-        require("sizes", size, whole, f"whole numbers from 1 to {_LARGEST_SIZE}")
+        whole = (size >= 1) & (size <= LARGEST_SIZE) & (size == np.round(size))
+        require("sizes", size, whole, f"whole numbers from 1 to {LARGEST_SIZE}")
         last_side, deviation = np.zeros_like(side), np.zeros_like(change)
         last_side[:, 1:] = carry_forward(side, side != 0)[:, :-1]
         deviation[:, 1:] = change.cumsum(axis=1)[:, :-1]
@@ -142,27 +145,52 @@ class Tape:
         return cls(paths.map(lambda values: np.ascontiguousarray(values.T)), replayed=True)
 
     @classmethod
-    def read(cls, path: str | Path) -> Tape:
-        """A recorded tape from a CSV or Parquet file: columns sides, price_moves and, optionally, sizes and episode.
+    def read(
+        cls,
+        source: Any,
+        *,
+        columns: Mapping[str, str | None] = MappingProxyType({}),
+        sort: bool = False,
+        separator: str | None = None,
+        decimal: str | None = None,
+        encoding: str | None = None,
+        true: str | None = None,
+    ) -> Tape:
+        """A recorded tape from a file or a data frame of client requests, one a row, in time order.
 
-        Rows are in time order. A column `episode` splits them into episodes of equal length. Needs pandas
-        (and pyarrow for Parquet).
+        Columns are found by name, whatever its case, spaces and punctuation: sides and price_moves, and where they are
+        there sizes, episode, time, tier, accepted and quote. `request`, signed units, may stand for sides and sizes;
+        `mid`, or `bid` and `ask`, may stand for price_moves. The mid of a row is the one at its request, so the move of
+        a request is the next request's mid less its own; the last request of an episode has none and is left out.
+        Needs pandas, and pyarrow for Parquet, Feather and foreign data frames.
+
+        Args:
+            source: The path of a .csv, .tsv or .txt file (also packed: .gz, ...), a .parquet or .feather file, or a
+                data frame of pandas or of any library that Arrow or the dataframe interchange protocol can read. The
+                index of a frame counts as columns.
+            columns: The column of what is not found by its name: `{"sizes": "qty"}`; None goes without.
+            sort: Sort the rows of each episode by time, those of one time as they stand. Without it rows that run
+                backwards are refused.
+            separator: Between the cells of text; None: whichever of tab, semicolon, bar and comma the header has.
+            decimal: The decimal mark, "." or ","; None: the one that the cells leave no doubt about.
+            encoding: Of text; None: UTF-8, or UTF-16 with a byte order mark.
+            true: What the client does where a side is true, "buy" or "sell".
+
+        Warns:
+            TapeWarning: Columns that are not used, rows that repeat others, a tape without a buy or a sell, a mid that
+                never moves.
 
         Raises:
-            ValueError: The file cannot be read or does not hold such a table.
+            ValueError: The file cannot be read or does not hold such a table: the message names file, row, column and
+                what stands there. The header of a text file is row 1.
+            ImportError: pandas, or pyarrow where it is needed, is missing.
         """
-        table = read_table(Path(path))
-        if len(table) == 0:
-            raise ValueError(f"{path}: no rows")
-        for name in ("sides", "price_moves"):
-            if name not in table.columns:
-                raise ValueError(f"{path}: no column '{name}'; found {', '.join(map(str, table.columns))}")
-        rows = [table] if "episode" not in table.columns else split_episodes(table, path)
-        columns = [name for name in ("sides", "price_moves", "sizes") if name in table.columns]
-        try:
-            return cls.replay(**{name: np.stack([r[name].to_numpy() for r in rows]) for name in columns})
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+        found = read_recording(source, columns, sort, separator, decimal, encoding, true)
+        tape = cls.replay(found.sides, found.price_moves, found.sizes)
+        paths = tape.paths
+        if found.tier is not None:
+            paths = paths._replace(tier=np.ascontiguousarray(found.tier.T.astype(np.uint8)))
+        return dataclasses.replace(tape, paths=paths, recording=found)
 
 
 def tape_of(tape: Tape | str | Path | None) -> Tape | None:
@@ -228,12 +256,30 @@ def check_tape(tape: object, params: MarketParams) -> None:
         if tape.drawn_in is not None and getattr(tape.drawn_in, name) != getattr(params, name):
             drawn, asked = getattr(tape.drawn_in, name), getattr(params, name)
             raise ValueError(f"the tape was drawn in a market with {name}={drawn!r}, this one has {asked!r}")
+    tiers = tape.paths.tier if np.ndim(tape.paths.tier) else np.inf
     unknown = {
         "quote_levels": params.quote_levels > 1,
         "quote_latency": params.quote_latency > 0,
         "volatility_regimes": params.volatility_regimes is not None,
-        "tiers": len(params.tiers) > 1 or not params.accepts_any,
+        "tiers": not params.accepts_any or (len(params.tiers) > 1 and np.max(tiers) >= len(params.tiers)),
     }
     for name, is_on in unknown.items():
         if tape.replayed and is_on:
             raise ValueError(f"a recorded tape does not tell what {name}={getattr(params, name)!r} needs")
+    if tape.replayed:
+        _warn_of_the_cap(tape, params)
+
+
+def _warn_of_the_cap(tape: Tape, params: MarketParams) -> None:
+    """Warn of requests that no inventory within the cap can fill, and where none is small enough to begin with."""
+    came = np.asarray(tape.paths.side) != 0
+    size = np.broadcast_to(1.0 if tape.paths.size is None else tape.paths.size, came.shape)[came]
+    limit = params.inventory_limit
+    never = size.size if size.size and size.min() > limit else int((size > 2 * limit).sum())
+    if never:
+        warnings.warn(
+            f"{never:,} of {size.size:,} requests can never be filled: they ask for up to {size.max():,.0f} units, "
+            f"inventory_limit={limit}",
+            TapeWarning,
+            stacklevel=4,
+        )

@@ -255,3 +255,27 @@ def test_it_runs_as_a_module():
 )
 def test_figures_show_the_digits_that_count(value, half, text):
     assert plus_minus(value, half) == text
+
+
+def test_a_file_of_trades_is_read_as_told_and_what_looks_wrong_is_said(tmp_path):
+    pytest.importorskip("pandas")
+    path = tmp_path / "trades.csv"
+    path.write_text("when;way;move;qty;venue\n2;true;0,5;1;A\n1;true;-0,25;2;B\n")
+    columns = (
+        "--column",
+        "sides=way",
+        "--column",
+        "price_moves=move",
+        "--column",
+        "sizes=qty",
+        "--column",
+        "time=when",
+    )
+    result = run("simulate", "--policy", "never", "--tape", path, *columns, "--true", "sell", "--sort", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["market"]["num_trades"] == 2  # as many as the tape has
+    assert result.stderr.count("columns not used: 'venue'") == 1
+    assert result.stderr.count("not a single client buys among 2 rows") == 1
+    assert "--column sizes=qty" in run("simulate", "--tape", path, *columns[:4], "--true", "sell").output
+    assert "earlier than the row before" in run("simulate", "--tape", path, *columns, "--true", "sell").output
+    assert "expected NAME=COLUMN" in run("simulate", "--tape", path, "--column", "sizes").output

@@ -46,8 +46,8 @@ def compare(
 
     Example: mm-env compare --policy never --policy threshold:10 --policy optimal --out out/compare
     """
-    params = read_market(market, changes)
-    tape = read_tape(recorded, params)
+    tape = read_tape(recorded)
+    params = read_market(market, changes, tape)
     chosen = make_policies(policies, params, seed, trust_pickle) if policies else usual_policies(params, seed)
     if ppo:
         chosen["ppo"] = _trained(params, seed)

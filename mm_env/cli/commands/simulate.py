@@ -42,8 +42,8 @@ def simulate(
     """
     from mm_env.rollout import play_blocks
 
-    params = read_market(market, changes)
-    tape = read_tape(recorded, params)
+    tape = read_tape(recorded)
+    params = read_market(market, changes, tape)
     chosen = {policy: read_policy(policy, params, seed, trust_pickle)}
     comparison = compare_with_progress(chosen, params, episodes_to_play(episodes, tape), seed, tape)
     found = _markouts(chosen[policy], params, episodes_to_play(episodes, tape), seed, tape) if markout else None

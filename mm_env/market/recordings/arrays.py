@@ -1,14 +1,11 @@
-"""Recordings: arrays and files of what clients asked for and how the price moved, checked where they enter."""
+"""Arrays of what clients asked for and how the price moved, checked value by value."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from mm_env.extras import needed_for
 
 
 def recorded(name: str, values: ArrayLike, unless: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
@@ -45,29 +42,3 @@ def require(name: str, values: NDArray[np.float64], good: NDArray[np.bool_], all
     if not good.all():
         episode, trade = np.argwhere(~good)[0]
         raise ValueError(f"{name} must be {allowed}, got {values[episode, trade]} at episode {episode}, trade {trade}")
-
-
-def read_table(path: Path) -> Any:
-    """The data frame in a CSV or Parquet file, or a `ValueError` that names the file. Needs pandas."""
-    with needed_for("recorded tapes"):
-        import pandas as pd
-    readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-    suffix = path.suffix.lower()
-    if suffix not in readers:
-        raise ValueError(f"{path}: a tape is a .csv or a .parquet file")
-    if suffix == ".parquet":
-        with needed_for("Parquet files"):
-            import pyarrow  # noqa: F401  # pandas names every engine that it knows instead
-    try:
-        return readers[suffix](path)
-    except Exception as error:  # the readers raise many kinds; each means that the file is not a table
-        raise ValueError(f"{path}: cannot be read as {suffix[1:]}: {error}") from error
-
-
-def split_episodes(table: Any, path: str | Path) -> list[Any]:
-    """The rows of each episode by the column `episode`, in the order they first appear; all of one length."""
-    episodes = [rows for _, rows in table.groupby("episode", sort=False, dropna=False)]
-    lengths = {len(rows) for rows in episodes}
-    if len(lengths) > 1:
-        raise ValueError(f"{path}: episodes differ in length: {sorted(lengths)}")
-    return episodes
