@@ -7,6 +7,7 @@ import click
 from mm_env import __version__
 from mm_env.cli.commands.compare import compare
 from mm_env.cli.commands.compete import compete
+from mm_env.cli.commands.game import game
 from mm_env.cli.commands.listings import markets, policies
 from mm_env.cli.commands.replicate import replicate
 from mm_env.cli.commands.simulate import simulate
@@ -29,5 +30,5 @@ def main() -> None:
         check_sibling(name)
 
 
-for command in (simulate, compare, train, solve, replicate, compete, markets, policies):
+for command in (simulate, compare, train, solve, replicate, compete, game, markets, policies):
     main.add_command(command)

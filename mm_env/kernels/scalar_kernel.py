@@ -43,7 +43,7 @@ class ScalarKernel:
     def _made(self, arguments: Tree) -> Callable[..., Tree]:
         program = trace(self._function, arguments)
         names = [f"a{place}" for place in range(len(arguments))]
-        paths = [path for name, tree in zip(names, arguments, strict=True) for path in _paths(tree, name)]
+        paths = [path for name, tree in zip(names, arguments, strict=True) for path in paths(tree, name)]
         loads = [f"x{place} = {paths[place]}" for place in program.used]
         types: dict[str, type] = {}
         returned = built(program.result, map(str, leaves(program.result)), types)
@@ -52,10 +52,10 @@ class ScalarKernel:
         )
 
 
-def _paths(tree: Tree, path: str) -> Iterator[str]:
+def paths(tree: Tree, path: str) -> Iterator[str]:
     """Where each number of a tree is found."""
     if not isinstance(tree, tuple):
         yield path
         return
     for place, part in enumerate(tree):
-        yield from _paths(part, f"{path}[{place}]")
+        yield from paths(part, f"{path}[{place}]")
