@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -93,6 +93,22 @@ class Program(NamedTuple):
         """Which of the arguments' numbers it reads."""
         texts = [*self.lines, *map(str, leaves(self.result))]
         return sorted({int(number) for text in texts for number in re.findall(r"\bx(\d+)\b", text)})
+
+
+def needed(lines: Sequence[str], results: Iterable[str]) -> list[str]:
+    """Those of a program's lines that these results are made of, in order."""
+    names, kept = set(_names(" ".join(results))), []
+    for line in reversed(lines):
+        name, expression = line.split(" = ", 1)
+        if name in names:
+            names.update(_names(expression))
+            kept.append(line)
+    return kept[::-1]
+
+
+def _names(text: str) -> list[str]:
+    """The names of a program's own values that a text mentions."""
+    return re.findall(r"\bt\d+\b", text)
 
 
 def trace(function: Callable[..., Tree], arguments: Tree, text: Callable[[int, Any], str] = "x{}".format) -> Program:

@@ -1,4 +1,9 @@
-"""The law as machine code: traced for a market, and compiled by Numba to one loop over many lanes."""
+"""The law as machine code: traced for a market, and compiled by Numba to a few loops over many lanes.
+
+A loop that writes few rows, each contiguous, is compiled to instructions that serve several lanes at once; one that
+writes all of them is not. So the rows are cut into groups with a loop each, made of the lines that its rows need;
+lines that several loops need are computed by each, which costs less.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +16,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mm_env.extras import MissingExtraError, pip_line
-from mm_env.kernels.tracing import SCALAR_OPS, Traced, Tree, built, defined, leaves, trace
+from mm_env.kernels.tracing import SCALAR_OPS, Traced, Tree, built, defined, leaves, needed, trace
 
 _APART = 40, 512  # rows lie so many numbers apart, modulo so many: whole pages apart they would share cache lines
+_ROWS_A_LOOP = 7  # with more, LLVM leaves a loop one lane at a time
 
 
 class _Compiled(NamedTuple):
-    """The loop for one kind of arguments. The numbers of each tuple that it returns lie together, a row each."""
+    """The loops for one kind of arguments. The numbers of each tuple that it returns lie together, a row each."""
 
     kernel: Callable[..., None]  # of the number of lanes, the blocks of rows to write, and the arguments that matter
     used: list[int]  # which of the arguments' numbers matter
@@ -26,7 +32,7 @@ class _Compiled(NamedTuple):
 
 
 class VectorKernel:
-    """A pure function of the law's numbers as one loop over lanes, compiled when it is first called.
+    """A pure function of the law's numbers as loops over lanes, compiled when it is first called.
 
     Args:
         function: Takes and returns trees of numbers; its elementary functions come from `TraceOps`.
@@ -76,14 +82,14 @@ class VectorKernel:
         groups = list(_groups(program.result)) if self._table is None else [list(leaves(program.result))]
         dtypes = [np.bool_ if _is_flag(group[0]) else np.float64 for group in groups]
         names = [f"block{place}" for place in range(len(groups))]
-        writes = (
-            f"{name}[{row}, i] = {number}"
+        outputs = (
+            (f"{name}[{row}]", str(number))
             for name, group in zip(names, groups, strict=True)
             for row, number in enumerate(group)
         )
-        signature = f"loop({', '.join(['lanes', *names, *(f'x{place}' for place in program.used)])})"
+        arguments_read = tuple(f"x{place}" for place in program.used)
         return _Compiled(
-            kernel(signature, (*program.lines, *writes)),
+            kernel(tuple(names), arguments_read, tuple(program.lines), tuple(outputs)),
             program.used,
             [(len(group), self._table or dtype) for group, dtype in zip(groups, dtypes, strict=True)],
             _filler(program.result, groups) if self._table is None else lambda block: block,
@@ -101,13 +107,33 @@ def numba_works() -> bool:
 
 
 @lru_cache(maxsize=256)
-def kernel(signature: str, body: tuple[str, ...]) -> Callable[..., None]:
-    """The machine code of a loop; markets whose loops read alike share it."""
+def kernel(
+    blocks: tuple[str, ...], arguments: tuple[str, ...], lines: tuple[str, ...], outputs: tuple[tuple[str, str], ...]
+) -> Callable[..., None]:
+    """The machine code of a program of `lines`; markets whose programs read alike share it.
+
+    Args:
+        blocks: The names of the arrays that it writes to.
+        arguments: The names of the numbers that it reads.
+        lines: The program.
+        outputs: The row to write and the number to write there, for each of its results.
+    """
     from numba import njit
 
     elementary = {name: njit(function) for name, function in SCALAR_OPS.items()}
-    loop = defined(signature, ["for i in range(lanes):", *(f"    {line}" for line in body)], elementary)
-    compiled: Callable[..., None] = njit(loop, error_model="numpy")
+    loops: dict[str, Callable[..., None]] = {}
+    calls: list[str] = []
+    for start in range(0, len(outputs), _ROWS_A_LOOP):
+        rows, numbers = zip(*outputs[start : start + _ROWS_A_LOOP], strict=True)
+        parameters = [f"row{place}" for place, _ in enumerate(rows)]
+        writes = [f"{row}[i] = {number}" for row, number in zip(parameters, numbers, strict=True)]
+        body = ["for i in range(lanes):", *(f"    {line}" for line in (*needed(lines, numbers), *writes))]
+        name = f"loop{len(calls)}"
+        loop = defined(f"{name}({', '.join(['lanes', *parameters, *arguments])})", body, elementary)
+        loops[name] = njit(loop, error_model="numpy")
+        calls.append(f"{name}({', '.join(['lanes', *rows, *arguments])})")
+    signature = f"loops({', '.join(['lanes', *blocks, *arguments])})"
+    compiled: Callable[..., None] = njit(defined(signature, calls, loops), error_model="numpy")
     return compiled
 
 

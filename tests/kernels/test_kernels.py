@@ -1,5 +1,7 @@
 import gc
 import pickle
+import platform
+import re
 import sys
 from copy import deepcopy
 from functools import partial
@@ -10,8 +12,9 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, Tape, market_params
+from mm_env import MARKETS, HedgingEnv, HedgingVectorEnv, MarketParams, Tape, market_params
 from mm_env.envs import hedging_vector_env
+from mm_env.envs.action import decode_actions
 from mm_env.envs.observation import observation_values, observe
 from mm_env.kernels import scalar_ops, vector_kernel
 from mm_env.kernels.scalar_kernel import ScalarKernel
@@ -163,6 +166,19 @@ class TestVectorKernel:
             env.reset(seed=0)
             env.step(np.array([0, 1]))
         assert vector_kernel.kernel.cache_info().currsize == 2  # the step, and what is observed
+
+    @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="instructions of x86-64")
+    @pytest.mark.parametrize("name", ["mm_env/Hedging-v0", "mm_env/DynamicSpread-v0"])
+    def test_instructions_serve_several_lanes_at_once(self, name):
+        """LLVM packs what it finds side by side in memory, in loops that write few rows."""
+        env = HedgingVectorEnv(64, compiled=True, **MARKETS[name].changes)
+        env.reset(seed=0)
+        env.step(env.action_space.sample())
+        decision = decode_actions(env.action_space.sample(), 64, env.params)
+        assert all(np.asarray(part).flags.c_contiguous for part in decision)
+        ((compiled, *_),) = env._rewarded_step._compiled.values()
+        (code,) = compiled.inspect_asm().values()
+        assert len(re.findall(r"v?(?:add|sub|mul)pd", code)) > 20
 
     def test_what_is_none_may_come_to_be(self):
         """A loop knows its arguments' kinds: a market's hedges may be bounded in one call and not in the next."""
