@@ -66,21 +66,19 @@ def read_policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) 
     return make_policy(name, params, seed)
 
 
-def read_tape(path: Path | None) -> Tape | None:
-    """The recorded tape in a file, read as the command's options say; None without a file."""
-    if path is None:
-        return None
-    with warnings_told():
+def read_tape(path: Path, told: bool = True) -> Tape:
+    """The recorded tape in a file, read as the command's options say; what may be wrong is told, unless said not to."""
+    with warnings_told(told):
         return Tape.read(path, **click.get_current_context().meta[READING])
 
 
 @contextmanager
-def warnings_told() -> Iterator[None]:
-    """Tell on standard error what is warned of within, each once."""
+def warnings_told(told: bool = True) -> Iterator[None]:
+    """Tell on standard error what is warned of within, each once, unless said not to."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TapeWarning)
         yield
-    for message in dict.fromkeys(str(warning.message) for warning in caught):
+    for message in dict.fromkeys(str(warning.message) for warning in caught if told):
         click.echo(f"warning: {message}", err=True)
 
 

@@ -8,6 +8,7 @@ from mm_env import __version__
 from mm_env.cli.commands.compare import compare
 from mm_env.cli.commands.compete import compete
 from mm_env.cli.commands.game import game
+from mm_env.cli.commands.inspect import inspect
 from mm_env.cli.commands.listings import markets, policies
 from mm_env.cli.commands.replicate import replicate
 from mm_env.cli.commands.simulate import simulate
@@ -30,5 +31,5 @@ def main() -> None:
         check_sibling(name)
 
 
-for command in (simulate, compare, train, solve, replicate, compete, game, markets, policies):
+for command in (simulate, compare, train, solve, replicate, compete, game, inspect, markets, policies):
     main.add_command(command)

@@ -130,6 +130,7 @@ reading_options: tuple[Option, ...] = (
     _reading("--encoding", help="Of a text file.  [default: UTF-8]"),
     _reading("--true", type=click.Choice(["buy", "sell"]), help="What the client does where a side is true."),
 )
+trades_argument: Option = click.argument("recorded", metavar="FILE", type=Place(folder=False))
 tape_options: tuple[Option, ...] = (
     click.option(
         "--tape",

@@ -30,6 +30,7 @@ from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.random_streams import RandomDraws, RandomStreams
 from mm_env.market.recordings.arrays import recorded, require
 from mm_env.market.recordings.recording import LARGEST_MOVE, LARGEST_SIZE, Recording, TapeWarning, read_recording
+from mm_env.market.recordings.summary import Summary, summarise
 from mm_env.market.validation import fields_on_tape
 
 _BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that the jump to it costs little
@@ -83,6 +84,19 @@ class Tape:
         """The tape of the episodes that an index array or a slice picks, each time's row contiguous."""
         picked = self.paths.map(lambda values: np.ascontiguousarray(values[..., episodes]))
         return dataclasses.replace(self, paths=picked, recording=None)
+
+    def summary(self) -> Summary:
+        """What the tape holds, in numbers with standard errors: buys, persistence, volatility, sizes, markouts.
+
+        Example:
+            >>> toxic = Tape.draw(MarketParams(informed_fraction=1.0), seed=0, episodes=50).summary()
+            >>> toxic.clients, toxic.markouts["all"][1].value < -0.2  # -0.3 * sqrt(2 / pi)
+            (5000, True)
+        """
+        shape = np.shape(self.paths.side)
+        size = 1.0 if self.paths.size is None else self.paths.size
+        moves, sizes, tier = (np.broadcast_to(values, shape).T for values in (self.paths.change, size, self.paths.tier))
+        return summarise(np.asarray(self.paths.side, np.float64).T, moves, sizes, tier, self.recording)
 
     @classmethod
     def draw(cls, params: MarketParams, seed: int, episodes: int, start: int = 0) -> Tape:

@@ -5,6 +5,7 @@ from mm_env.plotting.episode_chart import episode_frame, plot_episode, telling_e
 from mm_env.plotting.frontier_chart import plot_frontier
 from mm_env.plotting.policy_chart import plot_policies, plot_quotes
 from mm_env.plotting.style import SERIES_STYLES, save_figure
+from mm_env.plotting.tape_chart import plot_tape
 
 __all__ = [
     "SERIES_STYLES",
@@ -15,6 +16,7 @@ __all__ = [
     "plot_frontier",
     "plot_policies",
     "plot_quotes",
+    "plot_tape",
     "save_figure",
     "telling_episode",
 ]

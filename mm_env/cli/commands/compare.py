@@ -46,7 +46,7 @@ def compare(
 
     Example: mm-env compare --policy never --policy threshold:10 --policy optimal --out out/compare
     """
-    tape = read_tape(recorded)
+    tape = None if recorded is None else read_tape(recorded)
     params = read_market(market, changes, tape)
     chosen = make_policies(policies, params, seed, trust_pickle) if policies else usual_policies(params, seed)
     if ppo:

@@ -42,7 +42,7 @@ def simulate(
     """
     from mm_env.rollout import play_blocks
 
-    tape = read_tape(recorded)
+    tape = None if recorded is None else read_tape(recorded)
     params = read_market(market, changes, tape)
     chosen = {policy: read_policy(policy, params, seed, trust_pickle)}
     comparison = compare_with_progress(chosen, params, episodes_to_play(episodes, tape), seed, tape)
