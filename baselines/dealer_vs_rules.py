@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
 
 from baselines.policies.registry import make_policy
 from mm_env.envs.action import ActionDecoder, PolicyFunction
@@ -120,6 +121,10 @@ class DealerVsRulesEnv(MarketAttributes, gym.Env[Any, Any]):
         self._decide(action)  # a clear error where the action is wrong
         observations, rewards, terminated, _, info = self._lane.step(np.asarray(action)[None])
         return observations[0], float(rewards[0]), bool(terminated[0]), False, _first(info)
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which levels are worth choosing now, as of `HedgingEnv`."""
+        return np.asarray(self._lane.action_masks()[0])
 
 
 def _first(info: dict[str, Any]) -> dict[str, Any]:

@@ -121,6 +121,50 @@ MARKETS: Mapping[str, Market] = {
 
 VERSUS = "mm_env/DealerVsRules-v0"  # one dealer who learns among rivals with rules; needs the baselines
 
+# The same markets with the action in another form, for algorithms that take no other: "mm_env/HedgingContinuous-v0".
+ACTION_FORMS: Mapping[str, Mapping[str, Any]] = {"Continuous": {"continuous": True}, "Flat": {"flat": True}}
+
+
+def in_form(market: str, form: str) -> str:
+    """The id of a market in one of `ACTION_FORMS`.
+
+    Example:
+        >>> in_form("mm_env/Hedging-v0", "Continuous")
+        'mm_env/HedgingContinuous-v0'
+    """
+    name, dash, version = market.rpartition("-")
+    return f"{name}{form}{dash}{version}"
+
+
+def _in_forms(markets: Mapping[str, Market]) -> dict[str, Market]:
+    """Every market continuous and, where an action has several levels, flat."""
+    return {
+        in_form(name, form): market._replace(changes={**market.changes, **changes})
+        for name, market in markets.items()
+        for form, changes in ACTION_FORMS.items()
+        if form != "Flat" or {"quote_levels", "hedge_action"} & market.changes.keys()
+    }
+
+
+FORMS: Mapping[str, Market] = _in_forms(MARKETS)
+_VERSUS_FORMS = {VERSUS: {}, **{in_form(VERSUS, form): changes for form, changes in ACTION_FORMS.items()}}
+
+
+def find_market(market: str) -> Market:
+    """The entry of a registered id, one of `MARKETS` or of their forms.
+
+    Raises:
+        ValueError: No such market.
+    """
+    if market in _VERSUS_FORMS:
+        raise ValueError(
+            f"{market} has rivals: gym.make, baselines.dealer_vs_rules, train.dealer and `mm-env compete` play it"
+        )
+    found = MARKETS.get(market) or FORMS.get(market)
+    if found is None:
+        raise ValueError(f"no market {market!r}; {suggestion(market, list(MARKETS))}")
+    return found
+
 
 def market_params(market: str = "mm_env/Hedging-v0", **changes: Any) -> MarketParams:
     """The parameters of a registered market, with changes.
@@ -132,13 +176,7 @@ def market_params(market: str = "mm_env/Hedging-v0", **changes: Any) -> MarketPa
         >>> market_params("mm_env/Hedging-v0", risk_aversion=0.02).risk_aversion
         0.02
     """
-    if market == VERSUS:
-        raise ValueError(
-            f"{market} has rivals: gym.make, baselines.dealer_vs_rules, train.dealer and `mm-env compete` play it"
-        )
-    if market not in MARKETS:
-        raise ValueError(f"no market {market!r}; {suggestion(market, list(MARKETS))}")
-    return MarketParams.from_mapping({**MARKETS[market].changes, **changes})
+    return MarketParams.from_mapping({**find_market(market).changes, **changes})
 
 
 def params_of_market(market: MarketParams | str) -> MarketParams:
@@ -148,24 +186,22 @@ def params_of_market(market: MarketParams | str) -> MarketParams:
 
 def register_markets() -> None:
     """Register every market with Gymnasium, and the dealer among rivals, single and vector entry point side by side."""
-    for name, market in MARKETS.items():
-        if name in gym.registry:
-            continue
+    ours = ("mm_env.envs.hedging_env:HedgingEnv", "mm_env.envs.hedging_vector_env:HedgingVectorEnv")
+    for name, market in {**MARKETS, **FORMS}.items():
+        _register(name, *ours, market.changes)
+    for name, changes in _VERSUS_FORMS.items():
+        _register(name, "mm_env.registration:dealer_vs_rules", "mm_env.registration:dealers_vs_rules", changes)
+
+
+def _register(name: str, single: str, vector: str, changes: Mapping[str, Any]) -> None:
+    if name not in gym.registry:
         gym.register(
             id=name,
-            entry_point="mm_env.envs.hedging_env:HedgingEnv",
-            vector_entry_point="mm_env.envs.hedging_vector_env:HedgingVectorEnv",
-            kwargs=dict(market.changes),
+            entry_point=single,
+            vector_entry_point=vector,
+            kwargs=dict(changes),
             order_enforce=False,  # the environment itself refuses a step out of turn
             disable_env_checker=True,  # it checks the environment, not its user, at every step: the tests do that once
-        )
-    if VERSUS not in gym.registry:
-        gym.register(
-            id=VERSUS,
-            entry_point="mm_env.registration:dealer_vs_rules",
-            vector_entry_point="mm_env.registration:dealers_vs_rules",
-            order_enforce=False,
-            disable_env_checker=True,
         )
 
 

@@ -121,9 +121,9 @@ class SB3VecEnv(VecEnv):
         setattr(self.lanes, attr_name, value)
 
     def env_method(self, method_name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> list[Any]:
-        """Call the method of the lanes once; its result, once for each lane asked for."""
-        result = getattr(self.lanes, method_name)(*args, **kwargs)
-        return [result for _ in self._get_indices(indices)]
+        """Call the method of the lanes once; what it returns for each lane asked for."""
+        results = self.lanes.call(method_name, *args, **kwargs)
+        return [results[lane] for lane in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: type, indices: Indices = None) -> list[bool]:
         """True for Monitor, False for any other wrapper, for each lane asked for."""

@@ -1,13 +1,14 @@
 """What an agent says: the action, its space, and the decision that it stands for.
 
 An action is an index into `hedge_levels` (the hedge threshold of this step, or the units to offload now), with
-`hedge_action="band"` another one (the target that it hedges to), and, where the agent quotes, one into `quote_levels`;
-with `continuous=True`, numbers from -1 (lowest level) to 1 (highest) instead.
+`hedge_action="band"` another one (the target that it hedges to), and, where the agent quotes, one into `quote_levels`.
+With `flat=True` all are one number, and with `continuous=True` they are numbers from -1 (lowest level) to 1 (highest).
 Policies go the other way: `encode` turns a threshold and a distance into an action.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from functools import lru_cache
@@ -64,7 +65,13 @@ def _quote_levels(params: MarketParams) -> Values:
 
 @lru_cache(maxsize=256)
 def action_sizes(params: MarketParams) -> tuple[int, ...]:
-    """How many levels the agent chooses from: of thresholds, of targets if it says any, of quotes if it quotes."""
+    """How many levels the agent chooses from, for each part of the action: one part if it is flat."""
+    return (math.prod(level_sizes(params)),) if params.flat else level_sizes(params)
+
+
+@lru_cache(maxsize=256)
+def level_sizes(params: MarketParams) -> tuple[int, ...]:
+    """How many levels there are: of thresholds, of targets if the action says any, of quotes if the agent quotes."""
     hedging = (len(_hedge_levels(params)),) * (2 if params.hedge_action == "band" else 1)
     return hedging if params.quote_levels == 1 else (*hedging, params.quote_levels)
 
@@ -101,7 +108,7 @@ class ActionDecoder:
     def __init__(self, params: MarketParams) -> None:
         self._params = params
         self._is_index = isinstance(action_space(params), spaces.Discrete)
-        self._decisions = [make_decision(level, params.spread, params) for level in hedge_levels(params).tolist()]
+        self._decisions = _all_decisions(params) if self._is_index else []
 
     def __call__(self, action: Any) -> Decision:
         """The decision, or a `ValueError` that says what an action may be."""
@@ -124,17 +131,30 @@ def decode_actions(actions: Any, lanes: int, params: MarketParams) -> Decision:
     sizes = action_sizes(params)
     if params.continuous:
         return _decode_continuous(_check_box(actions, (lanes, len(sizes))), params)
-    if len(sizes) == 1:
+    if len(level_sizes(params)) == 1:
         return make_decision(_units(_check_indices(actions, (lanes,), sizes[0]), params), params.spread, params)
-    checked = _check_indices(actions, (lanes, len(sizes)), np.array(sizes)).T.copy()  # side by side: read faster
-    distance = _quote_levels(params)[checked[-1]] if params.quote_levels > 1 else params.spread
-    target = _units(checked[1], params) if params.hedge_action == "band" else None
-    return make_decision(_units(checked[0], params), distance, params, target)
+    if params.flat:
+        levels: Any = np.unravel_index(_check_indices(actions, (lanes,), sizes[0]), level_sizes(params))
+    else:
+        levels = _check_indices(actions, (lanes, len(sizes)), np.array(sizes)).T.copy()  # side by side: read faster
+    distance = _quote_levels(params)[levels[-1]] if params.quote_levels > 1 else params.spread
+    target = _units(levels[1], params) if params.hedge_action == "band" else None
+    return make_decision(_units(levels[0], params), distance, params, target)
 
 
 def decide(policy: PolicyFunction, views: Observations, params: MarketParams) -> Decision:
     """What a policy decides, by the meaning that its own market gives to actions, if it has one: levels or numbers."""
     return decode_actions(policy(views), len(views), getattr(policy, "params", params))
+
+
+def _all_decisions(params: MarketParams) -> list[Decision]:
+    """What each action means, in plain numbers."""
+    (number,) = action_sizes(params)
+    parts = (
+        [None] * number if part is None else np.broadcast_to(np.asarray(part, np.float64), (number,)).tolist()
+        for part in decode_actions(np.arange(number), number, params)
+    )
+    return [Decision._make(decision) for decision in zip(*parts, strict=True)]
 
 
 def _units(index: NDArray[np.int64], params: MarketParams) -> NDArray[Any]:
@@ -195,6 +215,8 @@ def levels_to_action(hedge: NDArray[Any], distance: NDArray[Any], params: Market
         hedges = (*hedges, np.clip(np.round((wanted - quotes[0]) / params.tick), 0, len(quotes) - 1))
     elif len(hedges) == 1:
         return np.array(hedge, dtype=np.int64)
+    if params.flat:
+        return np.asarray(np.ravel_multi_index([np.asarray(part, np.int64) for part in hedges], level_sizes(params)))
     return np.stack(hedges, axis=-1).astype(np.int64)
 
 

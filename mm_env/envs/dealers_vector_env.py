@@ -10,11 +10,12 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from mm_env.envs.action import PolicyFunction, decide
+from mm_env.envs.action_mask import action_mask
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, naming_dealer
 from mm_env.envs.hedging_vector_env import Flags, HedgingVectorEnv
 from mm_env.envs.observation import Observations
 from mm_env.envs.tape_cursor import TapeCursor
-from mm_env.market.dynamics import Book, Decision, Step
+from mm_env.market.dynamics import Book, Decision, Request, Step
 from mm_env.market.numbers import Number
 from mm_env.market.params import DealersParams
 from mm_env.rollout import check_play
@@ -68,6 +69,16 @@ class DealersVectorEnv(HedgingVectorEnv):
         assert isinstance(self._params, DealersParams)
         self._market = DealersMarket(self._params, self._markets)
 
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which levels are worth choosing in each lane: those of a client whom any dealer may win."""
+        book = self._market.book
+        return action_mask(self._shown(book), self._shown(self._of_each_dealer(self._state.request)), self._params)
+
+    def _of_each_dealer(self, request: Request) -> Request:
+        """The request of each market, parts of shape (M,), as parts of shape (K, M)."""
+        shape = (self._params.num_dealers, self._markets)
+        return Request._make(None if part is None else np.broadcast_to(part, shape) for part in request)
+
     def _checked_params(self, values: dict[str, Any]) -> DealersParams:
         return DealersParams.from_mapping({**DEALERS_DEFAULTS, **values})
 
@@ -120,7 +131,7 @@ class DealersVectorEnv(HedgingVectorEnv):
 
     def _shown(self, value: Any) -> Any:
         """Arrays of shape (K, M) as those of the lanes, shape (num_envs,)."""
-        if isinstance(value, Step | Book):
+        if isinstance(value, Step | Book | Request):
             return type(value)._make(self._shown(part) for part in value)
         if isinstance(value, tuple):
             return tuple(self._shown(part) for part in value)

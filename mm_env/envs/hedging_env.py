@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.envs.action import ActionDecoder, action_space
+from mm_env.envs.action_mask import action_mask
 from mm_env.envs.arguments import check_compiled, check_render_mode, checked_reward, plain_seed
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space, observation_values
@@ -64,7 +65,10 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
 
     With `quote_levels=n` above 1: `MultiDiscrete([..., n])`, the last being the distance of the quote from the mid,
     `lowest_quote + index * tick`. With `continuous=True`: `Box(-1, 1)` of as many numbers, from the lowest level to the
-    highest; hedges are rounded to the nearest level, quotes are not.
+    highest; hedges are rounded to the nearest level, quotes are not. With `flat=True`: `Discrete`, the place of the
+    levels in the order of rows, hedge level * n + quote level. Every market is registered continuous as well
+    (`mm_env/HedgingContinuous-v0`), those of several levels flat (`mm_env/DynamicSpreadFlat-v0`). `action_masks()` tells
+    which levels are worth choosing now.
 
     ## Reward
     `spread_pnl - hedge_cost + inventory_pnl - risk_penalty`, in price units: the change of equity less 0.5 *
@@ -195,6 +199,17 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self._book = step.book
         self._trade += 1
         return self._observe(), reward, self._trade == self._params.num_trades, False, step_info(step)
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which levels are worth choosing now, by `mm_env.envs.action_mask`: for sb3-contrib's MaskablePPO.
+
+        Raises:
+            ValueError: Actions are continuous.
+            gymnasium.error.ResetNeeded: No episode has begun.
+        """
+        if self._block is None:
+            raise gym.error.ResetNeeded("call reset() first: no episode has begun")
+        return action_mask(self._book, self._requests[self._trade], self._params)
 
     def render(self) -> NDArray[np.uint8] | str | None:
         """The episode so far: three charts as an RGB array, or one line of text.

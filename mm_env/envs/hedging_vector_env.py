@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mm_env.envs.action import Actions, action_space, decode_actions
+from mm_env.envs.action_mask import action_mask
 from mm_env.envs.arguments import check_compiled, check_render_mode, checked_reward, plain_seed
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import (
@@ -42,6 +43,8 @@ _WORTH_COMPILING = 10_000_000  # requests
 _OF_THE_BOOK = frozenset(
     {"inventory", "price", "equity", "unrealized_pnl", "cumulative_hedge", "order"}
 )  # needed again
+
+_OF_EACH_LANE = ("action_masks",)  # methods that return something for each lane
 
 
 class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArray[Any]]):
@@ -198,7 +201,17 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         """What the method of this name returns, or the attribute, for every lane: called once, since they share it."""
         own = f"single_{name}" if name in ("action_space", "observation_space") else name
         value = getattr(self, own)
-        return (value(*args, **kwargs) if callable(value) else value,) * self.num_envs
+        found = value(*args, **kwargs) if callable(value) else value
+        return tuple(found) if name in _OF_EACH_LANE else (found,) * self.num_envs
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which levels are worth choosing in each lane, by `mm_env.envs.action_mask`: shape (N, levels).
+
+        Raises:
+            ValueError: Actions are continuous.
+        """
+        mask = action_mask(self._book, self._state.request, self._params)
+        return np.broadcast_to(mask, (self.num_envs, mask.shape[-1]))
 
     def _change_market(self, lanes: TapeCursor | None) -> None:
         """Enter the market that was set, if another, in every lane."""

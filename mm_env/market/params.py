@@ -138,6 +138,7 @@ class MarketParams:
         None, "number of hedge levels the agent chooses from; None = every unit", "levels", low=2
     )
     continuous: bool = flag(False, "actions are numbers from -1 to 1, a Box, instead of levels")
+    flat: bool = flag(False, "a hedge level and a quote are one number, a Discrete: hedge * quote_levels + quote")
 
     num_dealers = 1  # `DealersParams` makes it a field
     view_noise = 0.0
@@ -157,6 +158,8 @@ class MarketParams:
                     f"hedge_levels must be at most inventory_limit + 1 = {self.inventory_limit + 1}, "
                     f"got {self.hedge_levels}"
                 )
+        if self.flat and self.continuous:
+            raise ValueError("flat and continuous exclude each other: actions are levels, or numbers from -1 to 1")
         if self.permanent_impact > 0 and not self.liquidate_at_end:
             raise ValueError(
                 f"permanent_impact={self.permanent_impact} needs liquidate_at_end=True: without the end charge, "

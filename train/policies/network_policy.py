@@ -151,4 +151,5 @@ def _interface(params: MarketParams) -> dict[str, Any]:
         "hedge levels": hedge_levels(params).astype(int).tolist(),
         "quote levels": quote_levels(params).tolist() if params.quote_levels > 1 else None,
         "continuous": params.continuous,
+        "flat": params.flat,
     }

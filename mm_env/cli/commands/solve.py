@@ -11,7 +11,7 @@ from mm_env.cli.inputs import read_market
 from mm_env.cli.options import Command, json_option, market_option, out_option, set_option
 from mm_env.cli.outputs import draw_policies
 from mm_env.cli.tables import print_solution, solution_figures
-from mm_env.registration import MARKETS
+from mm_env.registration import find_market
 
 
 @click.command(cls=Command)
@@ -33,6 +33,6 @@ def solve(market: str, changes: tuple[str, ...], out: Path | None, as_json: bool
     if as_json:
         print_json(solution_figures(solution, rules))
     else:
-        print_solution(solution, rules, "" if changes else MARKETS[market].why)
+        print_solution(solution, rules, "" if changes else find_market(market).why)
     if out is not None:
         draw_policies(out, "optimal", {"optimal": solution.policy}, params)
