@@ -18,7 +18,8 @@ def action_mask(book: Book, request: Request, params: MarketParams) -> NDArray[n
     """Which levels are worth choosing; what is masked does the same as the largest level that is not.
 
     Every threshold, target or number of units from the position on, as it may be after the trade, is the same decision:
-    of these the smallest stays. Where nobody can trade, since nobody came or the cap forbids it, every quote is: the lowest stays.
+    of these the smallest stays. Where nobody can trade, since nobody came or the cap forbids it, every quote is: the
+    lowest stays.
 
     Args:
         book: What each dealer holds, parts of shape (...).
@@ -26,8 +27,8 @@ def action_mask(book: Book, request: Request, params: MarketParams) -> NDArray[n
         params: The market.
 
     Returns:
-        True where a level is worth choosing, as sb3-contrib's MaskablePPO wants it: those of each part of the action one
-        after another, shape (..., sum of the levels); one for each action if flat, shape (..., actions).
+        True where a level is worth choosing, as sb3-contrib's MaskablePPO wants it: those of each part of the action
+        one after another, shape (..., sum of the levels); one for each action if flat, shape (..., actions).
 
     Raises:
         ValueError: Actions are continuous, and have no levels.

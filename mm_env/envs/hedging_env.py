@@ -67,8 +67,8 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
     `lowest_quote + index * tick`. With `continuous=True`: `Box(-1, 1)` of as many numbers, from the lowest level to the
     highest; hedges are rounded to the nearest level, quotes are not. With `flat=True`: `Discrete`, the place of the
     levels in the order of rows, hedge level * n + quote level. Every market is registered continuous as well
-    (`mm_env/HedgingContinuous-v0`), those of several levels flat (`mm_env/DynamicSpreadFlat-v0`). `action_masks()` tells
-    which levels are worth choosing now.
+    (`mm_env/HedgingContinuous-v0`), those of several levels flat (`mm_env/DynamicSpreadFlat-v0`). `action_masks()`
+    tells which levels are worth choosing now.
 
     ## Reward
     `spread_pnl - hedge_cost + inventory_pnl - risk_penalty`, in price units: the change of equity less 0.5 *
