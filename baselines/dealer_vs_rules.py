@@ -2,27 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode
-from numpy.typing import NDArray
 
 from baselines.policies.registry import make_policy
-from mm_env.envs.action import ActionDecoder, PolicyFunction
-from mm_env.envs.arguments import plain_seed
-from mm_env.envs.dealers_market import DEALERS_DEFAULTS
+from mm_env.envs.action import PolicyFunction, decide
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS, naming_dealer
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
-from mm_env.envs.market_attributes import MarketAttributes
-from mm_env.envs.observation import Observations
-from mm_env.market.params import DealersParams, MarketParams
+from mm_env.envs.hedging_env import HedgingEnv
+from mm_env.kernels.scalar_kernel import FLOATS, straight
+from mm_env.kernels.tracing import TraceOps
+from mm_env.market import dynamics
+from mm_env.market.competition import competing_step
+from mm_env.market.dynamics import Book, Decision, Move, Request, Step
+from mm_env.market.params import DealersParams
+from mm_env.rollout import check_play
 
 RIVALS = ("threshold:3", "threshold:10")  # quoting the market's spread, and hedging early and late
 
 
-class DealerVsRulesVectorEnv(DealersVectorEnv):
+class _NamedRivals:
+    """Rivals by names of `baselines.POLICIES` or as policies, made for the market that is played."""
+
+    _named_rivals: tuple[str | PolicyFunction, ...]
+
+    def _name_rivals(self, rivals: Sequence[str | PolicyFunction], numbers: dict[str, Any]) -> DealersParams:
+        """Take the rivals; the market of these numbers and so many dealers."""
+        if not isinstance(rivals, list | tuple) or not rivals:
+            raise ValueError(f"rivals must be a list of one policy or more, got {rivals!r}")
+        self._named_rivals = tuple(rivals)
+        params = DealersParams.from_mapping({**DEALERS_DEFAULTS, "num_dealers": len(rivals) + 1, **numbers})
+        if params.num_dealers != len(rivals) + 1:
+            needed = params.num_dealers - 1
+            raise ValueError(f"rivals must be {needed} for num_dealers={params.num_dealers}, got {len(rivals)}")
+        return params
+
+    def _check_change(self, params: Any) -> None:
+        super()._check_change(params)  # type: ignore[misc]  # of `MarketAttributes`
+        for rival in self._named_rivals:
+            if hasattr(rival, "params"):
+                raise ValueError("a rival given as a policy was made for this market: name rivals to change it")
+        self._made(params)
+
+    def _made(self, params: DealersParams) -> tuple[PolicyFunction, ...]:
+        """The rivals as policies of this market."""
+        made = [make_policy(rival, params) if isinstance(rival, str) else rival for rival in self._named_rivals]
+        for rival in made:
+            check_play(rival, 1, 0)
+        return tuple(made)
+
+
+class DealerVsRulesVectorEnv(_NamedRivals, DealersVectorEnv):
     """`DealersVectorEnv` in which every lane is `dealer_0` of a market of its own, against the same rivals.
 
     Args:
@@ -35,33 +68,18 @@ class DealerVsRulesVectorEnv(DealersVectorEnv):
     """
 
     def __init__(self, num_envs: int = 1, *, rivals: Sequence[str | PolicyFunction] = RIVALS, **arguments: Any) -> None:
-        if not isinstance(rivals, list | tuple) or not rivals:
-            raise ValueError(f"rivals must be a list of one policy or more, got {rivals!r}")
-        arguments.setdefault("num_dealers", len(rivals) + 1)
-        others = ("autoreset_mode", "reward", "render_mode")
-        numbers = {name: value for name, value in arguments.items() if name not in others}
-        params = DealersParams.from_mapping({**DEALERS_DEFAULTS, **numbers})
-        self._named_rivals = tuple(rivals)
-        super().__init__(num_envs, rivals=_made(rivals, params), **arguments)
-
-    def _check_change(self, params: Any) -> None:
-        super()._check_change(params)
-        for rival in self._named_rivals:
-            if hasattr(rival, "params"):
-                raise ValueError("a rival given as a policy was made for this market: name rivals to change it")
-        _made(self._named_rivals, params)
+        others = {
+            name: arguments.pop(name) for name in ("autoreset_mode", "reward", "render_mode") if name in arguments
+        }
+        params = self._name_rivals(rivals, arguments)
+        super().__init__(num_envs, rivals=self._made(params), **others, **params.to_dict())
 
     def _enter(self, params: Any) -> None:
         super()._enter(params)
-        self.rivals = tuple(_made(self._named_rivals, params))
+        self.rivals = self._made(params)
 
 
-def _made(rivals: Sequence[str | PolicyFunction], params: DealersParams) -> list[PolicyFunction]:
-    """The rivals as policies of this market."""
-    return [make_policy(rival, params) if isinstance(rival, str) else rival for rival in rivals]
-
-
-class DealerVsRulesEnv(MarketAttributes, gym.Env[Any, Any]):
+class DealerVsRulesEnv(_NamedRivals, HedgingEnv):
     """`dealer_0` of a `DealersEnv`, with fixed policies in the other seats.
 
     ## Observation, action, reward, info, episode end
@@ -69,64 +87,82 @@ class DealerVsRulesEnv(MarketAttributes, gym.Env[Any, Any]):
     `DealerVsRulesVectorEnv` reset with seed s - i.
 
     ## Arguments
-    * `rivals`: names of `baselines.POLICIES`, or policies; default `("threshold:3", "threshold:10")`.
+    * `rivals`: names of `baselines.POLICIES`, or policies; default `("threshold:3", "threshold:10")`. A policy that
+      always decides the same, as those do, costs a step nothing; any other is asked at every step.
     * Every field of `DealersParams`; `num_dealers` follows from the rivals.
-    * `reward`: `"realised"` (default) or `"expected"`.
+    * `reward`, `compiled` and `render_mode`, as of `HedgingEnv`.
 
     ## Version history
     * v0: initial version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}
+    def __init__(
+        self,
+        *,
+        rivals: Sequence[str | PolicyFunction] = RIVALS,
+        reward: str = "realised",
+        compiled: bool | None = None,
+        render_mode: str | None = None,
+        **market_params: Any,
+    ) -> None:
+        params = self._name_rivals(rivals, market_params)
+        super().__init__(reward=reward, compiled=compiled, render_mode=render_mode, **params.to_dict())
 
-    def __init__(self, **arguments: Any) -> None:
-        self._lane = DealerVsRulesVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **arguments)
-        self.render_mode = self._lane.render_mode
-        self.observation_names = self._lane.observation_names
-        self.observation_space = self._lane.single_observation_space
-        self.action_space = self._lane.single_action_space
-        self._decide = ActionDecoder(self.params)
+    def _checked_params(self, values: dict[str, Any]) -> DealersParams:
+        return DealersParams.from_mapping(values)
 
-    @property
-    def params(self) -> Any:
-        """The market: what the next reset plays."""
-        return self._lane.params
+    def _enter(self, params: Any) -> None:
+        super()._enter(params)
+        self.rivals = self._made(params)
+        law = partial(competing_step, reward=self._reward, params=params)
+        self._compete: Callable[..., Any] = partial(law, xp=FLOATS)
+        if self._compiled is not False:
+            self._compete = straight(partial(law, xp=TraceOps()))
+        self._rewarded_step = self._among_rivals
 
-    @params.setter
-    def params(self, params: MarketParams) -> None:
-        self._lane.params = params
+    def _load_episode(self) -> None:
+        if self._episode == 0:  # of a seed: those who draw begin anew
+            for seat, rival in enumerate(self.rivals, start=1):
+                if hasattr(rival, "reset"):
+                    rival.reset(seat)
+        super()._load_episode()
+        assert self._block is not None
+        likings = np.asarray(self._block.paths.preference)[..., (self._episode - 1) % self._source.block]
+        self._preferences = list(map(tuple, likings.tolist()))
+        if self._params.view_noise:
+            self._requests[:-1] = [_each_error(asked) for asked in self._requests[:-1]]
+        book = dynamics.initial_book(self._params)
+        self._show(0, (book,) * (len(self.rivals) + 1), (0.0,) * (len(self.rivals) + 1), 0.0)
 
-    @property
-    def rivals(self) -> tuple[PolicyFunction, ...]:
-        """The policies of the other seats."""
-        return self._lane.rivals
+    def _among_rivals(self, book: Book, request: Request, decision: Decision, move: Move) -> tuple[Step, float]:
+        """What the law makes of a decision beside those of the rivals, and the reward."""
+        decisions = (decision, *(self._decided(seat, request) for seat in range(1, len(self.rivals) + 1)))
+        books, preference = (book, *self._rival_books), self._preferences[self._trade]
+        step, reward, others, won, best_quote = self._compete(books, request, decisions, preference, move)
+        self._show(self._trade + 1, (step.book, *others), won, best_quote)
+        return step, reward
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observations, dict[str, Any]]:
-        """Start the next episode: of `seed` if given, else of the seed before, else of a random one."""
-        seed = plain_seed(seed)
-        super().reset(seed=seed)
-        self._take_options(options)
-        observations, info = self._lane.reset(seed=seed)
-        return observations[0], _first(info)
+    def _show(self, trade: int, books: tuple[Book, ...], won: tuple[float, ...], best_quote: float) -> None:
+        """Keep the rivals' books, and what `dealer_0` and they see of each other at this trade."""
+        self._rival_books, self._won = books[1:], won
+        self._held = tuple(book.inventory for book in books) if self._params.transparent else ()
+        self._observed[trade] = self._observed[trade]._replace(won=won[0], best_quote=best_quote, rivals=self._held[1:])
 
-    def step(self, action: Any) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
-        """Quote beside the rivals, hedge, and let the price move.
-
-        Raises:
-            ValueError: The action is not in the action space.
-            gymnasium.error.ResetNeeded: The episode has ended or has not begun.
-        """
-        self._decide(action)  # a clear error where the action is wrong
-        observations, rewards, terminated, _, info = self._lane.step(np.asarray(action)[None])
-        return observations[0], float(rewards[0]), bool(terminated[0]), False, _first(info)
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Which levels are worth choosing now, as of `HedgingEnv`."""
-        return np.asarray(self._lane.action_masks()[0])
+    def _decided(self, seat: int, request: Request) -> Decision:
+        """What a rival decides: asked only if it depends on what he sees."""
+        rival = self.rivals[seat - 1]
+        fixed: Decision | None = getattr(rival, "decision", None)
+        if fixed is not None:
+            return fixed
+        others = self._held[seat + 1 :] + self._held[:seat]
+        observed = self._observed[self._trade]._replace(won=self._won[seat], rivals=others)
+        left = self._params.num_trades - self._trade
+        view = np.array([self._look(self._rival_books[seat - 1], request, observed, left)], np.float32)
+        decision: Decision = naming_dealer(seat, lambda: decide(rival, view, self._params))
+        return decision.map(lambda part: float(part[0]))
 
 
-def _first(info: dict[str, Any]) -> dict[str, Any]:
-    """What info tells of the only lane, in plain numbers."""
-    return {name: value[0].item() for name, value in info.items() if not name.startswith("_")}
+def _each_error(request: Any) -> Request:
+    """The request with the dealers' errors about the mid, a list, as the tuple that the law takes."""
+    asked: Request = request._replace(mid_error=tuple(request.mid_error))
+    return asked

@@ -119,6 +119,7 @@ MARKETS: Mapping[str, Market] = {
 }
 
 
+METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 10}  # of every single environment
 VERSUS = "mm_env/DealerVsRules-v0"  # one dealer who learns among rivals with rules; needs the baselines
 
 # The same markets with the action in another form, for algorithms that take no other: "mm_env/HedgingContinuous-v0".
@@ -211,6 +212,9 @@ def dealer_vs_rules(**arguments: Any) -> gym.Env[Any, Any]:
     from baselines.dealer_vs_rules import DealerVsRulesEnv
 
     return DealerVsRulesEnv(**arguments)
+
+
+dealer_vs_rules.metadata = METADATA  # type: ignore[attr-defined]  # where gym.make looks for it
 
 
 def dealers_vs_rules(**arguments: Any) -> gym.vector.VectorEnv[Any, Any, Any]:

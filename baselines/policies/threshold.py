@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from mm_env.envs.action import Actions, encode_action
-from mm_env.envs.observation import Observations
+import numpy as np
+
+from mm_env.envs.action import ActionDecoder, Actions, encode_action
+from mm_env.envs.observation import Observations, observation_names
+from mm_env.market.dynamics import Decision
 from mm_env.market.params import MarketParams
 from mm_env.market.validation import check_whole
 
@@ -37,6 +41,14 @@ class ThresholdPolicy:
     def __call__(self, observations: Observations) -> Actions:
         """Observations of shape (..., observations) to actions of shape (...)."""
         return encode_action(self.threshold, observations, self.params, self.distance)
+
+    @cached_property
+    def decision(self) -> Decision | None:
+        """What it always decides; None where the action says units, which depend on the inventory."""
+        if self.params.hedge_action == "units":
+            return None
+        blank = np.zeros(len(observation_names(self.params)), np.float32)
+        return ActionDecoder(self.params)(self(blank))
 
 
 def check_threshold(threshold: Any) -> None:

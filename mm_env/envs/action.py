@@ -103,27 +103,36 @@ def action_space(params: MarketParams) -> spaces.Space[Any]:
 
 
 class ActionDecoder:
-    """From the action of one dealer to his decision, in plain numbers."""
+    """From the action of one dealer to his decision, in plain numbers; those of levels are kept once decoded."""
 
     def __init__(self, params: MarketParams) -> None:
         self._params = params
         self._is_index = isinstance(action_space(params), spaces.Discrete)
-        self._decisions = _all_decisions(params) if self._is_index else []
+        self._shape = () if self._is_index else (len(action_sizes(params)),)
+        self._known: dict[Any, Decision] = {}
 
     def __call__(self, action: Any) -> Decision:
         """The decision, or a `ValueError` that says what an action may be."""
-        if not self._is_index:
-            shape = (len(action_sizes(self._params)),)
-            if np.shape(_array(action)) != shape:
-                raise ValueError(f"action must have shape {shape}, got {action!r}")
-            return Decision(*(_plain(part) for part in decode_actions(_array(action)[None], 1, self._params)))
         try:
-            index = operator.index(action)
+            if self._is_index:
+                levels: Any = int(operator.index(action))
+            else:
+                levels = tuple(map(operator.index, action)) if isinstance(action, list | tuple | np.ndarray) else None
         except TypeError:
-            index = -1
-        if not 0 <= index < len(self._decisions):
-            raise ValueError(f"action must be a whole number from 0 to {len(self._decisions) - 1}, got {action!r}")
-        return self._decisions[index]
+            levels = None
+        known = self._known.get(levels)
+        if known is not None:
+            return known
+        if self._is_index and (levels is None or not 0 <= levels < action_sizes(self._params)[0]):
+            most = action_sizes(self._params)[0] - 1
+            raise ValueError(f"action must be a whole number from 0 to {most}, got {action!r}")
+        array = _array(action) if levels is None else np.asarray(levels)
+        if array.shape != self._shape:
+            raise ValueError(f"action must have shape {self._shape}, got {action!r}")
+        decision = Decision(*(_plain(part) for part in decode_actions(array[None], 1, self._params)))
+        if levels is not None:
+            self._known[levels] = decision
+        return decision
 
 
 def decode_actions(actions: Any, lanes: int, params: MarketParams) -> Decision:
@@ -143,18 +152,14 @@ def decode_actions(actions: Any, lanes: int, params: MarketParams) -> Decision:
 
 
 def decide(policy: PolicyFunction, views: Observations, params: MarketParams) -> Decision:
-    """What a policy decides, by the meaning that its own market gives to actions, if it has one: levels or numbers."""
+    """What a policy decides, by the meaning that its own market gives to actions, if it has one: levels or numbers.
+
+    A policy that always decides the same may say so: as its attribute `decision`, in plain numbers.
+    """
+    fixed: Decision | None = getattr(policy, "decision", None)
+    if fixed is not None:
+        return fixed
     return decode_actions(policy(views), len(views), getattr(policy, "params", params))
-
-
-def _all_decisions(params: MarketParams) -> list[Decision]:
-    """What each action means, in plain numbers."""
-    (number,) = action_sizes(params)
-    parts = (
-        [None] * number if part is None else np.broadcast_to(np.asarray(part, np.float64), (number,)).tolist()
-        for part in decode_actions(np.arange(number), number, params)
-    )
-    return [Decision._make(decision) for decision in zip(*parts, strict=True)]
 
 
 def _units(index: NDArray[np.int64], params: MarketParams) -> NDArray[Any]:
@@ -308,4 +313,4 @@ def _array(actions: Any) -> NDArray[Any]:
 
 
 def _plain(part: Any) -> Any:
-    return part.item() if isinstance(part, np.ndarray) else part
+    return float(part[0]) if isinstance(part, np.ndarray) else part

@@ -11,10 +11,10 @@ from mm_env.envs.action import PolicyFunction, decide
 from mm_env.envs.observation import Observations, observe
 from mm_env.episodes import Episodes, Recorder
 from mm_env.market import dynamics
-from mm_env.market.competition import route_to_best_quote
+from mm_env.market.competition import route_to_best_quote, seen_distance, seen_of_trade
 from mm_env.market.dynamics import Decision, Move, Request, Step
 from mm_env.market.exogenous_state import ExogenousState
-from mm_env.market.numbers import Index, Number
+from mm_env.market.numbers import Index, Number, Values
 from mm_env.market.params import DealersParams
 from mm_env.market.tape import Tape
 from mm_env.registration import MARKETS
@@ -36,7 +36,8 @@ class DealersMarket:
         """Begin anew in every market."""
         everyone = np.ones(self._shape, dtype=np.bool_)
         self.book = dynamics.reset_where(everyone, dynamics.initial_book(self.params), self.params)
-        self._won, self._best_quote = np.zeros(self._shape), np.zeros(self._shape[1])
+        self._won: Values = np.zeros(self._shape)
+        self._best_quote: Values = np.zeros(self._shape[1])
 
     def as_seen(self, state: ExogenousState) -> ExogenousState:
         """The state of each market, parts of shape (N,), as the dealers see it."""
@@ -55,11 +56,10 @@ class DealersMarket:
         """The client of each market trades with the best of its dealers; all hedge and are marked; parts (K, N)."""
         awarded = route_to_best_quote(self.book, request, decision, preference, self.params)
         step = dynamics.step(self.book, awarded, decision, move, self.params)
-        someone = np.any(step.filled, axis=0)
-        self._won = np.where(step.filled, 1.0, np.where(someone, -1.0, 0.0))
-        latent = self.params.quote_latency > 0  # then how far from the true mid a quote was is not known
-        distance = decision.distance if latent else request.side * dynamics.quote(request, decision)
-        self._best_quote = np.sum(step.filled * distance, axis=0)
+        filled = np.broadcast_to(np.asarray(step.filled), self._shape)
+        distance = np.broadcast_to(seen_distance(request, decision, self.params), self._shape)
+        won, best_quote = seen_of_trade(list(filled), list(distance))
+        self._won, self._best_quote = np.array(won), np.asarray(best_quote)
         self.book = step.book
         return step
 

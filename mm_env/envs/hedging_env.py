@@ -25,6 +25,7 @@ from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedSt
 from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape, largest_size, tape_of
+from mm_env.registration import METADATA
 
 
 class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
@@ -110,10 +111,7 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
     * v0: initial version.
     """
 
-    metadata: dict[str, Any] = {
-        "render_modes": ["rgb_array", "ansi"],
-        "render_fps": 10,
-    }
+    metadata: dict[str, Any] = METADATA
 
     def __init__(
         self,
@@ -124,7 +122,7 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         render_mode: str | None = None,
         **market_params: Any,
     ) -> None:
-        self._params = MarketParams.from_mapping(market_params)
+        self._params = self._checked_params(market_params)
         tape = tape_of(tape)
         self._reward_name = reward
         # The numbers of one dealer are floats.
@@ -144,6 +142,9 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self._trade = self._params.num_trades  # nothing to answer before the first reset
         self._book = dynamics.initial_book(self._params)
         self._recorder: Recorder | None = None
+
+    def _checked_params(self, values: dict[str, Any]) -> MarketParams:
+        return MarketParams.from_mapping(values)
 
     def _enter(self, params: MarketParams) -> None:
         """Play in this market from now on."""

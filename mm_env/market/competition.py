@@ -1,37 +1,110 @@
-"""The rule by which a client chooses among several dealers: the best quote wins, and ties are drawn."""
+"""The rule by which a client chooses among several dealers: the best quote wins, and ties are drawn.
+
+Like the law, the rule branches on no data and takes its elementary functions from `xp`. It is written over sequences
+with an entry for each dealer: a number where one environment plays, the rows of an array where many do.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import Any
 
-from mm_env.market.dynamics import Book, Decision, Request, quote, trade
-from mm_env.market.numbers import Flag, Number
+import numpy as np
+
+from mm_env.market.dynamics import Book, Decision, Move, Paid, Request, Reward, Step, quote, step, trade
+from mm_env.market.numbers import NUMPY, ElementaryFunctions, Flag, Number
 from mm_env.market.params import MarketParams
 
 
-def best_quotes(distance: Number, able: Flag) -> NDArray[np.bool_]:
+def best_quotes(distance: Iterable[Number], able: Iterable[Flag], xp: ElementaryFunctions = NUMPY) -> list[Flag]:
     """Which dealers have the best quote of those who are able to fill the client; several where they tie.
 
     Args:
-        distance: Of each dealer's quote from the true mid, price units; the first axis is the dealers'.
-        able: Whether the dealer is able to fill the client; same shape.
+        distance: Of each dealer's quote from the true mid, price units.
+        able: Whether each dealer is able to fill the client.
+        xp: The elementary functions.
     """
-    offered = np.where(able, distance, np.inf)
-    return np.asarray(able & (offered == offered.min(axis=0)))
+    able = list(able)
+    offered = [xp.where(can, quoted, math.inf) for can, quoted in zip(able, distance, strict=True)]
+    nearest = reduce(xp.minimum, offered)
+    return [can & (quoted == nearest) for can, quoted in zip(able, offered, strict=True)]
+
+
+def winner(tied: Sequence[Flag], preference: Iterable[Number], xp: ElementaryFunctions = NUMPY) -> list[Flag]:
+    """Of the dealers who tie, the one of the largest preference; of equal ones the first."""
+    rank = [xp.where(can, liked, -1.0) for can, liked in zip(tied, preference, strict=True)]
+    top, taken, wins = reduce(xp.maximum, rank), False, []
+    for can, liked in zip(tied, rank, strict=True):
+        first: Any = xp.where(taken, False, can & (liked == top))
+        taken = taken | first
+        wins.append(first)
+    return wins
+
+
+def reservations(
+    filled: Sequence[Flag], distance: Sequence[Number], preference: Sequence[Number], xp: ElementaryFunctions = NUMPY
+) -> list[Number]:
+    """The client's reservation distance as it is to each dealer: only with the winner is he willing to trade.
+
+    He takes the quote nearest to his side of the true mid, of those that he accepts and that can fill.
+    """
+    wins = winner(best_quotes(distance, filled, xp), preference, xp)
+    return [xp.where(first, math.inf, -math.inf) for first in wins]
 
 
 def route_to_best_quote(
     book: Book, request: Request, decision: Decision, preference: Number, params: MarketParams
 ) -> Request:
-    """The request as it goes to each of several dealers: only with the winner is the client willing to trade.
-
-    The client takes the quote nearest to his side of the true mid, of those that he accepts and that can fill; between
-    equals the larger preference. The first axis of what differs between dealers is theirs.
-    """
+    """The request as it goes to each of several dealers; the first axis of what differs between them is theirs."""
     filled, _ = trade(book.inventory, book.in_flight, request, decision, params)
     distance = request.side * quote(request, decision)
-    tied = best_quotes(distance, filled)
-    rank = np.where(tied, preference, -1.0)
-    wins = tied & (np.arange(len(rank))[:, None] == rank.argmax(axis=0))
-    return request._replace(reservation=np.where(wins, np.inf, -np.inf))
+    able, quoted, liked = map(list, np.broadcast_arrays(filled, distance, preference))
+    return request._replace(reservation=np.array(reservations(able, quoted, liked)))
+
+
+def seen_of_trade(
+    filled: Sequence[Flag], distance: Iterable[Number], xp: ElementaryFunctions = NUMPY
+) -> tuple[list[Number], Number]:
+    """What dealers see of a trade: whether each won it, another did, or nobody (1, -1, 0), and its distance or 0."""
+    someone = reduce(operator.or_, filled)
+    won = [xp.where(mine, 1.0, xp.where(someone, -1.0, 0.0)) for mine in filled]
+    return won, reduce(operator.add, [mine * quoted for mine, quoted in zip(filled, distance, strict=True)])
+
+
+def seen_distance(request: Request, decision: Decision, params: MarketParams) -> Number:
+    """How far from the mid a quote seems to be; with `quote_latency` from the mid that it was quoted around."""
+    return decision.distance if params.quote_latency > 0 else request.side * quote(request, decision)
+
+
+def competing_step(
+    books: tuple[Book, ...],
+    request: Request,
+    decisions: tuple[Decision, ...],
+    preference: tuple[Number, ...],
+    move: Move,
+    reward: Reward[Paid],
+    params: MarketParams,
+    xp: ElementaryFunctions = NUMPY,
+) -> tuple[Step, Paid, tuple[Book, ...], tuple[Number, ...], Number]:
+    """Play one request among dealers who have an entry each: `mid_error` is a tuple where they know different mids.
+
+    Returns:
+        The first dealer's step and reward, the books of the others, and what all of them see of the trade.
+    """
+    errors = request.mid_error if isinstance(request.mid_error, tuple) else (request.mid_error,) * len(books)
+    asked = [request._replace(mid_error=error) for error in errors]
+    dealers = list(zip(books, asked, decisions, strict=True))
+    able = [trade(book.inventory, book.in_flight, to, decision, params)[0] for book, to, decision in dealers]
+    distance = [to.side * quote(to, decision) for _, to, decision in dealers]
+    willing = reservations(able, distance, preference, xp)
+    steps = [
+        step(book, to._replace(reservation=limit), decision, move, params, xp)
+        for (book, to, decision), limit in zip(dealers, willing, strict=True)
+    ]
+    shown = [seen_distance(to, decision, params) for _, to, decision in dealers]
+    won, best = seen_of_trade([each.filled for each in steps], shown, xp)
+    own = steps[0]
+    return own, reward(own, move, params), tuple(each.book for each in steps[1:]), tuple(won), best

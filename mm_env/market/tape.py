@@ -73,8 +73,11 @@ class Tape:
         return self.paths.at(trade).move(trade == self.num_trades - 1, params)
 
     def episode(self, column: int, params: MarketParams) -> tuple[list[Request], list[ObservedState], list[Move]]:
-        """Every request of one episode, what is seen beside it, and the price move after it, in plain numbers."""
-        one = self.columns([column]).paths.map(np.ravel)
+        """Every request of one episode, what is seen beside it, and the price move after it, in plain numbers.
+
+        What several dealers have one of each is a list of as many.
+        """
+        one = self.columns(column).paths
         last = np.arange(1, self.num_trades + 1) == self.num_trades
         request, observed = one.state()
         number = self.num_trades
