@@ -43,8 +43,8 @@ class ScalarKernel:
     def _made(self, arguments: Tree) -> Callable[..., Tree]:
         program = trace(self._function, arguments)
         names = [f"a{place}" for place in range(len(arguments))]
-        paths = [path for name, tree in zip(names, arguments, strict=True) for path in paths(tree, name)]
-        loads = [f"x{place} = {paths[place]}" for place in program.used]
+        places = [path for name, tree in zip(names, arguments, strict=True) for path in paths(tree, name)]
+        loads = [f"x{place} = {places[place]}" for place in program.used]
         types: dict[str, type] = {}
         returned = built(program.result, map(str, leaves(program.result)), types)
         return defined(
