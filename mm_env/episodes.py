@@ -35,6 +35,7 @@ class Episodes:
         distance: Of the quote from the mid that the dealer knew, price units.
         inventory: After trade and hedge, units.
         price: The mid after the move, price units.
+        price_move: Of the market alone, without what the dealer's own hedges did to it, price units.
         filled: Whether the client traded.
         hedge: Signed units hedged: negative sells.
         order: Signed units ordered, to be hedged `hedge_latency` steps later.
@@ -58,6 +59,7 @@ class Episodes:
     distance: Values
     inventory: Values
     price: Values
+    price_move: Values
     filled: NDArray[np.bool_]
     hedge: Values
     order: Values
@@ -175,6 +177,7 @@ RECORDED: Mapping[str, RecordedQuantity] = {
     ),
     "inventory": RecordedQuantity(lambda state, decision, step, move, params: step.book.inventory),
     "price": RecordedQuantity(lambda state, decision, step, move, params: step.book.mid),
+    "price_move": RecordedQuantity(lambda state, decision, step, move, params: move.change),
     "filled": RecordedQuantity(lambda state, decision, step, move, params: step.filled, bool),
     "hedge": RecordedQuantity(lambda state, decision, step, move, params: step.hedge),
     "order": RecordedQuantity(

@@ -37,7 +37,7 @@ def play(
         tape: A recorded tape to play instead of drawn episodes.
 
     Returns:
-        The episodes: about 110 bytes a step, twice that while they are put together. `play_blocks` gives any number
+        The episodes: about 125 bytes a step, twice that while they are put together. `play_blocks` gives any number
         of them in bounded memory.
 
     Raises:

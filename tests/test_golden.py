@@ -20,7 +20,9 @@ def episode(market: str) -> str:
     threshold = params.inventory_limit // 4 // 5 * 5 or 5
     rule = ThresholdPolicy(threshold, params, params.spread / 2)
     table = play(rule, params, 1, seed=0).to_dataframe()
-    table = table.drop(columns=["episode", "threshold"])  # thresholds were not recorded when these were written,
+    table = table.drop(
+        columns=["episode", "threshold", "price_move"]
+    )  # the last two were not recorded when these were written,
     table = table.rename(columns={"unexpected_pnl": "surprise"})  # and this was the name of that column
     numbers = table.select_dtypes("float").columns
     table[numbers] = table[numbers].round(4) + 0.0  # no minus zeros

@@ -31,6 +31,7 @@ from mm_env.market.random_streams import RandomDraws, RandomStreams
 from mm_env.market.recordings.arrays import recorded, require
 from mm_env.market.recordings.recording import LARGEST_MOVE, LARGEST_SIZE, Recording, TapeWarning, read_recording
 from mm_env.market.recordings.summary import Summary, summarise
+from mm_env.market.recordings.table import write_table
 from mm_env.market.validation import fields_on_tape
 
 _BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that the jump to it costs little
@@ -184,7 +185,7 @@ class Tape:
         Args:
             source: The path of a .csv, .tsv or .txt file (also packed: .gz, ...), a .parquet or .feather file, or a
                 data frame of pandas or of any library that Arrow or the dataframe interchange protocol can read. The
-                index of a frame counts as columns.
+                index of a frame counts as columns. "example": a thousand requests that ship.
             columns: The column of what is not found by its name: `{"sizes": "qty"}`; None goes without.
             sort: Sort the rows of each episode by time, those of one time as they stand. Without it rows that run
                 backwards are refused.
@@ -208,6 +209,30 @@ class Tape:
         if found.tier is not None:
             paths = paths._replace(tier=np.ascontiguousarray(found.tier.T.astype(np.uint8)))
         return dataclasses.replace(tape, paths=paths, recording=found)
+
+    def write(self, path: str | Path) -> None:
+        """Write sides, price moves, sizes and what else was recorded as what `read` reads, a row for each request.
+
+        Whether drawn clients accept is not written: it takes a quote to tell. Needs pandas.
+
+        Raises:
+            ValueError: The path ends in nothing that `read` reads.
+        """
+        found, shape = self.recording, np.shape(self.paths.side)
+        size = 1.0 if self.paths.size is None else self.paths.size
+        columns: dict[str, Any] = {"sides": self.paths.side, "price_moves": self.paths.change, "sizes": size}
+        if self.num_episodes > 1:
+            columns = {"episode": np.arange(self.num_episodes), **columns}
+        if np.ndim(self.paths.tier):
+            columns["tier"] = self.paths.tier
+        if found is not None:
+            kept = {name: getattr(found, name) for name in ("time", "accepted", "quote")}
+            columns |= {name: values.T for name, values in kept.items() if values is not None}
+            if found.tier is not None:
+                columns["tier"] = np.array(found.tiers)[found.tier.T]
+            if self.num_episodes > 1:
+                columns["episode"] = np.array(found.episodes)
+        write_table({name: np.broadcast_to(values, shape).T.ravel() for name, values in columns.items()}, Path(path))
 
 
 def tape_of(tape: Tape | str | Path | None) -> Tape | None:

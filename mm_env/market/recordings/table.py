@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mm_env.atomic_write import replacing
 from mm_env.extras import needed_for
 
 _SEPARATORS = ("\t", ";", "|", ",")  # in this order: a decimal comma may stand between semicolons
@@ -16,6 +17,9 @@ _MOST_BLANK = 100  # lines before the header
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _TEXT = (".csv", ".tsv", ".txt")
 _COLUMNAR = {".parquet": "read_parquet", ".pq": "read_parquet", ".feather": "read_feather", ".arrow": "read_feather"}
+
+
+EXAMPLE = Path(__file__).with_name("example.csv")  # a thousand requests; docs/your-own-trades.md tells where from
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +57,8 @@ def read_table(source: Any, separator: str | None, encoding: str | None) -> Tabl
 
     Args:
         source: The path of a text file (.csv, .tsv, .txt, also packed: .gz, ...), Parquet or Feather; or a data
-            frame of pandas, or of any library that Arrow or the dataframe interchange protocol can read.
+            frame of pandas, or of any library that Arrow or the dataframe interchange protocol can read. "example":
+            the tape that ships.
         separator: Between the cells of a text file; None: whichever of tab, semicolon, bar and comma its header has.
         encoding: Of a text file; None: UTF-8, or UTF-16 where a byte order mark says so.
 
@@ -65,12 +70,8 @@ def read_table(source: Any, separator: str | None, encoding: str | None) -> Tabl
         import pandas as pd
     if not isinstance(source, str | Path):
         return _columnar("data frame", _as_pandas(source))
-    path = Path(source)
-    endings = [suffix.lower() for suffix in path.suffixes]
-    kind = next((suffix for suffix in reversed(endings) if suffix not in _PACKED), "")
-    if kind not in (*_TEXT, *_COLUMNAR):
-        known = ".csv or a .parquet file, .tsv, .txt, .feather or .arrow; text may be packed (.gz, .zip, ...)"
-        raise ValueError(f"{path}: a tape is a {known}")
+    path = EXAMPLE if str(source) == "example" else Path(source)
+    kind = _kind(path)
     if kind in _COLUMNAR:
         with needed_for("Parquet and Feather files"):
             import pyarrow  # noqa: F401  # pandas names every engine that it knows instead
@@ -157,6 +158,30 @@ def _filled(frame: Any, where: str) -> Any:
 def _told(error: Exception) -> str:
     """What a reader said, with its "line" where we say "row"; the header is row 1."""
     return str(error).strip().replace("in line ", "in row ")
+
+
+def write_table(columns: Mapping[str, Any], path: Path) -> None:
+    """Write columns as text, Parquet or Feather, whatever the ending says; whole or not at all. Needs pandas."""
+    with needed_for("recorded tapes"):
+        import pandas as pd
+    frame = pd.DataFrame(dict(columns))
+    kind = _kind(path)
+    with replacing(path) as temporary:
+        if kind in _COLUMNAR:
+            with needed_for("Parquet and Feather files"):
+                import pyarrow  # noqa: F401
+            getattr(frame, _COLUMNAR[kind].replace("read", "to"))(temporary)
+        else:
+            frame.to_csv(temporary, index=False, sep="\t" if kind == ".tsv" else ",")
+
+
+def _kind(path: Path) -> str:
+    """The ending that says what is in a file, or a `ValueError`."""
+    kind = next((suffix.lower() for suffix in reversed(path.suffixes) if suffix.lower() not in _PACKED), "")
+    if kind not in (*_TEXT, *_COLUMNAR):
+        known = ".csv or a .parquet file, .tsv, .txt, .feather or .arrow; text may be packed (.gz, .zip, ...)"
+        raise ValueError(f"{path}: a tape is a {known}")
+    return kind
 
 
 def check_last_row(table: Table, columns: Sequence[str]) -> None:
