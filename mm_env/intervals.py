@@ -31,6 +31,32 @@ def half_width(standard_error: float, observations: float = np.inf, level: float
     return float(quantile) * standard_error
 
 
+def skewed_interval(skewness: float, observations: float, level: float = LEVEL) -> tuple[float, float]:
+    """The ends of a confidence interval of a mean whose observations are skewed, less the mean, in standard errors.
+
+    The studentised mean is transformed by a cubic that takes the skewness out of its distribution, up to 1 / n, and
+    back. Without skewness the ends are those of Student's t.
+
+    Source: Hall (1992), "On the removal of skewness by transformation", Journal of the Royal Statistical Society B 54.
+
+    Args:
+        skewness: Of the observations: their third central moment over the cube of their standard deviation.
+        observations: How many.
+        level: The probability with which the interval holds the truth.
+
+    Example:
+        >>> low, high = skewed_interval(-6.0, observations=500)  # as in the worst 5 % of 500 values
+        >>> round(low, 2), round(high, 2)
+        (-2.54, 1.66)
+    """
+    bound = half_width(1.0, observations, level)
+    third = skewness / (3.0 * np.sqrt(observations))
+    if third == 0:
+        return -bound, bound
+    low, high = ((np.cbrt(1.0 + 3.0 * third * (t - 0.5 * third)) - 1.0) / third for t in (bound, -bound))
+    return -float(low), -float(high)
+
+
 def plus_minus(value: float, half_width: float) -> str:
     """A figure with its interval, to the digits that the interval supports.
 
