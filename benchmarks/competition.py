@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from baselines import make_policy
 from baselines.evaluation import scores
 from baselines.evaluation.league import league
 from baselines.evaluation.scores import Estimate, Totals, objective, ratio
+from baselines.replications.winners_curse import largest_of
 from baselines.solver.best_response import best_response, exploitability
 from mm_env import DealersParams, Episodes, play_dealers
 from mm_env.atomic_write import replacing
@@ -93,9 +93,8 @@ def curse(episodes: int, seeds: range, progress: Callable[[int], None]) -> list[
         seats = play_dealers([make_policy("flat", params)] * number, params, episodes // number)
         totals = Totals.summed([Totals.of(seat) for seat in seats])
         earned = ratio(totals.spread_pnl, totals.fills)
-        expected = params.spread - noise / math.sqrt(math.pi) if number == 2 else math.nan
-        shown = "-" if math.isnan(expected) else f"{expected:.4f}"
-        rows.append([str(number), f"{noise:g}", plus_minus(earned.value, earned.half_width()), shown])
+        expected = params.spread - noise * largest_of(number)
+        rows.append([str(number), f"{noise:g}", plus_minus(earned.value, earned.half_width()), f"{expected:.4f}"])
         progress(1)
     return rows
 
@@ -151,8 +150,9 @@ QUESTIONS: Mapping[str, Question] = {
     "curse": Question(
         "What does a trade earn its winner when dealers see the mid with noise? All quote 0.05 from the mid as "
         "they see "
-        "it; the closed form for two is 0.05 - noise / sqrt(pi).",
-        ("dealers", "noise of the view", "earned per trade", "closed form"),
+        "it; the exact figure is 0.05 less noise times the mean of the largest of so many standard normal numbers: "
+        "1 / sqrt(pi) for two, 3 / (2 sqrt(pi)) for three.",
+        ("dealers", "noise of the view", "earned per trade", "exact"),
         curse,
         lambda seeds: len(NUMBERS[1:]) * len(NOISE),
     ),

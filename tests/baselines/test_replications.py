@@ -8,22 +8,21 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from baselines import policy_value, replications, solve
+from baselines import policy_value, solve
 from baselines.policies.quoting import AvellanedaStoikov, CarteaJaimungal
 from baselines.reference_check import ReferenceCheck
-from baselines.replications import (
-    EXPERIMENTS,
-    Experiment,
+from baselines.replications import registry
+from baselines.replications.avellaneda_stoikov import (
+    QuotedAtOnce,
     avellaneda_stoikov_params,
     avellaneda_stoikov_tape,
     both_sides_spread,
-    cartea_jaimungal_params,
-    desk_params,
-    flat_spread,
-    hedging_begins,
-    page,
-    replicate,
 )
+from baselines.replications.cartea_jaimungal import cartea_jaimungal_params
+from baselines.replications.experiment import Experiment
+from baselines.replications.fx_desk import desk_params, flat_spread, hedging_begins
+from baselines.replications.registry import EXPERIMENTS, page, replicate
+from baselines.replications.winners_curse import largest_of
 from mm_env.cli.main import main
 from mm_env.rollout import play_tape
 
@@ -32,15 +31,55 @@ def run(*arguments):
     return CliRunner().invoke(main, ["replicate", *map(str, arguments)])
 
 
+def separate_program(gamma, at_once, episodes):
+    """The profits of the inventory strategy, from the paper alone: on its clock, or the second side quoted later.
+
+    The references of the page are its means over 200,000 episodes, both clocks on the same random numbers.
+    """
+    generator = np.random.default_rng(11)
+    dt, inventory, cash, mid = 0.005, np.zeros(episodes), np.zeros(episodes), np.full(episodes, 100.0)
+    for step in range(200):
+        before = inventory.copy()
+        for side in (1, -1):
+            held = before if at_once else inventory
+            distance = (0.5 - side * held) * gamma * 4.0 * (1.0 - step * dt) + math.log(1.0 + gamma / 1.5) / gamma
+            filled = generator.random(episodes) < np.minimum(1.0, 140.0 * dt * np.exp(-1.5 * distance))
+            inventory = inventory - side * filled
+            cash += side * filled * (mid + side * distance)
+        mid = mid + 2.0 * math.sqrt(dt) * generator.choice([-1.0, 1.0], episodes)
+    return cash + inventory * mid
+
+
 def missed(figures):
     return [figure.row() for figure in figures if not figure.agrees]
 
 
 class TestAvellanedaStoikov:
-    def test_table_1(self):
-        found = replicate(["avellaneda-stoikov"], episodes=2000, seed=1)["avellaneda-stoikov"]
+    def test_tables_1_to_3(self):
+        found = replicate(["avellaneda-stoikov"], episodes=1000, seed=1)["avellaneda-stoikov"]
         assert missed(found) == []
-        assert len(found) == 8
+        assert len(found) == 3 * 2 * 4 + 4 * 2
+
+    @pytest.mark.parametrize("gamma", [0.1, 0.5])
+    def test_both_clocks_against_a_separate_program(self, gamma):
+        params = avellaneda_stoikov_params(gamma)
+        rule = AvellanedaStoikov(1000, params)
+        tape = avellaneda_stoikov_tape(params, 2000, (3, 0))
+        for at_once, policy in ((True, QuotedAtOnce(rule)), (False, rule)):
+            ours, theirs = play_tape(policy, params, tape).pnl, separate_program(gamma, at_once, 4000)
+            error = math.sqrt(ours.var() / len(ours) + theirs.var() / len(theirs))
+            assert abs(ours.mean() - theirs.mean()) < 4 * error
+            assert ours.std() == pytest.approx(theirs.std(), rel=0.1)
+
+    def test_both_sides_are_quoted_on_the_inventory_before_the_first(self):
+        params = avellaneda_stoikov_params(1.0)
+        played = play_tape(
+            QuotedAtOnce(AvellanedaStoikov(1000, params)), params, avellaneda_stoikov_tape(params, 20, (0, 0))
+        )
+        before = np.insert(played.inventory, 0, 0.0, axis=1)[:, :-1]
+        skew = 0.5 * (played.distance[:, 1::2] - played.distance[:, 0::2])  # ask and bid lie so far below the middle
+        to_go = 1.0 - np.arange(200) / 200
+        np.testing.assert_allclose(skew, before[:, 0::2] * 4.0 * to_go, atol=1e-3)
 
     def test_the_tape_alternates_sides_and_moves_after_both(self):
         params = avellaneda_stoikov_params()
@@ -59,9 +98,9 @@ class TestAvellanedaStoikov:
         assert abs(accepted.mean() - expected) < 4 * error
 
     def test_the_average_spread_is_that_of_the_formula(self):
-        """gamma sigma^2 times the mean of T - t over 400 requests, 401 / 800, and 2 / gamma ln(1 + gamma / k)."""
+        """gamma sigma^2 times the mean of T - t over 200 time steps, 201 / 400, and 2 / gamma ln(1 + gamma / k)."""
         rule = AvellanedaStoikov(1000, avellaneda_stoikov_params())
-        assert both_sides_spread(rule) == pytest.approx(0.4 * 401 / 800 + 20 * math.log(1 + 0.1 / 1.5))
+        assert both_sides_spread(rule) == pytest.approx(0.4 * 201 / 400 + 20 * math.log(1 + 0.1 / 1.5))
 
     def test_the_caps_do_not_bind(self):
         params = avellaneda_stoikov_params()
@@ -85,6 +124,17 @@ class TestCarteaJaimungal:
     @pytest.mark.slow
     def test_by_the_exact_solver_and_by_play(self):
         assert missed(replicate(["cartea-jaimungal"], episodes=4000, seed=1)["cartea-jaimungal"]) == []
+
+
+class TestWinnersCurse:
+    def test_the_mean_of_the_largest_is_the_closed_form_for_two_and_three(self):
+        assert largest_of(2) == pytest.approx(1 / math.sqrt(math.pi), abs=1e-9)
+        assert largest_of(3) == pytest.approx(3 / (2 * math.sqrt(math.pi)), abs=1e-9)
+        drawn = np.random.default_rng(0).normal(size=(200_000, 5)).max(axis=1)
+        assert abs(drawn.mean() - largest_of(5)) < 4 * drawn.std() / math.sqrt(len(drawn))
+
+    def test_trades_earn_as_much_less_as_their_winners_err(self):
+        assert missed(replicate(["winners-curse"], episodes=2000, seed=2)["winners-curse"]) == []
 
 
 class TestDesk:
@@ -124,7 +174,7 @@ class TestCommand:
         result = run("--experiment", "avellaneda-stoikov", "--episodes", 60, "--json", "--out", tmp_path)
         assert result.exit_code == 0
         figures = json.loads(result.stdout)["experiments"]["avellaneda-stoikov"]
-        assert len(figures) == 8
+        assert len(figures) == 32
         text = (tmp_path / "replications.md").read_text(encoding="utf-8")
         for figure in figures:
             assert figure["agrees"]
@@ -135,7 +185,7 @@ class TestCommand:
         wrong = Experiment(
             "title", "source", "setting", [lambda episodes, seed: [ReferenceCheck("a number", 1.0, 2.0)]]
         )
-        monkeypatch.setattr(replications, "EXPERIMENTS", {"wrong": wrong})
+        monkeypatch.setattr(registry, "EXPERIMENTS", {"wrong": wrong})
         result = run()
         assert result.exit_code == 1
         assert "not as published: a number" in result.output

@@ -17,7 +17,8 @@ from mm_env.cli.outputs import writing
     "--experiment",
     "experiments",
     multiple=True,
-    help="avellaneda-stoikov, cartea-jaimungal or barzykin-bergault-gueant; repeatable.  [default: all of them]",
+    help="avellaneda-stoikov, cartea-jaimungal, barzykin-bergault-gueant or winners-curse; repeatable."
+    "  [default: all of them]",
 )
 @click.option("--episodes", default=10_000, type=click.IntRange(2), help="Episodes to play where one is simulated.")
 @seed_option
@@ -31,8 +32,8 @@ def replicate(experiments: tuple[str, ...], episodes: int, seed: int, out: Path 
     Example: mm-env replicate --experiment avellaneda-stoikov --episodes 2000
     """
     from baselines.reference_check import HEADER
-    from baselines.replications import EXPERIMENTS, page
-    from baselines.replications import replicate as replicated
+    from baselines.replications.registry import EXPERIMENTS, page
+    from baselines.replications.registry import replicate as replicated
 
     names = experiments or tuple(EXPERIMENTS)
     parts = sum(len(EXPERIMENTS[name].parts) for name in names if name in EXPERIMENTS)

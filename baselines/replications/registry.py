@@ -1,0 +1,67 @@
+"""EXPERIMENTS: the published experiments by name, how they are run, and the page of what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from baselines.reference_check import HEADER, STANDARD_ERRORS, ReferenceCheck
+from baselines.replications import avellaneda_stoikov, cartea_jaimungal, fx_desk, winners_curse
+from baselines.replications.experiment import Experiment
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    "avellaneda-stoikov": avellaneda_stoikov.EXPERIMENT,
+    "cartea-jaimungal": cartea_jaimungal.EXPERIMENT,
+    "barzykin-bergault-gueant": fx_desk.EXPERIMENT,
+    "winners-curse": winners_curse.EXPERIMENT,
+}
+
+
+def replicate(
+    names: Sequence[str], episodes: int, seed: int = 0, advance: Callable[[int], None] = lambda parts: None
+) -> dict[str, list[ReferenceCheck]]:
+    """The figures of some experiments of `EXPERIMENTS`.
+
+    Args:
+        names: Which.
+        episodes: To play for what is simulated, at least 2.
+        seed: Of the episodes.
+        advance: Told of each part that is done.
+
+    Raises:
+        ValueError: No such experiment.
+
+    Example:
+        >>> replicate(["black-scholes"], episodes=100)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ValueError: no experiment 'black-scholes'; known: ...
+    """
+    for name in names:
+        if name not in EXPERIMENTS:
+            raise ValueError(f"no experiment {name!r}; known: {', '.join(EXPERIMENTS)}")
+    found: dict[str, list[ReferenceCheck]] = {name: [] for name in names}
+    for name in found:
+        for part in EXPERIMENTS[name].parts:
+            found[name] += part(episodes, seed)
+            advance(1)
+    return found
+
+
+def page(found: Mapping[str, Sequence[ReferenceCheck]], episodes: int, seed: int) -> str:
+    """A page in Markdown of what `replicate` found."""
+    lines = [
+        "# Published experiments, replicated",
+        "",
+        f"Written by `mm-env replicate --episodes {episodes} --seed {seed} --out docs`. A figure agrees if it is "
+        f"within {STANDARD_ERRORS:g} standard errors of its reference or, where nothing is sampled, within what is "
+        "allowed. Intervals are 95 %.",
+    ]
+    for name, figures in found.items():
+        experiment = EXPERIMENTS[name]
+        lines += ["", f"## {experiment.title}", "", f"{experiment.source}.", "", experiment.setting, ""]
+        lines += [_line(HEADER), _line(["---"] * len(HEADER)), *(_line(figure.row()) for figure in figures)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
