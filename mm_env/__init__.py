@@ -13,7 +13,7 @@ from mm_env.envs.observation import observation_names
 from mm_env.episodes import Episodes
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.tape import Tape
-from mm_env.registration import MARKETS, market_params, register_markets
+from mm_env.registration import MARKETS, dealers_params, market_params, register_markets
 from mm_env.rollout import play, play_blocks
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "HedgingVectorEnv",
     "MarketParams",
     "Tape",
+    "dealers_params",
     "market_params",
     "observation_names",
     "play",

@@ -17,13 +17,14 @@ from mm_env.market.dynamics import Decision, Move, Step
 from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.numbers import Flag, Index, Number, Values
 from mm_env.market.params import MarketParams
+from mm_env.readable import Readable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, eq=False)
-class Episodes:
+@dataclass(frozen=True, eq=False, repr=False)
+class Episodes(Readable):
     """Played episodes. Every array has shape (episodes, trades) and tells how things stand at the end of a step.
 
     Attributes:
@@ -83,6 +84,14 @@ class Episodes:
         if not isinstance(rows, slice):
             rows = slice(range(len(self))[rows], range(len(self))[rows] + 1)
         return Episodes(self.params, **{name: a[rows] for name, a in self.arrays().items()})
+
+    def facts(self) -> list[tuple[str, str]]:
+        """How many there are, what they earned and what they held."""
+        told = [("episodes", f"{len(self):,}"), ("trades", f"{self.num_trades:,}")]
+        if self.inventory.size:
+            pnl, held = self.pnl.mean(), np.abs(self.inventory)
+            told += [("mean_pnl", f"{pnl:.4g}"), ("mean_inventory", f"{held.mean():.4g}"), ("max", f"{held.max():g}")]
+        return [*told, ("params", repr(self.params))]
 
     @property
     def num_trades(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 
-from mm_env.market.params import MarketParams
+from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.validation import suggestion
 from mm_env.sibling_packages import check_sibling
 
@@ -120,6 +120,8 @@ MARKETS: Mapping[str, Market] = {
 
 
 METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 10}  # of every single environment
+DEALERS = "mm_env/Dealers-v0"  # PettingZoo's id of several dealers who learn
+DEALERS_DEFAULTS = MARKETS["mm_env/DynamicSpread-v0"].changes  # of theirs: who cannot quote cannot compete
 VERSUS = "mm_env/DealerVsRules-v0"  # one dealer who learns among rivals with rules; needs the baselines
 
 # The same markets with the action in another form, for algorithms that take no other: "mm_env/HedgingContinuous-v0".
@@ -181,8 +183,44 @@ def market_params(market: str = "mm_env/Hedging-v0", **changes: Any) -> MarketPa
 
 
 def params_of_market(market: MarketParams | str) -> MarketParams:
-    """The parameters of a market that is given by its id, or the parameters themselves."""
-    return market_params(market) if isinstance(market, str) else market
+    """The parameters of a market that is given by its id, or the parameters themselves.
+
+    Raises:
+        ValueError: Neither.
+    """
+    if isinstance(market, MarketParams):
+        return market
+    if not isinstance(market, str):
+        raise ValueError(f"params must be MarketParams or the id of a market, got {market!r}")
+    return market_params(market)
+
+
+def dealers_params(market: str = DEALERS, /, **changes: Any) -> DealersParams:
+    """The parameters of a market of several dealers: those of `mm_env/Dealers-v0`, or of another id, with changes.
+
+    Raises:
+        ValueError: No such market, or a bad parameter.
+
+    Example:
+        >>> dealers_params(num_dealers=2).num_dealers, dealers_params("mm_env/Latency-v0").hedge_latency
+        (2, 2)
+    """
+    own = {DEALERS: {}, **_VERSUS_FORMS}
+    known = {**DEALERS_DEFAULTS, **own[market]} if market in own else find_market(market).changes
+    return DealersParams.from_mapping({**known, **changes})
+
+
+def params_of_dealers(market: DealersParams | str) -> DealersParams:
+    """The parameters of a market of several dealers that is given by an id, or the parameters themselves.
+
+    Raises:
+        ValueError: Neither.
+    """
+    if isinstance(market, DealersParams):
+        return market
+    if not isinstance(market, str):
+        raise ValueError(f"params must be DealersParams or the id of a market, got {market!r}")
+    return dealers_params(market)
 
 
 def register_markets() -> None:

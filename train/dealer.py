@@ -12,6 +12,7 @@ from mm_env.envs.action import PolicyFunction
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
 from mm_env.extras import needed_for
 from mm_env.market.params import DealersParams
+from mm_env.registration import params_of_dealers
 
 with needed_for("agents that learn"):
     from stable_baselines3 import PPO
@@ -28,7 +29,7 @@ ID = "mm_env/DealerVsRules-v0"  # its entry in hyperparameters/ppo.yml serves se
 
 
 def train_dealer(
-    params: DealersParams,
+    params: DealersParams | str,
     rivals: Sequence[str | PolicyFunction] = (),
     *,
     seed: int = 0,
@@ -39,7 +40,7 @@ def train_dealer(
     """Train PPO on a market of several dealers.
 
     Args:
-        params: The market.
+        params: The market, or an id: `mm_env/Dealers-v0` has three dealers.
         rivals: Policies of the other seats, or their names. None: self-play, all seats learn with one network.
         seed: Of weights, exploration and episodes. Different seeds share no episode.
         total_timesteps: Steps of all lanes, instead of the hyperparameter `n_timesteps`.
@@ -52,8 +53,7 @@ def train_dealer(
     Raises:
         ValueError: A bad argument; the message names it.
     """
-    if not isinstance(params, DealersParams):
-        raise ValueError(f"params must be DealersParams, got {type(params).__name__}")
+    params = params_of_dealers(params)
     if total_timesteps is not None and total_timesteps < 1:
         raise ValueError(f"total_timesteps must be at least 1, got {total_timesteps!r}")
     plan = {**read_hyperparameters(ID), **(hyperparameters or {})}

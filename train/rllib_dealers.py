@@ -14,9 +14,10 @@ from mm_env.cli.console import print_json, progress_bar
 from mm_env.cli.options import Command, json_option, out_option, read_changes, set_option
 from mm_env.cli.outputs import writing
 from mm_env.cli.tables import print_league
-from mm_env.envs.dealers_market import DEALERS_DEFAULTS, dealer_name
+from mm_env.envs.dealers_market import dealer_name
 from mm_env.extras import needed_for
 from mm_env.market.params import DealersParams
+from mm_env.registration import dealers_params
 from train.policies.network_policy import Layer, NetworkPolicy
 from train.policies.saved_policy import save_policy
 from train.seeds import LANES, derived_seed
@@ -144,7 +145,7 @@ def main(
     asked = read_changes(changes)
     if "num_dealers" in asked:
         raise ValueError("num_dealers is what --dealers gives")
-    params = DealersParams.from_mapping({**DEALERS_DEFAULTS, "num_dealers": dealers, **asked})
+    params = dealers_params(**{"num_dealers": dealers, **asked})
     with progress_bar("training", iterations) as advance:
         policies = train_dealers(params, iterations, seed, advance)
     with progress_bar("playing", episodes * dealers) as advance:

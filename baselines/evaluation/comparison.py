@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from baselines.evaluation.scores import SCORES, Estimate, Totals, objective, share_of_gap
+from baselines.evaluation.scores import MAIN_SCORES, SCORES, Estimate, Totals, objective, share_of_gap
 from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.optimum import OptimalPolicy, solve
 from mm_env.envs.action import PolicyFunction, hedge_levels
 from mm_env.episodes import Episodes
+from mm_env.extras import needed_for
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape
 from mm_env.market.transition_law import UnsolvableError
 from mm_env.market.validation import suggestion
+from mm_env.readable import html_table, text_table
 from mm_env.registration import params_of_market
 from mm_env.rollout import play_blocks
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Policies that played the same tapes.
 
@@ -65,6 +70,37 @@ class Comparison:
     def names(self) -> tuple[str, ...]:
         """The scores that this comparison can tell."""
         return (*(("share",) if self.ends is not None else ()), *SCORES)
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """The main scores with their 95 % intervals: a header, and a row for each policy."""
+        columns = [name for name in MAIN_SCORES if name in self.names()]
+        rows = [[policy, *(str(self.score(policy, name)) for name in columns)] for policy in self.totals]
+        return ["policy", *columns], rows
+
+    def __repr__(self) -> str:
+        return f"{self._head()}\n{text_table(*self.table())}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._head(), *self.table())
+
+    def _head(self) -> str:
+        episodes = len(next(iter(self.totals.values())))
+        return f"{episodes:,} episodes, 95 % intervals, {self.params!r}"
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row for every policy and score: policy, score, unit, value, and low and high of its 95 % interval.
+
+        Needs pandas.
+        """
+        with needed_for("tables"):
+            import pandas as pd
+        units = {"share": "share", **{name: score.unit for name, score in SCORES.items()}}
+        rows = [
+            {"policy": policy, "score": name, "unit": units[name], **self.score(policy, name).to_dict()}
+            for policy in self.totals
+            for name in self.names()
+        ]
+        return pd.DataFrame(rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Every figure, and its paired difference to the first policy, with 95 % interval: what `--json` prints."""
@@ -136,7 +172,7 @@ def gap_ends(
     policies on these episodes is not played again.
     """
     params = params_of_market(params)
-    rule = ThresholdPolicy(min(params.hedge_threshold, params.inventory_limit), params)
+    rule = ThresholdPolicy(params.rule_threshold, params)
     if rule.threshold not in hedge_levels(params):
         return None
     optima = [policy for policy, _ in known if isinstance(policy, OptimalPolicy) and policy.params == params]

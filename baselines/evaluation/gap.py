@@ -8,6 +8,7 @@ from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.fixed_rules import best_rule
 from baselines.solver.optimum import policy_value, solve
 from mm_env.market.params import MarketParams
+from mm_env.registration import params_of_market
 
 
 class Gap(NamedTuple):
@@ -18,14 +19,15 @@ class Gap(NamedTuple):
     optimum: float
 
     @classmethod
-    def of(cls, params: MarketParams) -> Gap:
+    def of(cls, params: MarketParams | str) -> Gap:
         """Compute it.
 
         Raises:
             UnsolvableError: The market is too large to solve or not finite; the message names the field.
             ValueError: The hedge levels leave the market's threshold out.
         """
-        rule = ThresholdPolicy(min(params.hedge_threshold, params.inventory_limit), params)
+        params = params_of_market(params)
+        rule = ThresholdPolicy(params.rule_threshold, params)
         return cls(policy_value(rule, params), best_rule(params).value, solve(params).value)
 
     def shares(self, objective: float) -> tuple[float, float]:

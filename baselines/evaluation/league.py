@@ -10,6 +10,9 @@ from baselines.evaluation.scores import SCORES, Estimate, Totals, mean, ratio
 from mm_env.envs.action import PolicyFunction
 from mm_env.envs.dealers_market import play_dealers_blocks
 from mm_env.market.params import DealersParams
+from mm_env.market.validation import suggestion
+from mm_env.readable import html_table, text_table
+from mm_env.registration import params_of_dealers
 
 
 class LeagueScore(NamedTuple):
@@ -48,7 +51,10 @@ LEAGUE_SCORES: Mapping[str, LeagueScore] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+MAIN_SCORES = ("objective", "pnl", "sd", "spread_pnl", "hedge_cost", "win_rate", "market_share", "lost")  # of tables
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class League:
     """Policies that played each other.
 
@@ -68,15 +74,29 @@ class League:
         Raises:
             ValueError: No such policy or score.
         """
-        if policy not in self.totals or score not in LEAGUE_SCORES:
-            raise ValueError(
-                f"no {score!r} of {policy!r}; known: {', '.join(LEAGUE_SCORES)} of {', '.join(self.totals)}"
-            )
+        if policy not in self.totals:
+            raise ValueError(f"no dealer {policy!r} played; {suggestion(policy, list(self.totals))}")
+        if score not in LEAGUE_SCORES:
+            raise ValueError(f"no score {score!r}; {suggestion(score, list(LEAGUE_SCORES))}")
         return LEAGUE_SCORES[score].estimate(self.totals[policy], self.market)
 
     def difference(self, policy: str, other: str, score: str = "objective") -> Estimate:
         """The paired difference of two policies."""
         return self.score(policy, score) - self.score(other, score)
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """The main scores with their 95 % intervals: a header, and a row for each policy."""
+        rows = [[policy, *(str(self.score(policy, name)) for name in MAIN_SCORES)] for policy in self.totals]
+        return ["policy", *MAIN_SCORES], rows
+
+    def __repr__(self) -> str:
+        return f"{self._head()}\n{text_table(*self.table())}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._head(), *self.table())
+
+    def _head(self) -> str:
+        return f"{len(self.market):,} episodes, 95 % intervals, {self.params!r}"
 
     def to_dict(self) -> dict[str, Any]:
         """Every figure with its 95 % interval: what `--json` prints."""
@@ -92,7 +112,7 @@ class League:
 
 def league(
     policies: Mapping[str, PolicyFunction],
-    params: DealersParams,
+    params: DealersParams | str,
     episodes: int = 1000,
     seed: int = 0,
     progress: Callable[[int], None] = lambda episodes: None,
@@ -101,7 +121,7 @@ def league(
 
     Args:
         policies: By name, one for each of `params.num_dealers`.
-        params: The market of K dealers.
+        params: The market of K dealers, or an id: `mm_env/Dealers-v0` has three.
         episodes: How many; each is played K times.
         seed: Of the episodes.
         progress: Called with the number of episodes just played.
@@ -109,7 +129,7 @@ def league(
     Raises:
         ValueError: Not K policies, or what `play_dealers` refuses.
     """
-    names = list(policies)
+    params, names = params_of_dealers(params), list(policies)
     found: dict[str, list[Totals]] = {name: [] for name in names}
     for turn in range(len(names)):
         seats = names[turn:] + names[:turn]

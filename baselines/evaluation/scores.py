@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mm_env.episodes import Episodes
-from mm_env.intervals import half_width, skewed_interval
+from mm_env.intervals import LEVEL, half_width, plus_minus, skewed_interval
 from mm_env.market.numbers import Values
+from mm_env.readable import Readable
 
 _CVAR_TAIL = 0.05
 
@@ -89,8 +90,8 @@ class Totals:
         return cls(**{name: function([getattr(totals, name) for totals in several]) for name in names})
 
 
-@dataclass(frozen=True, eq=False)
-class Estimate:
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimate(Readable):
     """A figure and how each episode moved it.
 
     Attributes:
@@ -102,6 +103,16 @@ class Estimate:
     value: float
     influence: Values
     of_tail: bool = False
+
+    def facts(self) -> list[tuple[str, str]]:
+        """The figure, and its interval to the digits that count."""
+        half = self.half_width()
+        known = [("half_width", f"{half:.2g}"), ("level", f"{LEVEL:g}")] if np.isfinite(half) else []
+        return [("value", f"{self.value:.6g}"), *known, ("episodes", f"{len(self.influence):,}")]
+
+    def __str__(self) -> str:
+        """The figure with its 95 % interval, to the digits that the interval supports."""
+        return plus_minus(self.value, self.half_width())
 
     @property
     def standard_error(self) -> float:
@@ -203,6 +214,7 @@ class Score(NamedTuple):
     estimate: Callable[[Totals], Estimate]
 
 
+MAIN_SCORES = ("objective", "share", "pnl", "sd", "cvar", "mean_inventory", "hedge_volume")  # that tables show
 SCORES: Mapping[str, Score] = {
     "objective": Score("price units", "J: mean total reward of an episode (variance reduced)", objective),
     "pnl": Score("price units", "mean PnL of an episode", lambda t: mean(t.pnl)),

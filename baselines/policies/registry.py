@@ -173,7 +173,7 @@ def _quoting(kind: type[QuotingPolicy], text: str, params: MarketParams) -> Quot
 
 def _threshold(text: str, params: MarketParams) -> int:
     if not text:
-        return params.hedge_threshold
+        return params.rule_threshold
     if not (text.isascii() and text.isdigit()):
         raise ValueError(f"the hedge threshold must be a whole number K >= 0, got {text!r}")
     return min(int(text), params.inventory_limit)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from baselines.reference_check import HEADER, STANDARD_ERRORS, ReferenceCheck
 from baselines.replications import avellaneda_stoikov, cartea_jaimungal, fx_desk, winners_curse
 from baselines.replications.experiment import Experiment
+from mm_env.market.validation import suggestion
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "avellaneda-stoikov": avellaneda_stoikov.EXPERIMENT,
@@ -38,7 +39,7 @@ def replicate(
     """
     for name in names:
         if name not in EXPERIMENTS:
-            raise ValueError(f"no experiment {name!r}; known: {', '.join(EXPERIMENTS)}")
+            raise ValueError(f"no experiment {name!r}; {suggestion(name, list(EXPERIMENTS))}")
     found: dict[str, list[ReferenceCheck]] = {name: [] for name in names}
     for name in found:
         for part in EXPERIMENTS[name].parts:

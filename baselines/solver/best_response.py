@@ -39,6 +39,7 @@ from mm_env.market.dynamics import Decision, Request
 from mm_env.market.numbers import Integers, Values
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.transition_law import acceptance
+from mm_env.registration import params_of_dealers
 
 _MOST_STATES = 20_000  # inventories of both dealers; times exogenous states and actions
 
@@ -73,11 +74,11 @@ class BestResponse:
         return levels_to_action(self.hedge_index[at], quote_levels(self.params)[self.quote_index[at]], self.params)
 
 
-def best_response(params: DealersParams, rivals: Sequence[PolicyFunction]) -> BestResponse:
+def best_response(params: DealersParams | str, rivals: Sequence[PolicyFunction]) -> BestResponse:
     """The exact best response of `dealer_0` to fixed rivals.
 
     Args:
-        params: The market; finite, without hedge latency or view noise.
+        params: The market, or an id; finite, without hedge latency or view noise.
         rivals: Policies of the other seats. Either all always quote the same and never reach their cap, or there is
             one, whose inventory `transparent` shows and whose decisions depend on inventories, request and time. That
             is found out by asking them.
@@ -86,6 +87,7 @@ def best_response(params: DealersParams, rivals: Sequence[PolicyFunction]) -> Be
         ValueError: The best response is not a finite programme of what is seen: the message names the field, or what
             a rival reacts to. A rival draws or remembers.
     """
+    params = params_of_dealers(params)
     duel = _Duel(params, rivals)
     shape = (params.num_trades, *duel.shape)
     hedges, quotes = np.empty(shape, np.int16), np.empty(shape, np.int16)
@@ -95,12 +97,13 @@ def best_response(params: DealersParams, rivals: Sequence[PolicyFunction]) -> Be
     return BestResponse(params, duel.opening(worth), hedges, quotes, duel.mdp)
 
 
-def response_value(policy: PolicyFunction, params: DealersParams, rivals: Sequence[PolicyFunction]) -> float:
+def response_value(policy: PolicyFunction, params: DealersParams | str, rivals: Sequence[PolicyFunction]) -> float:
     """The exact J of a policy in the seat of `dealer_0` against fixed rivals, without simulation.
 
     Raises:
         ValueError: As of `best_response`; the policy, too, must decide by inventories, request and time alone.
     """
+    params = params_of_dealers(params)
     duel = _Duel(params, rivals)
     duel.check_own(policy)
     worth = np.zeros(duel.shape)
@@ -109,7 +112,7 @@ def response_value(policy: PolicyFunction, params: DealersParams, rivals: Sequen
     return duel.opening(worth)
 
 
-def exploitability(policy: PolicyFunction, params: DealersParams) -> float:
+def exploitability(policy: PolicyFunction, params: DealersParams | str) -> float:
     """What the best response gains against a policy over the policy itself, both against that policy; price units.
 
     0 means that two dealers with this policy are in equilibrium.

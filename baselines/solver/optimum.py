@@ -12,6 +12,7 @@ much better the dealer is off after the trade: see `QuoteEnvelope`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,13 +36,14 @@ from mm_env.market.dynamics import Decision
 from mm_env.market.numbers import Integers, Values
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import acceptance
+from mm_env.readable import Readable
 from mm_env.registration import params_of_market
 
 _TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution(Readable):
     """The optimum of one market.
 
     Attributes:
@@ -60,6 +62,12 @@ class Solution:
     hedge_index: NDArray[np.int16]
     quote_index: NDArray[np.int16]
     mdp: MarketMDP
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What the optimum is worth, and where."""
+        trades, states, exogenous = self.hedge_index.shape
+        size = [("trades", f"{trades:,}"), ("states", f"{states:,}"), ("requests", f"{exogenous:,}")]
+        return [("value", f"{self.value:.6g}"), *size, ("params", repr(self.params))]
 
     @property
     def params(self) -> MarketParams:
@@ -122,8 +130,12 @@ class OptimalPolicy:
         return levels_to_action(self.solution.hedge_index[at], distance, self.params)
 
 
-def solve(params: MarketParams | str) -> Solution:
+def solve(params: MarketParams | str, progress: Callable[[int], None] = lambda trades: None) -> Solution:
     """The exact optimum of a market or of an id; where actions are continuous, over the quotes of its grid.
+
+    Args:
+        params: The market, or the id of a registered one.
+        progress: Called with the number of trades just solved for, the last trades of the episode first.
 
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.
@@ -144,6 +156,7 @@ def solve(params: MarketParams | str) -> Solution:
     for trade in reversed(range(params.num_trades)):
         worth, hedges[trade], quotes[trade] = stages.best(worth, last=trade == params.num_trades - 1)
         values[trade] = mdp.average(worth)
+        progress(1)
     return Solution(
         value=float(values[0, mdp.start]),
         values=values.reshape(-1, *mdp.shape),

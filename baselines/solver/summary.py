@@ -38,10 +38,9 @@ def benchmarks(solution: Solution) -> list[RuleValue]:
         best = best_rule(params)
     except UnsolvableError:
         return []
-    own = min(params.hedge_threshold, params.inventory_limit)
     levels = hedge_levels(params)
     picked = levels[evenly_spaced(len(levels), _MOST_RULES)]
-    thresholds = np.array([best.threshold, own, *picked])
+    thresholds = np.array([best.threshold, params.rule_threshold, *picked])
     distances = np.array([best.distance, params.spread, *np.full(len(picked), best.distance)])
     values = rule_values(params, thresholds, distances).tolist()
     bands = [best_band(params)] if params.hedge_ticket else []

@@ -25,14 +25,20 @@ COMPARED = ("never", "threshold", "best-threshold", "optimal")
 
 
 def read_market(market: str, changes: tuple[str, ...], tape: Tape | None = None) -> MarketParams:
-    """The parameters of a market with the changes of --set, and unless these say otherwise as long as the tape."""
-    changed = read_changes(changes)
-    if tape is None:
-        return market_params(market, **changed)
-    params = market_params(market, **{"num_trades": tape.num_trades, **changed})
-    with warnings_told():
-        check_tape(tape, params)
-    warnings.simplefilter("ignore", TapeWarning)  # told once, whoever checks the tape again
+    """The parameters of a market with the changes of --set, and unless these say otherwise as long as the tape.
+
+    A threshold that never hedges is told.
+    """
+    length = {} if tape is None else {"num_trades": tape.num_trades}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it is told here, for the default threshold as well
+        params = market_params(market).replace(**{**length, **read_changes(changes)})
+    if params.hedge_threshold > params.inventory_limit:
+        click.echo(f"note: {params.threshold_remark}", err=True)
+    if tape is not None:
+        with warnings_told():
+            check_tape(tape, params)
+        warnings.simplefilter("ignore", TapeWarning)  # told once, whoever checks the tape again
     return params
 
 

@@ -16,13 +16,18 @@ import click
 from mm_env.extras import needed_for
 
 DEFAULT_MARKET = "mm_env/Hedging-v0"
+_RENAMED = {"--run": "--out"}  # old spellings, which keep working
 
 
 class Command(click.Command):
     """Turns what the package refuses into a usage error (exit code 2), and Ctrl-C into exit code 130."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the options."""
+        """Read the options, those that have been renamed by their old names as well."""
+        known = {spelling for param in self.params for spelling in param.opts}
+        for place, (option, equals, value) in enumerate(arg.partition("=") for arg in args):
+            if option in _RENAMED and option not in known and _RENAMED[option] in known:
+                args[place] = _RENAMED[option] + equals + value
         with _ending(ctx):
             return super().parse_args(ctx, args)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.cli.console import print_table
-from mm_env.intervals import plus_minus
 from mm_env.market.dynamics import fits
 from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.numbers import evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.market.validation import written
-from mm_env.registration import MARKETS
+from mm_env.registration import find_market
 from mm_env.state_labels import MIRRORED, distinct_panels, representative_states, state_names
 
 if TYPE_CHECKING:
@@ -26,25 +25,6 @@ if TYPE_CHECKING:
     from baselines.evaluation.markouts import Markout
     from baselines.solver.summary import RuleValue
 
-COLUMNS = {  # what the tables show of the scores; --json gives all
-    "objective": "J",
-    "share": "share of gap",
-    "pnl": "mean PnL",
-    "sd": "sd",
-    "cvar": "CVaR 5 %",
-    "mean_inventory": "mean abs(q)",
-    "hedge_volume": "hedged",
-}
-LEAGUE = {  # what the table of a league shows of its scores
-    "objective": "J",
-    "pnl": "mean PnL",
-    "sd": "sd",
-    "spread_pnl": "spread earned",
-    "hedge_cost": "hedge cost",
-    "win_rate": "win rate",
-    "market_share": "market share",
-    "lost": "lost trades",
-}
 _MOST_ROWS = 12  # of a table over time
 _HELD = (-0.5, -0.2, 0.0, 0.2, 0.5)  # inventories that a table of quotes shows, as a share of the cap
 _TRADES = 3  # that it shows at most
@@ -54,13 +34,13 @@ _MOST_NUMBERS = 1_000_000  # of thresholds in --json
 def print_scores(comparison: Comparison, policy: str) -> None:
     """Every score of one policy, with its meaning."""
     figures = ((name, comparison.score(policy, name)) for name in comparison.names())
-    rows = [[name, plus_minus(found.value, found.half_width()), _meaning(name)] for name, found in figures]
+    rows = [[name, str(found), _meaning(name)] for name, found in figures]
     print_table(["score", policy, "meaning"], rows)
 
 
 def print_comparison(comparison: Comparison) -> None:
     """The main scores, a row for each policy."""
-    _print_figures(comparison, {name: column for name, column in COLUMNS.items() if name in comparison.names()})
+    print_table(*comparison.table())
 
 
 def print_markouts(found: Sequence[Markout]) -> None:
@@ -69,7 +49,7 @@ def print_markouts(found: Sequence[Markout]) -> None:
     horizons = [f"{horizon} request{'s' * (horizon > 1)} on" for horizon in found[0].estimates]
     rows = []
     for markout in found:
-        figures = (plus_minus(estimate.value, estimate.half_width()) for estimate in markout.estimates.values())
+        figures = map(str, markout.estimates.values())
         rows.append([_clients(markout), f"{markout.fills:,}", *figures])
     print_table(["clients", "fills", *horizons], rows)
 
@@ -96,7 +76,7 @@ def print_solution(solution: Solution, benchmarks: Sequence[RuleValue], why: str
         rows.append(
             [f"{rule.name}: {said}", f"{rule.value:.4f}", f"{100 * rule.gap:.2f} %" if np.isfinite(rule.gap) else "-"]
         )
-    print_table(["policy", "J", "below the optimum, % of its value"], rows)
+    print_table(["policy", "objective", "below the optimum, % of its value"], rows)
     picked = representative_states(solution.params)
     states = solution.mdp.law.states.map(lambda part: part[picked])
     _print_bands(solution, states, picked)
@@ -122,28 +102,19 @@ def solution_figures(solution: Solution, benchmarks: Sequence[RuleValue]) -> dic
 
 
 def print_league(league: League) -> None:
-    """A row for each dealer: the figures of `LEAGUE` with their 95 % intervals."""
-    _print_figures(league, LEAGUE)
+    """The main scores, a row for each dealer."""
+    print_table(*league.table())
 
 
 def print_market(name: str) -> None:
     """One registered market: what is hard in it, why its numbers are what they are, and what they are."""
-    entry = MARKETS[name]
+    entry = find_market(name)
     click.echo(f"{name}: {entry.summary}.\n\n{entry.why}\n")
     params = MarketParams.from_mapping(entry.changes)
     described = [row for row in MarketParams.describe() if row[0] in entry.changes]
     if described:
         rows = [[field, written(getattr(params, field)), *rest] for field, *rest in described]
         print_table(["field", "value", "default", "unit", "allowed", "meaning"], rows)
-
-
-def _print_figures(found: Comparison | League, columns: Mapping[str, str]) -> None:
-    """A row for each policy, a column for each score, with 95 % intervals."""
-    rows = []
-    for policy in found.totals:
-        estimates = (found.score(policy, name) for name in columns)
-        rows.append([policy, *(plus_minus(figure.value, figure.half_width()) for figure in estimates)])
-    print_table(["policy", *columns.values()], rows)
 
 
 def _meaning(score: str) -> str:

@@ -17,10 +17,10 @@ from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.numbers import Index, Number, Values
 from mm_env.market.params import DealersParams
 from mm_env.market.tape import Tape
-from mm_env.registration import MARKETS
+from mm_env.registration import DEALERS_DEFAULTS as DEALERS_DEFAULTS
+from mm_env.registration import params_of_dealers
 from mm_env.rollout import check_play
 
-DEALERS_DEFAULTS = MARKETS["mm_env/DynamicSpread-v0"].changes  # of mm_env/Dealers-v0: who cannot quote cannot compete
 _BLOCK_STEPS = 200_000  # steps of all dealers played at once
 
 
@@ -65,13 +65,13 @@ class DealersMarket:
 
 
 def play_dealers(
-    policies: Sequence[PolicyFunction], params: DealersParams, episodes: int = 1000, seed: int = 0
+    policies: Sequence[PolicyFunction], params: DealersParams | str, episodes: int = 1000, seed: int = 0
 ) -> list[Episodes]:
     """Play whole episodes with a policy in each seat and keep every step.
 
     Args:
         policies: One for each dealer; from observations of shape (N, observations) to actions.
-        params: The market of K dealers.
+        params: The market of K dealers, or an id: `mm_env/Dealers-v0` has three.
         episodes: How many.
         seed: Of the episodes, and of policies that draw.
 
@@ -92,9 +92,10 @@ def play_dealers(
 
 
 def play_dealers_blocks(
-    policies: Sequence[PolicyFunction], params: DealersParams, episodes: int = 1000, seed: int = 0
+    policies: Sequence[PolicyFunction], params: DealersParams | str, episodes: int = 1000, seed: int = 0
 ) -> Iterator[list[Episodes]]:
     """The episodes of `play_dealers`, in blocks, so that any number of them stays in bounded memory."""
+    params = params_of_dealers(params)
     if len(policies) != params.num_dealers:
         raise ValueError(f"policies must be one for each of {params.num_dealers} dealers, got {len(policies)}")
     for policy in policies:
@@ -102,11 +103,15 @@ def play_dealers_blocks(
     for seat, policy in enumerate(policies):
         if hasattr(policy, "reset"):
             policy.reset(seed + seat)
+    return _blocks(policies, params, episodes, seed)
+
+
+def _blocks(
+    policies: Sequence[PolicyFunction], params: DealersParams, episodes: int, seed: int
+) -> Iterator[list[Episodes]]:
     size = max(1, _BLOCK_STEPS // (params.num_trades * params.num_dealers))
-    return (
-        _play_block(policies, params, Tape.draw(params, seed, min(size, episodes - start), start))
-        for start in range(0, episodes, size)
-    )
+    for start in range(0, episodes, size):
+        yield _play_block(policies, params, Tape.draw(params, seed, min(size, episodes - start), start))
 
 
 def _play_block(policies: Sequence[PolicyFunction], params: DealersParams, tape: Tape) -> list[Episodes]:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from mm_env.market.numbers import Values
-from mm_env.market.validation import LARGEST, check_fields, check_names, real, several, whole
+from mm_env.market.validation import LARGEST, changed_fields, check_fields, check_names, real, several, whole
+from mm_env.readable import Readable
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClientTier:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ClientTier(Readable):
     """One kind of client.
 
     A client accepts a quote at distance delta from the mid iff delta <= rho, his private reservation distance:
@@ -44,6 +45,10 @@ class ClientTier:
         "1, 1 / (price units)",
         real(0.0, "", "", -LARGEST),
     )
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What differs from the defaults."""
+        return [(name, repr(value)) for name, value in changed_fields(self).items()]
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import Any, Self
 from mm_env.market.client_tier import ClientTier
 from mm_env.market.validation import (
     LARGEST,
+    changed_fields,
     check_fields,
     check_names,
     choice,
@@ -26,7 +28,9 @@ from mm_env.market.validation import (
     records,
     several,
     whole,
+    written,
 )
+from mm_env.readable import Readable, html_table
 
 HEDGE_ACTIONS = ("threshold", "units", "band")
 _INSTEAD = {  # what clients offer, and what it is called here
@@ -38,8 +42,8 @@ _INSTEAD = {  # what clients offer, and what it is called here
 _NEVER = 1e-9  # a quote accepted more rarely than this does not fill
 
 
-@dataclass(frozen=True, kw_only=True)
-class MarketParams:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MarketParams(Readable):
     """The parameters of one market; all are keyword arguments of `gym.make`.
 
     `mm-env markets --params` prints this table: name, default, unit, range, meaning.
@@ -51,6 +55,8 @@ class MarketParams:
     Example:
         >>> MarketParams(risk_aversion=0.02).risk_weights == (0.5 * 0.02 * 0.3**2,)
         True
+        >>> MarketParams(spread=0.05, tiers=[{"decay": 30}])  # told by what differs from the defaults
+        MarketParams(tiers=(ClientTier(decay=30.0),))
         >>> MarketParams(spread=float("nan"))
         Traceback (most recent call last):
             ...
@@ -150,6 +156,8 @@ class MarketParams:
         self._check_regimes()
 
     def _check_hedging(self) -> None:
+        if self.hedge_threshold > self.inventory_limit and self.hedge_threshold != MarketParams.hedge_threshold:
+            warnings.warn(self.threshold_remark, stacklevel=4)
         if self.hedge_levels is not None:
             if self.hedge_action == "units":
                 raise ValueError("hedge_levels goes with hedge_action='threshold' or 'band' only")
@@ -194,6 +202,33 @@ class MarketParams:
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_hash"}  # differs between processes
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What differs from the defaults."""
+        return [(name, repr(value)) for name, value in changed_fields(self).items()]
+
+    def _repr_html_(self) -> str:
+        changed = changed_fields(self)
+        rows = [
+            [name, written(changed[name]), default, unit, meaning]
+            for name, default, unit, _, meaning in self.describe()
+            if name in changed
+        ]
+        header = ["parameter", "value", "default", "unit", "meaning"]
+        return html_table(f"{type(self).__name__}: what differs from the defaults", header, rows)
+
+    @property
+    def rule_threshold(self) -> int:
+        """`hedge_threshold`, or the cap where that is lower: beyond it there is nothing to hedge. Units."""
+        return min(self.hedge_threshold, self.inventory_limit)
+
+    @property
+    def threshold_remark(self) -> str:
+        """What is to be said of a `hedge_threshold` above the cap."""
+        return (
+            f"hedge_threshold={self.hedge_threshold} is above inventory_limit={self.inventory_limit}: "
+            f"the threshold rule never hedges"
+        )
 
     @property
     def volatilities(self) -> tuple[float, ...]:
@@ -275,7 +310,7 @@ class MarketParams:
         """Every parameter: name, default, unit, what is allowed, meaning."""
         return describe_fields(cls)
 
-    def replace(self, **changes: object) -> Self:
+    def replace(self, /, **changes: object) -> Self:
         """This market with some parameters changed, checked again."""
         return self.from_mapping({**self.to_dict(), **changes})
 
@@ -289,7 +324,7 @@ def params_of(values: Mapping[str, object]) -> MarketParams:
     return (DealersParams if "num_dealers" in values else MarketParams).from_mapping(values)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DealersParams(MarketParams):
     """A market of several dealers, who see the same requests and the same mid.
 

@@ -33,14 +33,15 @@ from mm_env.market.recordings.recording import LARGEST_MOVE, LARGEST_SIZE, Recor
 from mm_env.market.recordings.summary import Summary, summarise
 from mm_env.market.recordings.table import write_table
 from mm_env.market.validation import fields_on_tape
+from mm_env.readable import Readable
 
 _BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that the jump to it costs little
 
 Record = TypeVar("Record", Request, ObservedState, Move)
 
 
-@dataclass(frozen=True, eq=False)
-class Tape:
+@dataclass(frozen=True, eq=False, repr=False)
+class Tape(Readable):
     """Episodes of the market: requests, price moves and what the dealer sees beside them.
 
     Attributes:
@@ -54,6 +55,11 @@ class Tape:
     replayed: bool = False
     drawn_in: MarketParams | None = None
     recording: Recording | None = None
+
+    def facts(self) -> list[tuple[str, str]]:
+        """How long it is, and where it is from."""
+        origin = ("replayed", "True") if self.replayed else ("drawn_in", repr(self.drawn_in))
+        return [("episodes", f"{self.num_episodes:,}"), ("trades", f"{self.num_trades:,}"), origin]
 
     @property
     def num_trades(self) -> int:

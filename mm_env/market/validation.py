@@ -151,12 +151,17 @@ def written(value: Any) -> str:
     return json.dumps(_plain(value)) if isinstance(value, tuple) else str(value)
 
 
+def changed_fields(record: Any) -> dict[str, Any]:
+    """The fields of a record that differ from their defaults, by name."""
+    values = {field.name: (getattr(record, field.name), field.default) for field in dataclasses.fields(record)}
+    return {name: value for name, (value, default) in values.items() if value != default}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if dataclasses.is_dataclass(value):
-        values = {field.name: (getattr(value, field.name), field.default) for field in dataclasses.fields(value)}
-        return {name: _plain(item) for name, (item, default) in values.items() if item != default}
+        return {name: _plain(item) for name, item in changed_fields(value).items()}
     return value
 
 

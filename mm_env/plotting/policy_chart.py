@@ -17,6 +17,7 @@ from mm_env.market.numbers import Integers, Values, evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import exogenous_states
 from mm_env.plotting.style import BLACK, BLUE, SKY, Axes, Figure, check, check_mapping, tidy, whole_ticks
+from mm_env.registration import params_of_market
 from mm_env.state_labels import MIRRORED, Panel, distinct_panels, representative_states
 
 MOST_TRADES, MOST_INVENTORIES = 200, 201  # of a heat map: more cells would be thinner than a pixel
@@ -29,7 +30,7 @@ _TIMES: Mapping[float, Mapping[str, Any]] = {  # at which quotes are drawn, as a
 _DASHES: Mapping[str, Any] = {"ask": "-", "bid": (0, (3, 1.5))}
 
 
-def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams) -> Figure:
+def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams | str) -> Figure:
     """What each policy hedges, as a heat map over trade number and inventory before the trade, no orders in flight.
 
     There is a row of panels for every kind of request (side, size, tier, side before, regime) that some policy answers
@@ -40,15 +41,16 @@ def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams) 
     Args:
         policies: By name; from observations of shape (N, observations) to actions of shape (N,). If one has a
             method `reset(seed)`, that is called first.
-        params: The market. The map shows the hedge threshold, or, where actions are not that alone, the units hedged.
+        params: The market, or the id of a registered one. The map shows the hedge threshold, or, where actions are not
+            that alone, the units hedged.
 
     Returns:
         The figure, one column per policy, or all panels of the only one; units throughout.
 
     Raises:
-        ValueError: No policies, one that is not callable or gives bad actions, or not `MarketParams`.
+        ValueError: No policies, one that is not callable or gives bad actions, or no market.
     """
-    _check(policies, params)
+    params = _checked(policies, params)
     trades, inventories = _grid(params)
     states = _states(params)
     found = [_hedging(_chosen(*item, params, states, trades, inventories), params) for item in policies.items()]
@@ -67,7 +69,7 @@ def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams) 
     return figure
 
 
-def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams) -> Figure:
+def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams | str) -> Figure:
     """What each policy quotes, over the inventory before the trade: bid and ask at the first, middle and last trade.
 
     No orders in flight. There is a row of panels for every kind of request (size, tier, side before, regime) that some
@@ -75,7 +77,7 @@ def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams) ->
 
     Args:
         policies: As for `plot_policies`.
-        params: The market.
+        params: The market, or the id of a registered one.
 
     Returns:
         The figure, one column per policy, or all panels of the only one; distances from the mid in price units.
@@ -83,7 +85,7 @@ def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams) ->
     Raises:
         ValueError: As `plot_policies`, or the spread is fixed, or no client ever comes.
     """
-    _check(policies, params)
+    params = _checked(policies, params)
     check(params.arrival_probability > 0, "arrival_probability must be above 0 for a chart of quotes, got 0")
     check(params.quote_levels > 1, "quote_levels must be above 1 for a chart of quotes, got 1: the spread is fixed")
     trades = np.unique([1 + round(share * (params.num_trades - 1)) for share in _TIMES])
@@ -112,9 +114,10 @@ def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams) ->
     return figure
 
 
-def _check(policies: Mapping[str, PolicyFunction], params: MarketParams) -> None:
+def _checked(policies: Mapping[str, PolicyFunction], params: MarketParams | str) -> MarketParams:
+    """The market, where the policies are some."""
     check_mapping("policies", policies)
-    check(isinstance(params, MarketParams), f"params must be MarketParams, got {type(params).__name__}")
+    return params_of_market(params)
 
 
 def _grid(params: MarketParams) -> tuple[Integers, Integers]:

@@ -79,7 +79,7 @@ def test_compare_prints_a_table_with_intervals(tmp_path):
     assert result.exit_code == 0
     rows = [line for line in result.stdout.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 4
-    assert "share of gap" in rows[0]
+    assert "| share " in rows[0]
     assert "±" in rows[2]
     assert {"policies.png", "frontier.png", "episode-threshold-10.png"} <= {path.name for path in tmp_path.iterdir()}
 
@@ -97,7 +97,7 @@ def test_a_market_too_large_to_solve_is_compared_without_the_optimum(tmp_path):
     arguments = ["--policy", "never", "--policy", "flat", "--set", "inventory_limit=5000", "--set", "num_trades=5"]
     result = run("compare", "--episodes", 20, "--out", tmp_path, *arguments)
     assert result.exit_code == 0, result.output
-    assert "share of gap" not in result.stdout
+    assert "| share " not in result.stdout
     assert (tmp_path / "frontier.png").exists()
 
 
@@ -105,7 +105,7 @@ def test_a_market_too_large_to_solve_is_compared_without_the_optimum(tmp_path):
 def test_without_an_optimum_the_usual_policies_are_compared_as_far_as_they_go(change):
     result = run("compare", "--episodes", 20, "--set", "num_trades=5", "--set", change)
     assert result.exit_code == 0, result.output
-    assert "share of gap" not in result.stdout
+    assert "| share " not in result.stdout
     assert f"without optimal: {change}" in result.stderr
     assert [line.split("|")[1].strip() for line in result.stdout.splitlines() if line.startswith("|")][2:] == [
         "never",
@@ -171,17 +171,81 @@ def test_solve_tells_how_far_the_best_fixed_rule_falls_short():
 
 
 def test_dealers_compete(tmp_path):
-    seats = "threshold:3:0.03,threshold:3:0.03,linear-skew"
-    result = run("compete", "--seats", seats, "--episodes", 300, "--set", "num_trades=20", "--out", tmp_path)
+    seats = ("--policy", "threshold:3:0.03", "--policy", "threshold:3:0.03", "--policy", "linear-skew")
+    result = run("compete", *seats, "--episodes", 300, "--set", "num_trades=20", "--out", tmp_path)
     assert result.exit_code == 0, result.output
     assert "threshold:3:0.03 (2)" in result.output
-    assert "win rate" in result.output
+    assert "win_rate" in result.output
     assert (tmp_path / "dealers.png").stat().st_size > 10_000
     told = json.loads(run("compete", "--episodes", 100, "--set", "num_trades=20", "--json").output)["policies"]
     assert sum(figures["win_rate"]["value"] for figures in told.values()) == pytest.approx(1.0)
-    refused = run("compete", "--seats", "thresold,flat")
+    refused = run("compete", "--policy", "thresold", "--policy", "flat")
     assert refused.exit_code == 2
     assert "no policy 'thresold'" in refused.output
+
+
+def test_dealers_compete_in_any_market():
+    small = ("--episodes", 20, "--set", "num_trades=5", "--json")
+    found = json.loads(run("compete", "--market", "mm_env/Latency-v0", "--policy", "flat", *small).stdout)
+    assert found["market"]["hedge_latency"] == 2
+    assert found["market"]["num_dealers"] == len(found["policies"]) == 1
+    refused = run("compete", "--market", "Latency-v0")
+    assert refused.exit_code == 2
+    assert "did you mean 'mm_env/Latency-v0'" in refused.output
+
+
+def test_old_spellings_work_and_are_hidden(tmp_path):
+    small = ("--episodes", 20, "--set", "num_trades=5", "--json")
+    new = run("compete", "--policy", "flat", "--policy", "threshold:3:0.03", *small)
+    old = run("compete", "--seats", "flat, threshold:3:0.03", *small)
+    assert old.exit_code == 0
+    assert old.stdout == new.stdout
+    for arguments in (["--run", tmp_path], [f"--run={tmp_path}"], ["--out", tmp_path]):
+        refused = run("train", *arguments, "--resume")
+        assert f"{tmp_path / 'config.yml'}: cannot be read" in refused.output.replace("\n", "")
+    for name in COMMANDS:
+        shown = run(name, "--help").output
+        assert "--seats" not in shown
+        assert "--run" not in shown
+
+
+def test_scores_have_one_name_in_tables_and_json():
+    small = ("--episodes", 20, "--set", "num_trades=5")
+    for name in ("compare", "compete"):
+        header = next(line for line in run(name, *small).stdout.splitlines() if line.startswith("|"))
+        columns = [cell.strip() for cell in header.split("|")[1:-1]]
+        told = json.loads(run(name, *small, "--json").stdout)["policies"]
+        assert columns[0] == "policy"
+        assert set(columns[1:]) <= set(next(iter(told.values()))) | {"share"}
+    rows = run("simulate", *small).stdout.splitlines()
+    told = json.loads(run("simulate", *small, "--json").stdout)["policies"]
+    assert [row.split("|")[1].strip() for row in rows if row.startswith("|")][2:] == list(told["threshold"])
+
+
+def test_a_threshold_beyond_the_cap_is_said_once():
+    for name in ("simulate", "compare"):
+        for change in ("inventory_limit=5", "hedge_threshold=30"):
+            result = run(name, "--episodes", 2, "--set", "num_trades=5", "--set", change)
+            assert result.output.count("the threshold rule never hedges") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (["simulate", "--policy", "thresold:10"], "threshold"),
+        (["solve", "--market", "Latency-v0"], "mm_env/Latency-v0"),
+        (["solve", "--market", "Latenci"], "mm_env/Latency-v0"),
+        (["markets", "--market", "Latency-v0"], "mm_env/Latency-v0"),
+        (["replicate", "--experiment", "avelaneda"], "avellaneda-stoikov"),
+        (["simulate", "--set", "market=3"], "tick"),
+        (["simulate", "--set", "self=3"], "tick"),
+        (["compete", "--set", "market=3"], "tick"),
+    ],
+)
+def test_the_nearest_name_is_suggested(arguments, nearest):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert f"did you mean '{nearest}'" in result.output or (nearest == "tick" and "is not a market" in result.output)
 
 
 def test_markouts_are_told_on_request():
@@ -230,7 +294,7 @@ def test_a_recorded_tape_is_played(tmp_path):
         (["simulate", "--tape", "none.csv"], "cannot be read"),
         (["simulate", "--episodes", "0"], "episodes"),
         (["simulate", "--seed", "-1"], "seed"),
-        (["markets", "--market", "mm_env/None-v0"], "'mm_env/None-v0' is not one of"),
+        (["markets", "--market", "mm_env/None-v0"], "no market 'mm_env/None-v0'"),
         (["markets", "--market", "mm_env/Latency-v0", "--params"], "give one of them"),
         (["fly"], "No such command"),
         (["compare", "--policy", ""], "no policy ''"),

@@ -29,7 +29,7 @@ def test_a_folder_has_a_name(command, option, played):
     assert not played
 
 
-@pytest.mark.parametrize("arguments", [("train", "--run", ""), ("simulate", "--tape", ""), ("compare", "--tape", " ")])
+@pytest.mark.parametrize("arguments", [("train", "--out", ""), ("simulate", "--tape", ""), ("compare", "--tape", " ")])
 def test_so_have_runs_and_tapes(arguments):
     result = run(*arguments)
     assert result.exit_code == 2

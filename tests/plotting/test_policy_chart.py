@@ -154,7 +154,7 @@ class TestPolicies:
             ([always(3)], PARAMS, "policies must be a mapping with one entry or more"),
             ({"three": 3}, PARAMS, "policy 'three' must be callable, got 3"),
             ({"high": always(7)}, PARAMS, "actions must be from 0 to 6, got 7"),
-            ({"x": always(3)}, {}, "params must be MarketParams, got dict"),
+            ({"x": always(3)}, {}, "params must be MarketParams or the id of a market, got {}"),
         ],
     )
     def test_bad_input_is_refused(self, policies, params, message):

@@ -35,13 +35,13 @@ def test_seeds_are_trained_alike_by_any_number_of_workers_and_after_an_interrupt
 
 
 def test_the_command_prints_a_line_a_seed_and_one_summary(tmp_path):
-    arguments = ["train", "--seeds", "0-1", "--steps", "12800", "--run", str(tmp_path)]
+    arguments = ["train", "--seeds", "0-1", "--steps", "12800", "--out", str(tmp_path)]
     result = CliRunner().invoke(main, [*arguments, "--set", "num_trades=10"])
     assert result.exit_code == 0, result.output
     assert [f"seed {seed}: J " in result.stderr for seed in (0, 1)] == [True, True]
     assert "| mean" in result.stdout
     assert " ± " in result.stdout
-    again = CliRunner().invoke(main, ["train", "--seeds", "0-1", "--run", str(tmp_path), "--resume", "--json"])
+    again = CliRunner().invoke(main, ["train", "--seeds", "0-1", "--out", str(tmp_path), "--resume", "--json"])
     told = json.loads(again.stdout)
     assert [row["seed"] for row in told] == [0, 1]
     assert all(f"{row['J']:.4f}" in result.stdout for row in told)
@@ -60,7 +60,7 @@ def test_the_command_prints_a_line_a_seed_and_one_summary(tmp_path):
     ],
 )
 def test_what_cannot_be_trained_is_refused(tmp_path, arguments, message):
-    result = CliRunner().invoke(main, ["train", "--run", str(tmp_path / "runs"), *arguments])
+    result = CliRunner().invoke(main, ["train", "--out", str(tmp_path / "runs"), *arguments])
     assert result.exit_code == 2
     assert message in result.output
     assert not (tmp_path / "runs").exists()

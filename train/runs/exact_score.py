@@ -24,7 +24,7 @@ class ExactScore(NamedTuple):
     @classmethod
     def of(cls, policy: PolicyFunction, params: MarketParams) -> ExactScore | None:
         """Compute it; None where the market cannot be solved, or its hedge levels leave the threshold rule out."""
-        if min(params.hedge_threshold, params.inventory_limit) not in hedge_levels(params):
+        if params.rule_threshold not in hedge_levels(params):
             return None
         try:
             gap = Gap.of(params)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mm_env.cli.console import print_json
+from mm_env.cli.console import print_json, progress_bar
 from mm_env.cli.inputs import COMPARED, episodes_to_play, make_policies, read_market, read_tape, usual_policies
 from mm_env.cli.options import Command, play_options
 from mm_env.cli.outputs import compare_with_progress, draw_episodes, draw_policies, file_name, write_figure
@@ -48,7 +48,8 @@ def compare(
     """
     tape = None if recorded is None else read_tape(recorded)
     params = read_market(market, changes, tape)
-    chosen = make_policies(policies, params, seed, trust_pickle) if policies else usual_policies(params, seed)
+    with progress_bar("making the policies"):
+        chosen = make_policies(policies, params, seed, trust_pickle) if policies else usual_policies(params, seed)
     if ppo:
         chosen["ppo"] = _trained(params, seed)
     comparison = compare_with_progress(chosen, params, episodes_to_play(episodes, tape), seed, tape)
@@ -57,7 +58,8 @@ def compare(
     else:
         print_comparison(comparison)
     if out is not None:
-        _draw_comparison(out, chosen, params, " ".join([market, *changes]), seed, tape)
+        with progress_bar("drawing"):
+            _draw_comparison(out, chosen, params, " ".join([market, *changes]), seed, tape)
 
 
 def _trained(params: MarketParams, seed: int) -> PolicyFunction:

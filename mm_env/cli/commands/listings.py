@@ -8,12 +8,12 @@ from mm_env.cli.console import print_json, print_rows
 from mm_env.cli.options import Command, json_option
 from mm_env.cli.tables import print_market
 from mm_env.market.params import MarketParams
-from mm_env.registration import MARKETS
+from mm_env.registration import MARKETS, find_market
 
 
 @click.command(cls=Command)
 @click.option("--params", "fields", is_flag=True, help="List the parameters of a market instead.")
-@click.option("--market", type=click.Choice(list(MARKETS)), help="One market: why its numbers are what they are.")
+@click.option("--market", help="One market: why its numbers are what they are.")
 @json_option
 def markets(fields: bool, market: str | None, as_json: bool) -> None:
     """The markets that ship; one of them; or every parameter with its default, unit, range and meaning.
@@ -22,8 +22,10 @@ def markets(fields: bool, market: str | None, as_json: bool) -> None:
     """
     if fields and market:
         raise ValueError("--params and --market: give one of them")
+    if market:
+        find_market(market)  # refused where there is none
     if market and as_json:
-        print_json({"id": market, **MARKETS[market]._asdict()})
+        print_json({"id": market, **find_market(market)._asdict()})
     elif market:
         print_market(market)
     elif fields:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mm_env.cli.console import print_json
+from mm_env.cli.console import print_json, progress_bar
 from mm_env.cli.inputs import episodes_to_play, read_market, read_policy, read_tape
 from mm_env.cli.options import Command, play_options
 from mm_env.cli.outputs import compare_with_progress, draw_episodes, writing
@@ -44,7 +44,8 @@ def simulate(
 
     tape = None if recorded is None else read_tape(recorded)
     params = read_market(market, changes, tape)
-    chosen = {policy: read_policy(policy, params, seed, trust_pickle)}
+    with progress_bar("making the policy"):
+        chosen = {policy: read_policy(policy, params, seed, trust_pickle)}
     comparison = compare_with_progress(chosen, params, episodes_to_play(episodes, tape), seed, tape)
     found = _markouts(chosen[policy], params, episodes_to_play(episodes, tape), seed, tape) if markout else None
     if as_json:
@@ -57,7 +58,7 @@ def simulate(
         from mm_env.episodes import save_csv
 
         steps = play_blocks(chosen[policy], params, episodes_to_play(episodes, tape), seed, tape)
-        with writing(out / "episodes.csv") as path:
+        with writing(out / "episodes.csv") as path, progress_bar("writing every step"):
             save_csv(steps, path)
         name = " ".join([market, *changes])
         draw_episodes({policy: out / "episode.png"}, chosen, params, name, seed, tape)
@@ -69,4 +70,5 @@ def _markouts(
     from baselines.evaluation.markouts import markouts
     from mm_env.rollout import play_blocks
 
-    return markouts(play_blocks(policy, params, episodes, seed, tape))
+    with progress_bar("following the mid after fills"):
+        return markouts(play_blocks(policy, params, episodes, seed, tape))

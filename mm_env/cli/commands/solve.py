@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mm_env.cli.console import print_json
+from mm_env.cli.console import print_json, progress_bar
 from mm_env.cli.inputs import read_market
 from mm_env.cli.options import Command, json_option, market_option, out_option, set_option
 from mm_env.cli.outputs import draw_policies
@@ -28,11 +28,14 @@ def solve(market: str, changes: tuple[str, ...], out: Path | None, as_json: bool
     from baselines.solver.summary import benchmarks
 
     params = read_market(market, changes)
-    solution = solved(params)
-    rules = benchmarks(solution)
+    with progress_bar("solving", params.num_trades) as advance:
+        solution = solved(params, advance)
+    with progress_bar("trying fixed rules"):
+        rules = benchmarks(solution)
     if as_json:
         print_json(solution_figures(solution, rules))
     else:
         print_solution(solution, rules, "" if changes else find_market(market).why)
     if out is not None:
-        draw_policies(out, "optimal", {"optimal": solution.policy}, params)
+        with progress_bar("drawing"):
+            draw_policies(out, "optimal", {"optimal": solution.policy}, params)

@@ -49,7 +49,7 @@ def test_it_tells_every_score():
     result = league(rules((3, 0.03), (3, 0.04), (3, 0.05)), PARAMS, 100)
     told = result.to_dict()["policies"]
     assert all(set(told[name]) == set(LEAGUE_SCORES) for name in result.totals)
-    with pytest.raises(ValueError, match="no 'profit' of '3@0.03'"):
+    with pytest.raises(ValueError, match="no score 'profit'; known: objective, pnl"):
         result.score("3@0.03", "profit")
     with pytest.raises(ValueError, match="policies must be one for each of 3 dealers"):
         league({"flat": make_policy("flat", PARAMS)}, PARAMS, 10)
