@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
 
 from mm_env.episodes import Episodes
 from mm_env.intervals import LEVEL, half_width, plus_minus, skewed_interval
+from mm_env.market.dynamics import hedging_cost
 from mm_env.market.numbers import Values
 from mm_env.readable import Readable
 
@@ -25,7 +27,7 @@ _CVAR_TAIL = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Totals:
-    """What the scores need of each episode: arrays of shape (episodes,). A million episodes take 100 MB."""
+    """What the scores need of each episode: arrays of shape (episodes,). A million episodes take 150 MB."""
 
     pnl: Values  # price units
     reward: Values  # sum of rewards
@@ -35,7 +37,13 @@ class Totals:
     mean_inventory: Values  # mean |inventory|, units
     max_inventory: Values  # max |inventory|, units
     hedge_volume: Values  # units
-    hedge_cost: Values  # price units
+    hedge_cost: Values  # price units, impact included
+    impact_cost: Values  # the part of it that is quadratic in the units hedged, price units
+    inventory_pnl: Values  # price units
+    at_cap: Values  # steps that end at the cap
+    inventory_square: Values  # sum of q_t^2 over all steps but the last, units^2
+    inventory_product: Values  # sum of q_t q_{t+1}, units^2
+    steps: Values  # requests that could have come
     requests: Values  # clients that came
     fills: Values  # clients that traded
     client_volume: Values  # units traded with clients
@@ -59,6 +67,12 @@ class Totals:
             max_inventory=exposure.max(axis=1),
             hedge_volume=np.array(episodes.cumulative_hedge[:, -1]),
             hedge_cost=episodes.hedge_cost.sum(axis=1),
+            impact_cost=episodes.hedge_cost.sum(axis=1) - _cost_without_impact(episodes),
+            inventory_pnl=episodes.inventory_pnl.sum(axis=1),
+            at_cap=(exposure == episodes.params.inventory_limit).sum(axis=1, dtype=np.float64),
+            inventory_square=(episodes.inventory[:, :-1] ** 2).sum(axis=1),
+            inventory_product=(episodes.inventory[:, :-1] * episodes.inventory[:, 1:]).sum(axis=1),
+            steps=np.full(len(episodes), float(episodes.num_trades)),
             requests=(episodes.request != 0).sum(axis=1, dtype=np.float64),
             fills=episodes.filled.sum(axis=1, dtype=np.float64),
             client_volume=(np.abs(episodes.request) * episodes.filled).sum(axis=1),
@@ -190,6 +204,41 @@ def expected_shortfall(values: Values, tail: float = _CVAR_TAIL) -> Estimate:
     return Estimate(float(var + shortfall.mean()), influence, of_tail=True)
 
 
+def value_at_risk(values: Values, tail: float = _CVAR_TAIL) -> Estimate:
+    """VaR: the quantile that `tail` of the values lie below. psi = (tail - 1[x <= VaR]) / f(VaR).
+
+    The density f is that of the values between the quantiles a bandwidth around `tail`: that of Hall and Sheather
+    (1988), "On the distribution of a studentized quantile", for 95 %. NaN where fewer than 20 values are in the tail.
+
+    Source: Jorion (1996), "Risk^2: measuring the risk in value at risk".
+    """
+    var = float(np.quantile(values, tail, method="inverted_cdf"))
+    if len(values) * tail < 20:
+        return Estimate(var, np.full_like(values, np.nan))
+    normal = ndtri(tail)
+    peak = np.exp(-(normal**2) / 2) / np.sqrt(2 * np.pi)
+    width = (1.96**2 * 1.5 * peak**2 / (2 * normal**2 + 1) / len(values)) ** (1 / 3)
+    width = min(width, 0.9 * tail)
+    low, high = np.quantile(values, [tail - width, tail + width])
+    below = (values <= var).astype(np.float64)
+    return Estimate(var, (below.mean() - below) * float(high - low) / (2 * width))
+
+
+def half_life(square: Values, product: Values) -> Estimate:
+    """Requests until half of an inventory is gone, were it to decay as from one step to the next: -ln 2 / ln(rho).
+
+    rho = sum of q_t q_{t+1} / sum of q_t^2, the autocorrelation of a mean-zero inventory; psi by the chain rule,
+    psi_rho ln 2 / (rho ln(rho)^2). NaN where rho is not between 0 and 1: nothing decays, or everything at once.
+
+    Source: Hasbrouck and Sofianos (1993), "The trades of market makers", on how fast inventories revert.
+    """
+    rho = ratio(product, square)
+    if not 0 < rho.value < 1:
+        return Estimate(float("nan"), np.full_like(square, np.nan))
+    log = np.log(rho.value)
+    return Estimate(float(-np.log(2) / log), rho.influence * np.log(2) / (rho.value * log**2))
+
+
 def ratio(numerator: Values, denominator: Values) -> Estimate:
     """Sum over sum: psi = (x - ratio y) / mean(y)."""
     value = float(_ratio(numerator.sum(), denominator.sum()))
@@ -204,6 +253,16 @@ def objective(totals: Totals) -> Estimate:
 def _internalisation(totals: Totals) -> Estimate:
     hedged = ratio(totals.hedge_volume, totals.client_volume)
     return Estimate(1.0 - hedged.value, -hedged.influence)
+
+
+def _cost_without_impact(episodes: Episodes) -> Values:
+    """What hedging would have cost each episode by the unit and by the order alone, price units; by the law."""
+    plain = episodes.params.replace(hedge_impact=0.0, permanent_impact=0.0)
+    costs = np.asarray(plain.hedge_costs)[episodes.regime]
+    found = np.asarray(hedging_cost(np.abs(episodes.hedge), costs, plain)).sum(axis=1)
+    if plain.liquidate_at_end and episodes.num_trades:
+        found += hedging_cost(np.abs(episodes.inventory[:, -1]), costs[:, -1], plain)
+    return np.asarray(found)
 
 
 class Score(NamedTuple):
@@ -222,11 +281,26 @@ SCORES: Mapping[str, Score] = {
     "sd": Score("price units", "standard deviation of the PnL", lambda t: standard_deviation(t.pnl)),
     "sharpe": Score("per episode", "mean PnL over its standard deviation", lambda t: sharpe(t.pnl)),
     "cvar": Score("price units", "mean PnL of the worst 5 % of episodes", lambda t: expected_shortfall(t.pnl)),
+    "var": Score("price units", "PnL that the worst 5 % of episodes stay below", lambda t: value_at_risk(t.pnl)),
     "drawdown": Score("price units", "mean largest fall of equity from a peak", lambda t: mean(t.drawdown)),
     "mean_inventory": Score("units", "mean size of the inventory", lambda t: mean(t.mean_inventory)),
     "max_inventory": Score("units", "mean over episodes of its largest size", lambda t: mean(t.max_inventory)),
+    "time_at_cap": Score("share", "share of steps that end at the cap", lambda t: ratio(t.at_cap, t.steps)),
+    "half_life": Score(
+        "requests",
+        "until half of an inventory is gone, by its autocorrelation",
+        lambda t: half_life(t.inventory_square, t.inventory_product),
+    ),
     "hedge_volume": Score("units", "units hedged, final liquidation apart", lambda t: mean(t.hedge_volume)),
+    "turnover": Score(
+        "units", "units traded with clients and hedged", lambda t: mean(t.client_volume + t.hedge_volume)
+    ),
     "hedge_cost": Score("price units", "cost of hedging, final liquidation included", lambda t: mean(t.hedge_cost)),
+    "plain_hedge_cost": Score(
+        "price units", "of it, by the unit and by the order", lambda t: mean(t.hedge_cost - t.impact_cost)
+    ),
+    "impact_cost": Score("price units", "of it, quadratic in the units hedged", lambda t: mean(t.impact_cost)),
+    "inventory_pnl": Score("price units", "inventory times price moves", lambda t: mean(t.inventory_pnl)),
     "fill_rate": Score("share", "share of clients that traded", lambda t: ratio(t.fills, t.requests)),
     "rejection_rate": Score("share", "share that did not", lambda t: ratio(t.requests - t.fills, t.requests)),
     "internalisation": Score("share", "1 - hedged / client volume", _internalisation),

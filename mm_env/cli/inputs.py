@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -62,14 +66,40 @@ def usual_policies(params: MarketParams, seed: int) -> dict[str, PolicyFunction]
 
 
 def read_policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) -> PolicyFunction:
-    """A named policy, or a saved one where `name` is no name of the table but a path that exists."""
+    """A named policy; where the table has no such name, a saved one at that path, or what MODULE:FUNCTION makes."""
     from baselines import POLICIES, make_policy
 
-    if name and name.partition(":")[0] not in POLICIES and Path(name).exists():
+    head, _, function = name.partition(":")
+    if name and head not in POLICIES and Path(name).exists():
         from train.policies.saved_policy import load_policy
 
         return load_policy(name, params, trust_pickle=trust_pickle)
+    if head not in POLICIES and function.isidentifier() and (module := _module(head)) is not None:
+        return _made(name, getattr(module, function, None), params)
     return make_policy(name, params, seed)
+
+
+def _module(name: str) -> ModuleType | None:
+    """The module of that name, from the current folder too; None if there is none."""
+    if not all(part.isidentifier() for part in name.split(".")):
+        return None
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.append(folder)
+    try:
+        found = find_spec(name)
+    except ModuleNotFoundError:
+        found = None
+    return None if found is None else import_module(name)
+
+
+def _made(name: str, make: Any, params: MarketParams) -> PolicyFunction:
+    """The policy that a user's function makes for a market."""
+    if not callable(make):
+        raise ValueError(f"{name}: expected MODULE:FUNCTION, a function from the market's parameters to a policy")
+    policy: PolicyFunction = make(params)
+    if not callable(policy):
+        raise ValueError(f"{name}: expected a policy, a function of observations, got {policy!r}")
+    return policy
 
 
 def read_tape(path: Path, told: bool = True) -> Tape:

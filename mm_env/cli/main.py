@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from mm_env import __version__
+from mm_env.cli.commands.benchmark import benchmark
 from mm_env.cli.commands.compare import compare
 from mm_env.cli.commands.compete import compete
 from mm_env.cli.commands.game import game
@@ -31,5 +32,5 @@ def main() -> None:
         check_sibling(name)
 
 
-for command in (simulate, compare, train, solve, replicate, compete, game, inspect, markets, policies):
+for command in (simulate, compare, benchmark, train, solve, replicate, compete, game, inspect, markets, policies):
     main.add_command(command)

@@ -5,8 +5,9 @@ from scipy import stats
 from baselines import SCORES, compare, make_policy, share_of_gap
 from baselines.evaluation import scores
 from baselines.evaluation.scores import Totals
-from mm_env import MarketParams, Tape, play, play_blocks, rollout
+from mm_env import MarketParams, Tape, market_params, play, play_blocks, rollout
 from mm_env.episodes import Episodes
+from tests.markets import IDS
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +16,7 @@ def totals():
     return Totals.of(play(make_policy("threshold:4", params), params, 2000, seed=5))
 
 
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", [name for name in SCORES if name != "var"])
 def test_every_interval_agrees_with_a_bootstrap(totals, name):
     estimate = SCORES[name].estimate(totals)
 
@@ -30,6 +31,19 @@ def test_every_interval_agrees_with_a_bootstrap(totals, name):
     assert abs(estimate.influence.mean()) <= 1e-9 * (1 + np.abs(estimate.influence).max())
 
 
+def test_the_interval_of_var_holds_it_as_often_as_it_says():
+    """Against repeated samples of a known law: what is drawn or left out moves one quantile by uneven steps."""
+    generator, truth = np.random.default_rng(3), stats.norm.ppf(0.05)
+    found = [scores.value_at_risk(generator.standard_normal(2000)) for _ in range(500)]
+    values = np.arange(1000.0)
+    np.testing.assert_array_equal(scores.value_at_risk(values).influence < 0, values <= 49)  # without one of the worst
+    deviation = np.std([estimate.value for estimate in found])
+    assert np.mean([estimate.standard_error for estimate in found]) == pytest.approx(deviation, rel=0.1)
+    covered = [low <= truth <= high for low, high in (estimate.interval() for estimate in found)]
+    assert 0.92 <= np.mean(covered) <= 0.98
+    assert np.isnan(scores.value_at_risk(generator.standard_normal(100)).standard_error)
+
+
 def test_figures_against_their_definitions(totals):
     pnl = totals.pnl
     figures = {name: score.estimate(totals).value for name, score in SCORES.items()}
@@ -39,6 +53,47 @@ def test_figures_against_their_definitions(totals):
     assert figures["cvar"] == pytest.approx(np.sort(pnl)[:100].mean())  # the worst 100 of 2000
     assert figures["fill_rate"] + figures["rejection_rate"] == pytest.approx(1)
     assert figures["internalisation"] == pytest.approx(1 - totals.hedge_volume.sum() / totals.client_volume.sum())
+
+
+def test_the_distribution_against_its_definitions(totals):
+    figures = {name: score.estimate(totals).value for name, score in SCORES.items()}
+    assert figures["var"] == np.sort(totals.pnl)[99]  # the 100th of 2000
+    assert figures["cvar"] < figures["var"]
+    assert figures["turnover"] == pytest.approx((totals.client_volume + totals.hedge_volume).mean())
+    assert figures["time_at_cap"] == 0  # a threshold of 4 below a cap of 5
+
+
+@pytest.mark.parametrize("market", IDS)
+def test_the_pnl_is_attributed_to_the_last_digit(market):
+    """Spread, inventory, hedging by unit and order, impact: they sum to the PnL in every market."""
+    params = market_params(market, hedge_ticket=0.01, num_trades=40)
+    totals = Totals.of(play(make_policy("threshold:5", params), params, 100, seed=3))
+    parts = totals.spread_pnl + totals.inventory_pnl - (totals.hedge_cost - totals.impact_cost) - totals.impact_cost
+    np.testing.assert_allclose(parts, totals.pnl, rtol=0, atol=1e-9 * params.starting_price)
+    has_impact = bool(params.hedge_impact or params.permanent_impact)
+    assert bool(np.abs(totals.impact_cost).max() > 1e-9) is has_impact
+    found = {name: SCORES[name].estimate(totals).value for name in SCORES}
+    explained = found["spread_pnl"] + found["inventory_pnl"] - found["plain_hedge_cost"] - found["impact_cost"]
+    assert explained == pytest.approx(found["pnl"], abs=1e-9 * params.starting_price)
+
+
+def test_impact_by_hand():
+    """Three sold at once and the rest at the end: 0.5 * (3^2 + 1^2) of impact, 0.01 a unit, 0.2 an order."""
+    params = MarketParams(
+        num_trades=1, hedge_impact=0.5, hedge_ticket=0.2, hedge_threshold=1, inventory_limit=9, liquidate_at_end=True
+    )
+    tape = Tape.replay(sides=[1], price_moves=[0.0], sizes=[4])
+    totals = Totals.of(play(make_policy("threshold", params), params, tape=tape))
+    assert totals.impact_cost[0] == pytest.approx(5.0)
+    assert totals.hedge_cost[0] == pytest.approx(5.0 + 0.04 + 0.4)
+
+
+def test_the_half_life_of_what_halves_at_each_step():
+    inventory = 0.5 ** np.arange(6.0)
+    square, product = (np.array([values.sum()] * 2) for values in (inventory[:-1] ** 2, inventory[:-1] * inventory[1:]))
+    assert scores.half_life(square, product).value == pytest.approx(1.0)
+    assert np.isnan(scores.half_life(square, square).value)
+    assert np.isnan(scores.half_life(square, -product).value)
 
 
 def test_intervals_are_students():
@@ -183,7 +238,7 @@ def left_out(totals, episode):
     return Totals(**{name: np.delete(getattr(totals, name), episode) for name in totals.__dataclass_fields__})
 
 
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", [name for name in SCORES if name != "var"])
 def test_an_influence_is_what_leaving_the_episode_out_changes(totals, name):
     """psi(episode) is about (n - 1) (T of all - T of the others), sign included: no standard error shows a sign."""
     estimate, number = SCORES[name].estimate(totals), len(totals)

@@ -1,0 +1,87 @@
+"""Agents: who is scored, and where the policies are that he has in each market, of each training seed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+_MARKET, _SEED = "{market}", "{seed}"
+
+
+class Agent(NamedTuple):
+    """Someone who is scored.
+
+    Attributes:
+        name: In tables.
+        source: What his policies are read from, "{market}" and "{seed}" standing for the market's name without
+            "mm_env/" and for the training seed.
+        seeds: His training seeds; 0 alone where the source has none.
+    """
+
+    name: str
+    source: str
+    seeds: tuple[int, ...]
+
+    @classmethod
+    def of(cls, text: str, markets: Sequence[str]) -> Agent:
+        """Read "SOURCE" or "NAME=SOURCE"; where the source has training seeds, look them up on disk.
+
+        Raises:
+            ValueError: No training seed, or not the same ones in every market.
+
+        Example:
+            >>> Agent.of("calm=threshold:3", ["mm_env/Hedging-v0"])
+            Agent(name='calm', source='threshold:3', seeds=(0,))
+        """
+        name, equals, source = text.partition("=")
+        if not equals:
+            source = name
+        if not name or not source:
+            raise ValueError(f"{text!r}: expected SOURCE or NAME=SOURCE")
+        if _SEED not in source:
+            return cls(name, source, (0,))
+        found = {market: _seeds(source.replace(_MARKET, short(market))) for market in markets}
+        first, *others = found.items()
+        for market, seeds in (first, *others):
+            if not seeds:
+                raise ValueError(f"{name}: nothing is there for {market}: {source}")
+            if seeds != first[1]:
+                raise ValueError(f"{name}: training seeds {first[1]} for {first[0]}, but {seeds} for {market}")
+        return cls(name, source, first[1])
+
+    def policy(self, market: str, seed: int) -> str:
+        """What the policy of one market and training seed is read from."""
+        return self.source.replace(_MARKET, short(market)).replace(_SEED, str(seed))
+
+
+def short(market: str) -> str:
+    """The name of a market without its namespace.
+
+    Example:
+        >>> short("mm_env/Hedging-v0")
+        'Hedging-v0'
+    """
+    return market.rpartition("/")[2]
+
+
+def digest(source: str) -> str | None:
+    """The SHA-256 of the file, the policy in the folder or the module that a source names; None where it names none."""
+    path, module = Path(source), Path(source.partition(":")[0].replace(".", "/") + ".py")
+    files = sorted(path.glob("policy.*")) if path.is_dir() else [file for file in (path, module) if file.is_file()][:1]
+    if not files:
+        return None
+    sums = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
+
+
+def _seeds(pattern: str) -> tuple[int, ...]:
+    """The training seeds for which the path exists."""
+    before, _, after = pattern.partition(_SEED)
+    wanted = re.compile(re.escape(before) + r"(\d+)" + re.escape(after).replace(re.escape(_SEED), r"\1"))
+    root = Path(before if before.endswith("/") else Path(before).parent)
+    depth = pattern.count("/") - before.count("/")
+    paths = root.glob("/".join(["*"] * (depth + 1)))
+    return tuple(sorted({int(match[1]) for path in paths if (match := wanted.fullmatch(str(path)))}))

@@ -1,0 +1,213 @@
+"""Run a benchmark: every agent in every market, on as many processes as asked for, and again where it was cut off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from importlib.metadata import version
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import mm_env
+from baselines.benchmark import results as files
+from baselines.benchmark.agents import Agent, digest
+from baselines.benchmark.evaluation import Evaluation
+from baselines.benchmark.suite import EVALUATION_SEED, SUITES, Scale
+from mm_env.atomic_write import replacing
+from mm_env.envs.action import PolicyFunction
+from mm_env.market.params import MarketParams
+from mm_env.registration import market_params
+
+Load = Callable[[str, MarketParams, int], PolicyFunction]  # from a source, a market and a seed to a policy
+PARTIAL = "partial"  # the folder of what is done already
+
+
+class Task(NamedTuple):
+    """One thing to compute: the scale of a market, or, with an agent, the J of one policy."""
+
+    market: str
+    agent: str | None = None
+    seed: int = 0
+    source: str = ""
+    sha256: str | None = None
+    episodes: int = 0
+
+    @property
+    def key(self) -> str:
+        """A name that tasks with another outcome do not share."""
+        text = json.dumps([mm_env.__version__, market_params(self.market).to_dict(), *self])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def compute(task: Task, load: Load) -> dict[str, Any]:
+    """Do it; the outcome with the seconds of CPU it took, as JSON keeps it."""
+    start = time.process_time()
+    if task.agent is None:
+        outcome = Scale.of(task.market).to_dict()
+    else:
+        params = market_params(task.market)
+        policy = load(task.source, params, EVALUATION_SEED)
+        try:
+            found = Evaluation.of(policy, params, task.episodes, EVALUATION_SEED)
+        except ValueError as error:
+            raise ValueError(f"{task.source} in {task.market}: {error}") from error
+        names = ("agent", "market", "seed", "source", "sha256")
+        outcome = {**{name: getattr(task, name) for name in names}, **found._asdict()}
+    return {"outcome": outcome, "seconds": time.process_time() - start}
+
+
+def benchmark(
+    sources: Sequence[str],
+    load: Load,
+    suite: str = "v1",
+    markets: Sequence[str] = (),
+    workers: int = 1,
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, every: None,
+) -> tuple[files.Results, dict[str, float]]:
+    """Score agents in the markets of a suite.
+
+    Args:
+        sources: "SOURCE" or "NAME=SOURCE" of each agent: see `Agent`.
+        load: Reads a source; picklable where there are several workers.
+        suite: A name of `SUITES`.
+        markets: Some of the suite's markets. Default: all.
+        workers: Processes.
+        folder: Where what is done is kept until everything is, and found when run again. Default: nowhere.
+        progress: Called with how many of how many tasks are done.
+
+    Returns:
+        The results, and the seconds of CPU that each task took, by agent and market.
+
+    Raises:
+        ValueError: What is asked for is not there, or a policy gives bad actions.
+    """
+    if suite not in SUITES:
+        raise ValueError(f"no suite {suite!r}; suites are {', '.join(SUITES)}")
+    its = SUITES[suite]
+    chosen = [market for market in its.markets if not markets or market in markets]
+    for market in markets:
+        if market not in its.markets:
+            raise ValueError(f"{market} is not in suite {suite!r}, which has {', '.join(its.markets)}")
+    found = [Agent.of(source, chosen) for source in sources]
+    agents = {agent.name: agent for agent in found}
+    if len(agents) < len(found) or not agents:
+        raise ValueError(f"agents must have names of their own, and be some, got {[agent.name for agent in found]}")
+    tasks = [Task(market) for market in chosen]
+    for agent in found:
+        for market in chosen:
+            for seed in agent.seeds:
+                source = agent.policy(market, seed)
+                tasks.append(Task(market, agent.name, seed, source, digest(source), its.episodes))
+    done: dict[Task, dict[str, Any]] = {}
+    for task, outcome in _computed(tasks, load, workers, folder):
+        done[task] = outcome
+        progress(len(done), len(tasks))
+    scales = {market: Scale(**done[Task(market)]["outcome"]) for market in chosen}
+    cells = [done[task]["outcome"] for task in tasks if task.agent is not None]
+    seconds = {f"{task.agent or 'scale'} {task.market} {task.seed}": done[task]["seconds"] for task in tasks}
+    return files.assemble(suite, agents, scales, cells, _origin(its.episodes)), seconds
+
+
+def verify(path: Path, load: Load, workers: int = 1) -> list[str]:
+    """Recompute the results of a file; what differs, as text. Numbers are compared to 1e-9.
+
+    Raises:
+        ValueError: The file is not whole or not of this format, or a policy is not there.
+    """
+    recorded = files.read(path)
+    sources = [f"{name}={agent['source']}" for name, agent in recorded["agents"].items()]
+    markets = list(recorded["markets"])
+    again, _ = benchmark(sources, load, recorded["suite"], markets, workers)
+    return list(files.differences(again, recorded))
+
+
+def _computed(
+    tasks: Iterable[Task], load: Load, workers: int, folder: Path | None
+) -> Iterator[tuple[Task, dict[str, Any]]]:
+    """Every task with its outcome, as they come."""
+    left = []
+    for task in tasks:
+        outcome = _kept(task, folder)
+        if outcome is None:
+            left.append(task)
+        else:
+            yield task, outcome
+    for task, outcome in _in_turn(left, load) if workers == 1 else _at_once(left, load, workers):
+        if folder is not None:
+            with replacing(folder / f"{task.key}.json") as temporary:
+                temporary.write_text(json.dumps(outcome))
+        yield task, outcome
+
+
+def _kept(task: Task, folder: Path | None) -> dict[str, Any] | None:
+    if folder is None or not (folder / f"{task.key}.json").exists():
+        return None
+    kept: dict[str, Any] = json.loads((folder / f"{task.key}.json").read_text())
+    return kept
+
+
+def _in_turn(tasks: Iterable[Task], load: Load) -> Iterator[tuple[Task, dict[str, Any]]]:
+    return ((task, compute(task, load)) for task in tasks)
+
+
+def _at_once(tasks: Sequence[Task], load: Load, workers: int) -> Iterator[tuple[Task, dict[str, Any]]]:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
+        running: Mapping[Future[dict[str, Any]], Task] = {pool.submit(compute, task, load): task for task in tasks}
+        left = set(running)
+        try:
+            while left:
+                ended, left = wait(left, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    yield running[future], future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that started it does, however that ends."""
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _origin(episodes: int) -> dict[str, Any]:
+    versions = {name: version(name) for name in ("scipy", "gymnasium")}
+    return {
+        "versions": {
+            "mm_env": mm_env.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            **versions,
+        },
+        "commit": _commit(),
+        "evaluation": {"episodes": episodes, "seed": EVALUATION_SEED},
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the repository that this package is in; None outside one."""
+    root = Path(mm_env.__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        shown = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return shown.stdout.strip()

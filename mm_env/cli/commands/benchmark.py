@@ -1,0 +1,85 @@
+"""`mm-env benchmark`: one exact score for any agent, in a file that anyone can check."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+
+import click
+
+from mm_env.atomic_write import replacing
+from mm_env.cli.console import print_json
+from mm_env.cli.inputs import read_policy
+from mm_env.cli.options import Command, Place, json_option, out_option, trust_option
+from mm_env.cli.outputs import writing
+
+
+@click.command(cls=Command)
+@click.option(
+    "--policies",
+    default="",
+    help="Agents, by commas: names of `mm-env policies`, saved policies, MODULE:FUNCTION; {market} and {seed} may "
+    "stand in a path; NAME=SOURCE to name one.  [default: every rule]",
+)
+@click.option("--suite", default="v1", help="Which markets.")
+@click.option("--market", "markets", multiple=True, help="Only this one of them; repeatable.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each core]")
+@click.option("--resume", is_flag=True, help="Keep what an interrupted run left in --out.")
+@click.option(
+    "--verify",
+    "recorded",
+    type=Place(folder=False),
+    help="Recompute this results.json; exit code 1 if it differs.",
+)
+@out_option()
+@json_option
+@trust_option
+def benchmark(
+    policies: str,
+    suite: str,
+    markets: tuple[str, ...],
+    workers: int | None,
+    resume: bool,
+    recorded: Path | None,
+    out: Path | None,
+    as_json: bool,
+    trust_pickle: bool,
+) -> None:
+    """Score agents in every market of a suite: 0 is the best fixed rule, 1 the exact optimum.
+
+    With --out, write results.json, results.csv and results.md there. docs/benchmark.md says what the score means.
+
+    Example: mm-env benchmark --policies best-band,optimal,ppo=runs/{market}/{seed} --out out/benchmark
+    """
+    from baselines import POLICIES
+    from baselines.benchmark import results, run
+
+    load = partial(read_policy, trust_pickle=trust_pickle)
+    number = workers or os.cpu_count() or 1
+    if recorded is not None:
+        found = run.verify(recorded, load, number)
+        if found:
+            raise click.ClickException(f"{recorded} is not what was recomputed:\n" + "\n".join(found[:10]))
+        click.echo(f"{recorded}: recomputed, every number to 1e-9")
+        return
+    kept = None if out is None else out / run.PARTIAL
+    if kept is not None and not resume:
+        shutil.rmtree(kept, ignore_errors=True)
+    sources = policies.split(",") if policies else list(POLICIES)
+    scored, seconds = run.benchmark(sources, load, suite, markets, number, kept, _tell)
+    if as_json:
+        print_json(scored)
+    else:
+        click.echo(results.markdown(scored), nl=False)
+    if out is not None and kept is not None:
+        results.write(scored, out)
+        rows = [f"{task},{took:.3f}" for task, took in seconds.items()]
+        with writing(out), replacing(out / "seconds.csv") as temporary:
+            temporary.write_text("\n".join(["task,cpu_seconds", *rows]) + "\n")
+        shutil.rmtree(kept, ignore_errors=True)
+
+
+def _tell(done: int, every: int) -> None:
+    click.echo(f"\r{done} of {every}" + ("\n" if done == every else ""), err=True, nl=False)
