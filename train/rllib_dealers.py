@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from baselines.evaluation.league import league
-from mm_env.cli.console import print_json, progress_bar, writing
+from mm_env.cli.console import print_json, progress_bar
 from mm_env.cli.options import Command, json_option, out_option, read_changes, set_option
+from mm_env.cli.outputs import writing
 from mm_env.cli.tables import print_league
 from mm_env.envs.dealers_market import dealer_name
 from mm_env.extras import needed_for
