@@ -1,5 +1,5 @@
-"""The door that PettingZoo's conventions ask for: `mm_env.parallel_env.parallel_env()` makes a `DealersEnv`."""
+"""The door that PettingZoo's conventions ask for: `parallel_env()` makes a `DealersEnv`, and `env()` its AEC form."""
 
-from mm_env.envs.dealers_env import DealersEnv, parallel_env
+from mm_env.envs.dealers_env import DealersEnv, env, parallel_env
 
-__all__ = ["DealersEnv", "parallel_env"]
+__all__ = ["DealersEnv", "env", "parallel_env"]

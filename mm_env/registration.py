@@ -224,12 +224,22 @@ def params_of_dealers(market: DealersParams | str) -> DealersParams:
 
 
 def register_markets() -> None:
-    """Register every market with Gymnasium, and the dealer among rivals, single and vector entry point side by side."""
+    """Register every market with Gymnasium, and the dealer among rivals, single and vector entry point side by side.
+
+    Several dealers are registered with PettingZoo, if it is there.
+    """
     ours = ("mm_env.envs.hedging_env:HedgingEnv", "mm_env.envs.hedging_vector_env:HedgingVectorEnv")
     for name, market in {**MARKETS, **FORMS}.items():
         _register(name, *ours, market.changes)
     for name, changes in _VERSUS_FORMS.items():
         _register(name, "mm_env.registration:dealer_vs_rules", "mm_env.registration:dealers_vs_rules", changes)
+    try:
+        from pettingzoo.env_registry import registration
+    except ImportError:  # not installed, or of a version before 1.26, which has no registry
+        return
+    if DEALERS not in registration.parallel_registry:
+        registration.register("parallel", DEALERS, entry_point="mm_env.envs.dealers_env:parallel_env")
+        registration.register("aec", DEALERS, entry_point="mm_env.envs.dealers_env:env")
 
 
 def _register(name: str, single: str, vector: str, changes: Mapping[str, Any]) -> None:

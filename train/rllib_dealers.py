@@ -47,15 +47,16 @@ def dealers_config(params: DealersParams, iterations: int = 20, seed: int = 0) -
     from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
     from ray.tune.registry import register_env
 
-    from mm_env.envs.dealers_env import ID, DealersEnv
+    from mm_env.envs.dealers_env import DealersEnv
+    from mm_env.registration import DEALERS
 
-    register_env(ID, lambda config: ParallelPettingZooEnv(DealersEnv(**config)))
+    register_env(DEALERS, lambda config: ParallelPettingZooEnv(DealersEnv(**config)))
     dealers = [dealer_name(seat) for seat in range(params.num_dealers)]
     steps = _MARKETS * params.num_trades
     network = DefaultModelConfig(fcnet_hiddens=[32, 32], vf_share_layers=False, free_log_std=params.continuous)
     return (
         PPOConfig()
-        .environment(ID, env_config={"reward": "expected", **params.to_dict()})
+        .environment(DEALERS, env_config={"reward": "expected", **params.to_dict()})
         .multi_agent(policies=dealers, policy_mapping_fn=lambda agent, *_, **__: agent)
         .rl_module(
             rl_module_spec=MultiRLModuleSpec(rl_module_specs={dealer: RLModuleSpec() for dealer in dealers}),

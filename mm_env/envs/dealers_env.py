@@ -31,8 +31,7 @@ from mm_env.market.params import DealersParams
 
 with needed_for("several agents"):
     from pettingzoo import ParallelEnv
-
-ID = "mm_env/Dealers-v0"
+    from pettingzoo.utils.conversions import parallel_to_aec
 
 
 class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class is untyped
@@ -119,6 +118,8 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
                 message names the agent.
         """
         lanes = self._lanes
+        if lanes is not None and not self.agents and not actions:
+            return {}, {}, {}, {}, {}  # nobody is left, and nobody acts
         if lanes is None or not self.agents:
             raise ValueError("call reset() first: no episode is under way")
         decision = stack_decisions(self._decisions(actions), 1)
@@ -206,18 +207,11 @@ def parallel_env(**arguments: Any) -> DealersEnv:
     return DealersEnv(**arguments)
 
 
+def env(**arguments: Any) -> Any:
+    """A `DealersEnv` whose dealers act one after another: PettingZoo's AEC form."""
+    return parallel_to_aec(parallel_env(**arguments))
+
+
 def _plain(info: dict[str, Any]) -> dict[str, Any]:
     """One market's arrays of shape (1,) as plain numbers."""
     return {name: value[0].item() if isinstance(value, np.ndarray) else value for name, value in info.items()}
-
-
-def _register() -> None:
-    try:
-        from pettingzoo.env_registry import registration
-    except ImportError:  # versions before 1.26 have no registry
-        return
-    if ID not in registration.parallel_registry:
-        registration.register("parallel", ID, entry_point="mm_env.envs.dealers_env:parallel_env")
-
-
-_register()

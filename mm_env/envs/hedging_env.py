@@ -16,7 +16,8 @@ from mm_env.envs.action_mask import action_mask
 from mm_env.envs.arguments import check_compiled, check_render_mode, checked_reward, plain_seed
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space, observation_values
-from mm_env.episodes import Episodes, Recorder, step_info
+from mm_env.envs.step_history import StepHistory, text_line
+from mm_env.episodes import Episodes, step_info
 from mm_env.kernels.scalar_kernel import FLOATS, straight
 from mm_env.kernels.tracing import TraceOps
 from mm_env.market import dynamics
@@ -81,7 +82,8 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
     No inventory, no cash, no orders, the mid at `starting_price`.
 
     ## Episode end
-    *Terminated* after `num_trades` requests; never truncated: the horizon is part of the problem.
+    *Terminated* after `num_trades` requests; never truncated: the horizon is part of the problem. `spec` tells it to
+    wrappers and libraries as `max_episode_steps`.
 
     ## Info
     `spread_pnl`, `hedge_cost`, `inventory_pnl`, `risk_penalty`, `filled`, `hedge` (signed units), `inventory`,
@@ -141,7 +143,7 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self._block: Tape | None = None
         self._trade = self._params.num_trades  # nothing to answer before the first reset
         self._book = dynamics.initial_book(self._params)
-        self._recorder: Recorder | None = None
+        self._history: StepHistory | None = None
 
     def _checked_params(self, values: dict[str, Any]) -> MarketParams:
         return MarketParams.from_mapping(values)
@@ -179,7 +181,7 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self._load_episode()
         self._trade = 0
         self._book = dynamics.initial_book(self._params)
-        self._recorder = Recorder(self._params, 1) if self.render_mode else None
+        self._history = StepHistory(self._params) if self.render_mode else None
         return self._observe(), step_info(dynamics.no_step(self._book))
 
     def step(self, action: Any) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
@@ -194,9 +196,8 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         decision = self._decide(action)
         request, move = self._requests[self._trade], self._moves[self._trade]
         step, reward = self._rewarded_step(self._book, request, decision, move)
-        if self._recorder is not None:
-            state = ExogenousState(request, self._observed[self._trade])
-            self._recorder.record(state, decision, step, move)
+        if self._history is not None:
+            self._history.record(ExogenousState(request, self._observed[self._trade]), decision, step, move)
         self._book = step.book
         self._trade += 1
         return self._observe(), reward, self._trade == self._params.num_trades, False, step_info(step)
@@ -221,10 +222,10 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         if self.render_mode is None:
             gym.logger.warn('render() needs gym.make(..., render_mode="rgb_array" or "ansi")')
             return None
-        if self._recorder is None:
+        if self._history is None:
             raise gym.error.ResetNeeded("call reset() first: no episode has begun")
         if self.render_mode == "ansi":
-            return self._line()
+            return text_line(self._book, self._trade, self._params)
         from mm_env.plotting import episode_frame
 
         return episode_frame(self.episodes())
@@ -235,9 +236,9 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         Raises:
             ValueError: Nothing was recorded: no `render_mode`, or no episode has begun.
         """
-        if self._recorder is None:
+        if self._history is None:
             raise ValueError("nothing recorded: make the environment with a render_mode, and reset it")
-        return self._recorder.episodes()
+        return self._history.episodes()
 
     def _np_seed(self) -> int:
         seed = self.np_random_seed
@@ -255,13 +256,6 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         left = self._params.num_trades - self._trade
         seen = self._look(self._book, self._requests[self._trade], self._observed[self._trade], left)
         return np.array(seen, np.float32)
-
-    def _line(self) -> str:
-        book = self._book
-        return (
-            f"trade {self._trade}/{self._params.num_trades}  mid {book.mid:.2f}  inventory {book.inventory:+.0f}  "
-            f"equity {book.equity:+.2f}  hedged {book.cumulative_hedge:.0f}"
-        )
 
 
 def _observation_values(

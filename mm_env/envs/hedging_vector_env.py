@@ -24,16 +24,18 @@ from mm_env.envs.observation import (
     observation_values,
     observe,
 )
+from mm_env.envs.step_history import StepHistory, of_lane, text_line
 from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.episodes import step_info
 from mm_env.kernels.tracing import TraceOps
 from mm_env.kernels.vector_kernel import VectorKernel, numba_works
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Decision, LawStep, Step
-from mm_env.market.exogenous_state import NO_REQUEST
+from mm_env.market.dynamics import Decision, LawStep, Move, Step
+from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, largest_size, tape_of
 from mm_env.market.validation import check_whole, is_whole
+from mm_env.registration import METADATA
 
 Flags = NDArray[np.bool_]
 
@@ -44,7 +46,7 @@ _OF_THE_BOOK = frozenset(
     {"inventory", "price", "equity", "unrealized_pnl", "cumulative_hedge", "order"}
 )  # needed again
 
-_OF_EACH_LANE = ("action_masks",)  # methods that return something for each lane
+_OF_EACH_LANE = ("action_masks", "render")  # methods that return something for each lane
 
 
 class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArray[Any]]):
@@ -59,15 +61,13 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
       `info["final_info"]` hold how it ended. `DISABLED`: call `reset(options={"reset_mask": mask})`.
     * `compiled`: run the law as machine code: the same numbers bit for bit, and seconds to compile. Default: where
       Numba is installed (`pip install 'mm_env[fast]'`), once it has answered ten million requests, to repay them.
+    * `render_mode`: as of `HedgingEnv`; `render()` returns a picture, or a line, for each lane.
     * `lanes_per_tape`: G neighbouring lanes play the same tape: lane i is seeded s + i // G, and the lanes of a group
       begin every episode together. What clients do is then the same for all of them, so that they differ by what
       their dealers did alone: the quiet comparison that `train.PairedRolloutBuffer` learns from. Default: 1.
     """
 
-    metadata: dict[str, Any] = {
-        "render_modes": [],
-        "autoreset_mode": AutoresetMode.NEXT_STEP,
-    }
+    metadata: dict[str, Any] = {**METADATA, "autoreset_mode": AutoresetMode.NEXT_STEP}
 
     def __init__(
         self,
@@ -101,6 +101,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         if compiled:
             self._compile()
         self._tape = tape
+        self._history = StepHistory(self._params, self.num_envs) if self.render_mode else None
         self._markets = self.num_envs  # each with a seed of its own
         self._lanes: TapeCursor | None = None
         self._all = np.ones(self.num_envs, dtype=np.bool_)
@@ -158,6 +159,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             step, rewards = dynamics.no_step(self._book), np.zeros(self.num_envs)
         else:
             step, rewards = self._answer(lanes, decision)
+        if self._history is not None:
+            self._history.record(*self._told(lanes, decision, step))
         info = step_info(step)
         self._book = step.book
         lanes.advance()
@@ -204,6 +207,24 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         found = value(*args, **kwargs) if callable(value) else value
         return tuple(found) if name in _OF_EACH_LANE else (found,) * self.num_envs
 
+    def render(self) -> tuple[NDArray[np.uint8] | str, ...] | None:
+        """The episode of each lane so far, as `HedgingEnv` shows it.
+
+        Raises:
+            gymnasium.error.ResetNeeded: No episode has begun.
+        """
+        if self._history is None:
+            gym.logger.warn('render() needs make_vec(..., render_mode="rgb_array" or "ansi")')
+            return None
+        if self._lanes is None:
+            raise gym.error.ResetNeeded("call reset() first: no episode has begun")
+        if self.render_mode == "ansi":
+            trades = np.broadcast_to(self._lanes.trade, (self.num_envs,)).tolist()
+            return tuple(text_line(of_lane(self._book, i), trade, self._params) for i, trade in enumerate(trades))
+        from mm_env.plotting import episode_frame
+
+        return tuple(episode_frame(self._history.episodes(lane)) for lane in range(self.num_envs))
+
     def action_masks(self) -> NDArray[np.bool_]:
         """Which levels are worth choosing in each lane, by `mm_env.envs.action_mask`: shape (N, levels).
 
@@ -224,6 +245,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     def _enter(self, params: Any) -> None:
         """Play in this market from now on."""
         self._params = params
+        if self._history is not None:
+            self._history = StepHistory(params, self.num_envs)
         if self._look is not None:
             self._compile()
         else:
@@ -233,6 +256,10 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         """What the law makes of every lane's decision, and the rewards."""
         step, rewards = self._rewarded_step(self._book, self._state.request, decision, lanes.move())
         return step, np.asarray(rewards)
+
+    def _told(self, lanes: TapeCursor, decision: Decision, step: Step) -> tuple[ExogenousState, Decision, Step, Move]:
+        """What there is to tell of a step, parts of shape (N,)."""
+        return self._state, decision, step, lanes.move()
 
     def _over(self, lanes: TapeCursor) -> Flags | None:
         """Which lanes have ended; None if none has."""
@@ -258,6 +285,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         """Begin the next episode in the lanes of the mask; return `info` with nothing to report of them."""
         self._change_market(lanes)
         self._begin(lanes, which)
+        if self._history is not None:
+            self._history.begin(np.flatnonzero(which))
         self._ended = None if self._ended is None or which[self._ended].all() else self._ended & ~which
         fresh = step_info(dynamics.no_step(dynamics.initial_book(self._params)))
         return {name: np.where(which, fresh[name], info[name]) for name in info}

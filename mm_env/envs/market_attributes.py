@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
+
+from gymnasium.envs.registration import EnvSpec
 
 from mm_env.envs.action import action_space
 from mm_env.envs.arguments import checked_reward
@@ -24,6 +27,7 @@ class MarketAttributes:
     _params: Any  # the market of the episode under way
     _next_params: Any = None  # the one from the next reset on, if another
     _reward_name: str
+    _spec: EnvSpec | None = None
     _tape: Tape | None = None
 
     @property
@@ -38,6 +42,17 @@ class MarketAttributes:
         check_same_spaces(self._params, params)
         self._check_change(params)
         self._next_params = None if params == self._params else params
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How it was registered and made. `max_episode_steps` tells the true horizon, at which episodes terminate."""
+        if self._spec is not None:
+            self._spec.max_episode_steps = self.params.num_trades
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = copy(spec)
 
     def _check_change(self, params: Any) -> None:
         """Raise `ValueError` where the environment cannot go on in this market."""

@@ -32,6 +32,7 @@ class ObservationColumn(NamedTuple):
     high: float
     value: Callable[[Book, ExogenousState, Number | Index, MarketParams], Number]
     shown: Callable[[MarketParams], bool] = lambda params: True
+    bounded: Callable[[MarketParams], bool] = lambda params: True  # else it may be any number
 
 
 def _in_flight(step: int) -> ObservationColumn:
@@ -119,10 +120,11 @@ OBSERVATIONS = (
     ObservationColumn(
         "best_quote",
         "distance of the last trade's quote from the mid (if late, the one quoted around) / the widest quote",
-        -np.inf,
-        np.inf,
+        -1.0,
+        1.0,
         lambda book, state, left, params: state.observed.best_quote / params.widest_quote,
         lambda params: params.num_dealers > 1,
+        lambda params: params.view_noise == 0.0,
     ),
 )
 
@@ -180,7 +182,8 @@ def observation_space(params: MarketParams, largest_size: float | None = None) -
     """The space of one observation; `largest_size` is the largest request of a recorded tape, units."""
     larger = max(1.0, (largest_size or 1.0) / params.largest_size)
     columns = observation_columns(params)
-    scale = np.array([larger if column.name == "request" else 1.0 for column in columns])
+    scales = {column.name: 1.0 if column.bounded(params) else np.inf for column in columns} | {"request": larger}
+    scale = np.array([scales[column.name] for column in columns])
     low, high = (scale * [getattr(column, end) for column in columns] for end in ("low", "high"))
     return spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
 

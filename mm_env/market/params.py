@@ -39,6 +39,7 @@ _INSTEAD = {  # what clients offer, and what it is called here
     "seed": "pass it to reset(seed=...)",
     "vector_kwargs": "pass what it holds as keywords of its own",
 }
+_HORIZON = "max_episode_steps"  # which Gymnasium hands on out of a `spec`: taken where it says what is so
 _NEVER = 1e-9  # a quote accepted more rarely than this does not fill
 
 
@@ -302,8 +303,12 @@ class MarketParams(Readable):
         """
         if cls is MarketParams and "num_dealers" in values:
             raise ValueError("num_dealers is for dealers who compete: mm_env.DealersParams, parallel_env.DealersEnv")
-        check_names(values, cls, "market parameter", _INSTEAD)
-        return cls(**values)  # type: ignore[arg-type]  # __post_init__ checks every value
+        numbers = {name: value for name, value in values.items() if name != _HORIZON}
+        check_names(numbers, cls, "market parameter", _INSTEAD)
+        params = cls(**numbers)  # type: ignore[arg-type]  # __post_init__ checks every value
+        if values.get(_HORIZON, params.num_trades) != params.num_trades:
+            check_names(values, cls, "market parameter", _INSTEAD)
+        return params
 
     @classmethod
     def describe(cls) -> list[list[str]]:

@@ -3,9 +3,10 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.wrappers import RescaleAction
+from gymnasium.wrappers import RescaleAction, TimeAwareObservation
 
 from mm_env import DealersParams, HedgingEnv, HedgingVectorEnv, MarketParams, Tape
+from tests.markets import IDS
 
 MAKERS = [
     HedgingEnv,
@@ -79,3 +80,93 @@ def test_a_spec_keeps_the_path_of_a_tape(tmp_path):
     direct = HedgingEnv(num_trades=2, tape=Tape.read(path))
     assert again.unwrapped._tape.paths.change.tolist() == direct._tape.paths.change.tolist()
     assert HedgingVectorEnv(2, num_trades=2, tape=path)._tape.num_episodes == 1
+
+
+EVERY_ID = [name for name in gym.registry if name.startswith("mm_env/")]
+
+
+@pytest.mark.parametrize("name", EVERY_ID)
+def test_the_horizon_is_in_the_spec_and_truncates_nothing(name):
+    env = gym.make(name, num_trades=7)
+    assert isinstance(env.unwrapped, type(env)), "no wrapper"
+    assert env.spec.max_episode_steps == 7
+    aware = TimeAwareObservation(env, normalize_time=True)
+    again = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    lanes = gym.make_vec(env.spec, num_envs=2)
+    assert lanes.spec.max_episode_steps == 7
+    assert gym.make_vec(lanes.spec).num_envs == 2
+    for made in (env, aware, again):
+        made.reset(seed=0)
+        ends = [made.step(made.action_space.sample())[2:4] for _ in range(7)]
+        assert [terminated for terminated, _ in ends] == [False] * 6 + [True]
+        assert made is again or not any(truncated for _, truncated in ends)
+    env.unwrapped.num_trades = 9
+    env.reset()
+    assert env.unwrapped.params.num_trades == 9 == env.spec.max_episode_steps
+
+
+@pytest.mark.parametrize("name", [*IDS, "mm_env/DealerVsRules-v0"])
+def test_every_id_renders_by_every_way_of_a_client(name):
+    pytest.importorskip("matplotlib")
+    short = {"num_trades": 3}
+    pictures = gym.make(name, render_mode="rgb_array_list", **short)  # Gymnasium's own wrapper, by our metadata
+    lines, lanes = gym.make(name, render_mode="ansi", **short), gym.make_vec(name, 2, render_mode="rgb_array", **short)
+    for env in (pictures, lines, lanes):
+        env.reset(seed=1)
+        env.step(env.action_space.sample())
+    assert [picture.shape for picture in pictures.render()] == [(576, 720, 3)] * 2
+    assert lines.render().startswith("trade 1/3  mid")
+    assert [picture.shape for picture in lanes.render()] == [(576, 720, 3)] * 2
+    assert len(lanes.call("render")) == 2
+
+
+@pytest.mark.parametrize("mode", gym.vector.AutoresetMode)
+@pytest.mark.parametrize("name", ["mm_env/FXDealer-v0", "mm_env/DealerVsRules-v0"])
+def test_what_lanes_show_is_what_singles_show(name, mode):
+    short = {"num_trades": 4, "render_mode": "ansi"}
+    lanes = gym.make_vec(name, 3, autoreset_mode=mode, **short)
+    singles = gym.vector.SyncVectorEnv([lambda: gym.make(name, **short)] * 3, autoreset_mode=mode)
+    lanes.reset(seed=3)
+    singles.reset(seed=3)
+    for _ in range(11):
+        actions = lanes.action_space.sample()
+        ended = lanes.step(actions)[2]
+        singles.step(actions)
+        if mode is gym.vector.AutoresetMode.DISABLED and ended.any():
+            for env in (lanes, singles):
+                env.reset(options={"reset_mask": ended})
+        assert lanes.render() == singles.render()
+        for lane, single in enumerate(singles.envs):
+            mine, theirs = lanes._history.episodes(lane), single.unwrapped.episodes()
+            for field, values in theirs.arrays().items():
+                np.testing.assert_array_equal(getattr(mine, field), values, err_msg=field)
+
+
+def test_a_lane_that_is_reset_alone_shows_its_own_episode():
+    lanes = HedgingVectorEnv(3, num_trades=5, autoreset_mode="Disabled", render_mode="ansi")
+    lanes.reset(seed=0)
+    lanes.step([1, 2, 3])
+    lanes.reset(options={"reset_mask": np.array([False, True, False])})
+    lanes.step([1, 2, 3])
+    assert [line[:9] for line in lanes.render()] == ["trade 2/5", "trade 1/5", "trade 2/5"]
+    assert [lanes._history.episodes(lane).num_trades for lane in range(3)] == [2, 1, 2]
+
+
+def test_lanes_without_a_render_mode_say_so():
+    lanes = HedgingVectorEnv(2, render_mode="ansi")
+    with pytest.raises(gym.error.ResetNeeded):
+        lanes.render()
+    with pytest.warns(UserWarning, match="render_mode"):
+        assert HedgingVectorEnv(2).render() is None
+
+
+def test_a_video_of_lanes(tmp_path):
+    pytest.importorskip("moviepy")
+    pytest.importorskip("matplotlib")
+    lanes = gym.make_vec("mm_env/Hedging-v0", num_envs=2, num_trades=3, render_mode="rgb_array")
+    film = gym.wrappers.vector.RecordVideo(lanes, str(tmp_path), episode_trigger=lambda episode: episode == 0)
+    film.reset(seed=0)
+    for _ in range(5):
+        film.step(film.action_space.sample())
+    film.close()
+    assert [path.suffix for path in tmp_path.iterdir()] == [".mp4"]

@@ -2,6 +2,8 @@
 
 import math
 import pickle
+import subprocess
+import sys
 
 import gymnasium as gym
 import numpy as np
@@ -21,11 +23,12 @@ from mm_env.market.dynamics import Decision, Request
 from tests.markets import market_parameters
 
 pytest.importorskip("pettingzoo")
-from pettingzoo.test import parallel_api_test, parallel_seed_test
+from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 from pettingzoo.test.state_test import test_parallel_env as check_state
 from pettingzoo.test.state_test import test_state_space as check_state_space
 
 from mm_env.envs.dealers_env import DealersEnv, parallel_env
+from mm_env.envs.dealers_env import env as env_in_turns
 
 HARD = {"view_noise": 0.02, "transparent": True, "hedge_latency": 1, "arrival_probability": 0.8}
 
@@ -43,12 +46,28 @@ class TestPettingZoo:
         check_state_space(DealersEnv(**changes))
         check_state(DealersEnv(**changes))
 
-    def test_it_is_registered_where_there_is_a_registry(self):
-        registry = pytest.importorskip("pettingzoo.env_registry")
-        from pettingzoo.env_registry.registration import make
+    def test_importing_mm_env_registers_both_forms(self):
+        pytest.importorskip("pettingzoo.env_registry")
+        code = (
+            "import mm_env, pettingzoo.env_registry.registration as r\n"
+            "for form in ('parallel', 'aec'):\n"
+            "    env = r.make(form, 'mm_env/Dealers-v0', num_dealers=2)\n"
+            "    assert env.possible_agents == ['dealer_0', 'dealer_1']\n"
+        )
+        subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code], check=True)
 
-        assert registry
-        assert make("parallel", "mm_env/Dealers-v0", num_dealers=2).possible_agents == ["dealer_0", "dealer_1"]
+    def test_the_form_in_turns_is_the_parallel_one(self):
+        turns, together = env_in_turns(num_trades=5), DealersEnv(num_trades=5)
+        api_test(env_in_turns(num_trades=5), num_cycles=30)
+        turns.reset(seed=2)
+        seen, _ = together.reset(seed=2)
+        while together.agents:
+            actions = {agent: [seat, 2 + seat] for seat, agent in enumerate(together.agents)}
+            for agent, action in actions.items():
+                np.testing.assert_array_equal(turns.observe(agent), seen[agent])
+                turns.step(action)
+            seen, rewards, *_ = together.step(actions)
+            assert turns.rewards == rewards
 
     def test_a_pickled_copy_goes_on_alike(self):
         env = DealersEnv(**HARD)
@@ -85,8 +104,19 @@ class TestPettingZoo:
         terminations = env.step({agent: [1, 2] for agent in env.agents})[2]
         assert terminations == {"dealer_0": True, "dealer_1": True}
         assert env.agents == []
+        assert env.step({}) == ({}, {}, {}, {}, {})
         with pytest.raises(ValueError, match="call reset"):
-            env.step({})
+            env.step({"dealer_0": [1, 2]})
+        with pytest.raises(ValueError, match="call reset"):
+            DealersEnv().step({})
+
+    def test_bounds_are_finite_unless_the_mid_is_seen_with_an_error(self):
+        for changes in ({}, {"transparent": True}, {"quote_latency": 1}, {"hedge_latency": 1}):
+            space = DealersEnv(**changes).observation_space("dealer_0")
+            assert np.isfinite(space.low).all()
+            assert np.isfinite(space.high).all()
+        names, space = DealersEnv().observation_names, DealersEnv(view_noise=0.1).observation_space("dealer_0")
+        assert [name for name, high in zip(names, space.high, strict=True) if high == np.inf] == ["best_quote"]
 
 
 def test_one_dealer_is_the_single_environment_bit_for_bit():
