@@ -7,16 +7,19 @@ from contextlib import contextmanager
 
 EXTRAS: Mapping[str, str] = {  # the module that is imported, and the extra of `mm_env` that brings it
     "matplotlib": "plot",
+    "mlflow": "track",
     "numba": "fast",
     "pandas": "data",
     "pettingzoo": "multi",
     "pyarrow": "data",
     "ray": "rllib",
     "safetensors": "train",
+    "sb3_contrib": "contrib",
     "stable_baselines3": "train",
     "tensorboard": "train",
     "torch": "train",
     "tqdm": "train",
+    "wandb": "track",
     "yaml": "train",
 }
 

@@ -49,6 +49,9 @@ DOORS = {  # what is missing, and the code that needs it
     ],
     "pettingzoo": ["import mm_env.parallel_env", "from mm_env.envs.dealers_env import DealersEnv"],
     "numba": ["gym.make_vec('mm_env/Hedging-v0', 2, vectorization_mode='vector_entry_point', compiled=True)"],
+    "sb3_contrib": ["mm('train', '--algo', 'tqc', '--set', 'continuous=true', '--out', 'run')"],
+    "wandb": ["mm('train', '--track', 'wandb', '--out', 'run')"],
+    "mlflow": ["mm('train', '--track', 'mlflow', '--out', 'run')"],
     "ray": ["from train.rllib_dealers import train_dealers; train_dealers(mm_env.DealersParams(num_dealers=2))"],
 }
 
@@ -98,7 +101,7 @@ def test_every_door_names_the_extra_that_is_missing(missing, tmp_path):
 def test_the_extras_are_those_of_the_package():
     assert set(DOORS) == set(EXTRAS)
     offered = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    packages = {"yaml": "pyyaml", "stable_baselines3": "stable-baselines3"}
+    packages = {"yaml": "pyyaml", "stable_baselines3": "stable-baselines3", "sb3_contrib": "sb3-contrib"}
     for module, extra in EXTRAS.items():
         assert any(line.startswith(packages.get(module, module)) for line in offered[extra]), module
 

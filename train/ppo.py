@@ -250,7 +250,10 @@ def _train(
         env.close()
     if keeper.best is None:
         raise ValueError(f"{folder}: the run is finished but its policy cannot be read")
-    return Training(keeper.best, model, plan, keeper.curve, folder, keeper.stopped)
+    run = Training(keeper.best, model, plan, keeper.curve, folder, keeper.stopped)
+    if steps < model.num_timesteps and (folder is not None or writers):
+        _log_exact(run)
+    return run
 
 
 def _begin_episodes(env: SB3VecEnv, plan: TrainConfig, steps: int, exact: bool) -> None:
@@ -260,6 +263,14 @@ def _begin_episodes(env: SB3VecEnv, plan: TrainConfig, steps: int, exact: bool) 
     env.seed(derived_seed(plan.seed, LANES, 0 if exact else steps))
     for _ in range(episodes if exact else 0):
         env.reset()
+
+
+def _log_exact(run: Training) -> None:
+    if run.exact is not None:
+        run.model.logger.record("eval/exact_objective", run.exact.objective)
+        run.model.logger.record("eval/exact_share", run.exact.share)
+        run.model.logger.record("eval/exact_share_beyond", run.exact.share_beyond)
+        run.model.logger.dump(run.timesteps)
 
 
 def _logger(folder: Path | None, steps: int, writers: Sequence[KVWriter]) -> Logger:

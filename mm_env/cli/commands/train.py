@@ -1,10 +1,11 @@
-"""`mm-env train`: train PPO and save the policy; an interrupted run goes on with --resume."""
+"""`mm-env train`: train an agent and save the policy; an interrupted run of PPO goes on with --resume."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,13 @@ import click
 
 from mm_env.cli.console import print_json, print_table
 from mm_env.cli.options import DEFAULT_MARKET, Command, Place, json_option, read_changes, set_option
+from mm_env.intervals import half_width, plus_minus
 
 if TYPE_CHECKING:
     from train.many_seeds import TrainResult
 
+# as in train.algorithms, which imports PyTorch; a test compares them
+ALGOS = ("ppo", "a2c", "dqn", "sac", "td3", "tqc", "crossq", "recurrent-ppo", "maskable-ppo")
 _LISTED = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 
 
@@ -28,6 +32,10 @@ _LISTED = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 @click.option("--steps", type=click.IntRange(1), help="Environment steps in all.  [default: of the hyperparameters]")
 @click.option("--time-limit", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
 @click.option("--patience", type=click.IntRange(1), help="Stop after so many evaluations without a rise.")
+@click.option(
+    "--algo", default="ppo", type=click.Choice(ALGOS), show_default=True, help="ppo is ours; others as they come."
+)
+@click.option("--track", type=click.Choice(["wandb", "mlflow"]), help="Log to this tracker too.")
 @click.option("--out", "run_dir", type=Place(folder=True), default=Path("runs/ppo"), help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder; if it has ended, to more --steps.")
 @json_option
@@ -40,44 +48,40 @@ def train(
     steps: int | None,
     time_limit: float | None,
     patience: int | None,
+    algo: str,
+    track: str | None,
     run_dir: Path,
     resume: bool,
     as_json: bool,
 ) -> None:
-    """Train PPO and save the policy; an interrupted run goes on with --resume.
+    """Train an agent and save the policy; an interrupted run of PPO goes on with --resume.
 
     The objective, the share of the gap from the threshold rule to the optimum, and the share beyond, of that from the
     best fixed rule, are exact where the market can be solved, else of held-out episodes.
 
     Example: mm-env train --seed 0 --out runs/ppo-0 && mm-env simulate --policy runs/ppo-0
     """
-    from train.many_seeds import TrainResult, train_seeds
-    from train.ppo import train_ppo
-
-    asked: dict[str, Any] = {"env_kwargs": read_changes(changes) or None, "total_timesteps": steps, "resume": resume}
-    asked |= {"patience": patience, "time_limit": time_limit}
-    if seeds is None and workers is not None:
-        raise click.UsageError("--workers is for --seeds: one run is trained by one process")
-    if seeds is not None and seed is not None:
-        raise click.UsageError("give --seed or --seeds, not both")
+    asked: dict[str, Any] = {"env_kwargs": read_changes(changes) or None, "total_timesteps": steps}
+    limits = {"patience": patience, "time_limit": time_limit}
+    others = {"seed": seed, "seeds": seeds, "workers": workers, "track": track, "resume": resume}
+    _check_together(algo, {**others, **limits})
+    if algo == "ppo":
+        asked |= {**limits, "resume": resume}
     if seeds is not None or not sys.stderr.isatty():  # else there is a bar
-        click.echo(f"training PPO in {run_dir} ...", err=True)
+        click.echo(f"training {algo.upper()} in {run_dir} ...", err=True)
     try:
-        if seeds is None:
-            results = [TrainResult.of(train_ppo(market, seed=seed, run_dir=run_dir, **asked))]
+        if algo != "ppo":
+            results = [_other(algo, market, seed, run_dir, asked)]
+        elif seeds is None:
+            results = [_one(market, seed, track, run_dir, asked)]
         else:
-            results = []
-            for result in train_seeds(market, read_seeds(seeds), run_dir, workers=workers or 1, **asked):
-                results.append(result)
-                said = f"seed {result.seed}: objective {result.objective:.4f} after {result.seconds:.0f} s"
-                click.echo(said, err=True)
-            results.sort(key=lambda result: result.seed)
+            results = _several(market, read_seeds(seeds), workers or 1, run_dir, asked)
     except KeyboardInterrupt:
-        if run_dir.exists():
+        if run_dir.exists() and algo == "ppo":
             again = ["mm-env", "train", *(["--seeds", seeds] if seeds else []), "--out", str(run_dir), "--resume"]
             click.echo(f"go on with: {shlex.join(again)}", err=True)
         raise
-    for result in results:
+    for result in results if algo == "ppo" else []:
         where = shlex.join(["mm-env", "simulate", "--policy", result.run])
         click.echo(f"the policy is in {result.run}: {where}", err=True)
     if as_json:
@@ -88,6 +92,64 @@ def train(
     for result in results:
         for remark in result.remarks:
             click.echo(remark if seeds is None else f"seed {result.seed}: {remark}", err=True)
+
+
+def _check_together(algo: str, given: dict[str, Any]) -> None:
+    """Refuse options that do not go together."""
+    named = {name.replace("_", "-") for name, value in given.items() if value is not None and value is not False}
+    if algo != "ppo" and (only := sorted(named - {"seed"})):
+        raise click.UsageError(f"--{only[0]} is for --algo ppo, not for {algo}")
+    if "workers" in named and "seeds" not in named:
+        raise click.UsageError("--workers is for --seeds: one run is trained by one process")
+    for name in ("seed", "track"):
+        if {name, "seeds"} <= named:
+            raise click.UsageError(f"give --{name} or --seeds, not both")
+
+
+def _one(market: str | None, seed: int | None, track: str | None, run_dir: Path, asked: dict[str, Any]) -> TrainResult:
+    from train.many_seeds import TrainResult
+    from train.ppo import train_ppo
+
+    if track is None:
+        return TrainResult.of(train_ppo(market, seed=seed, run_dir=run_dir, **asked))
+    from train.trackers import Tracker
+
+    given = {"market": market, "seed": seed, **asked}
+    tracker = Tracker(track, str(run_dir), {name: value for name, value in given.items() if value is not None})
+    try:
+        return TrainResult.of(train_ppo(market, seed=seed, run_dir=run_dir, writers=[tracker], **asked))
+    finally:
+        tracker.close()
+
+
+def _several(
+    market: str | None, seeds: list[int], workers: int, run_dir: Path, asked: dict[str, Any]
+) -> list[TrainResult]:
+    from train.many_seeds import train_seeds
+
+    results = []
+    for result in train_seeds(market, seeds, run_dir, workers=workers, **asked):
+        results.append(result)
+        click.echo(f"seed {result.seed}: objective {result.objective:.4f} after {result.seconds:.0f} s", err=True)
+    return sorted(results, key=lambda result: result.seed)
+
+
+def _other(algo: str, market: str | None, seed: int | None, run_dir: Path, asked: dict[str, Any]) -> TrainResult:
+    from train.algorithms import train_algorithm
+    from train.many_seeds import TrainResult
+
+    start = time.monotonic()
+    found = train_algorithm(algo, market or DEFAULT_MARKET, seed=seed or 0, run_dir=run_dir, **asked)
+    seconds = time.monotonic() - start
+    nan = float("nan")
+    shares = (nan, nan) if found.exact is None else (found.exact.share, found.exact.share_beyond)
+    remarks = [f"{algo} is as it comes: nothing of it was tuned. --algo ppo is."]
+    if found.exact is None:
+        width = half_width(found.standard_error)
+        remarks.append(f"J is of 2,000 episodes played: {plus_minus(found.objective, width)}.")
+    exact = found.exact is not None
+    steps = int(found.model.num_timesteps)
+    return TrainResult(seed or 0, str(run_dir), steps, found.objective, exact, *shares, seconds, remarks)
 
 
 def read_seeds(text: str) -> list[int]:
@@ -135,7 +197,6 @@ def _over_seeds(values: list[float]) -> str:
     import numpy as np
 
     from baselines.evaluation import scores
-    from mm_env.intervals import plus_minus
 
     mean = scores.mean(np.array(values))
     return plus_minus(mean.value, mean.half_width()) if np.isfinite(mean.value) else ""
