@@ -16,10 +16,11 @@ from mm_env.registration import params_of_dealers
 
 with needed_for("agents that learn"):
     from stable_baselines3 import PPO
+    from stable_baselines3.common.callbacks import ConvertCallback
     from stable_baselines3.common.utils import set_random_seed
     from tqdm import tqdm
 
-from train.hyperparams import check_hyperparameters, ppo_arguments, read_hyperparameters
+from train.hyperparams import check_hyperparameters, ppo_arguments, ppo_callbacks, read_hyperparameters
 from train.policies.network_policy import NetworkPolicy
 from train.sb3_vec_env import SB3VecEnv
 from train.seeds import LANES, REST, derived_seed
@@ -72,6 +73,7 @@ def train_dealer(
         set_random_seed(derived_seed(seed, REST, 0) % 2**32)
         env.seed(derived_seed(seed, LANES, 0))
         model = PPO(env=env, device="cpu", **ppo_arguments(plan))
-        model.learn(steps, callback=lambda found, _: bool(bar.update(model.num_timesteps - bar.n)) or True)
+        progressed = ConvertCallback(lambda found, _: bool(bar.update(model.num_timesteps - bar.n)) or True)
+        model.learn(steps, callback=[progressed, *ppo_callbacks(plan)])
     env.close()
     return NetworkPolicy.of(model, params, ID if rivals else None, {"seed": seed, "timesteps": model.num_timesteps})

@@ -13,12 +13,15 @@ import math
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from mm_env.atomic_write import replacing
 from mm_env.market.validation import is_real, is_whole
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.callbacks import BaseCallback
 
 DEFAULT = "mm_env/Hedging-v0"  # its hyperparameters serve markets that have none of their own
 RECIPES = ("ppo", "plain_ppo")  # files of hyperparameters: paired tapes and ordered levels; PPO as it comes
@@ -60,7 +63,7 @@ RULES: Mapping[str, Rule] = {
     "clip_range": _schedule(),
     "gamma": _real(0.0, 1.0),
     "gae_lambda": _real(0.0, 1.0),
-    "ent_coef": _real(0.0),
+    "ent_coef": Rule(f"a number of at least 0, or '{_LINEAR}<number>'", lambda value: _start(value) >= 0),
     "vf_coef": _real(0.0),
     "max_grad_norm": _real(0.0),
     "target_kl": _real(0.0),
@@ -121,6 +124,8 @@ def ppo_arguments(values: Mapping[str, Any], continuous: bool = False) -> dict[s
     for name in ("learning_rate", "clip_range"):
         if isinstance(arguments.get(name), str):
             arguments[name] = LinearSchedule(_start(arguments[name]), 0.0, 1.0)
+    if "ent_coef" in arguments:
+        arguments["ent_coef"] = _start(arguments["ent_coef"])  # where `ppo_callbacks` let it begin
     if arguments.get("policy") == "OrdinalPolicy":
         from train.policies.ordinal_policy import OrdinalPolicy
 
@@ -135,6 +140,14 @@ def ppo_arguments(values: Mapping[str, Any], continuous: bool = False) -> dict[s
         if "activation_fn" in network:
             network["activation_fn"] = getattr(nn, network["activation_fn"])
     return arguments
+
+
+def ppo_callbacks(values: Mapping[str, Any]) -> list[BaseCallback]:
+    """Callbacks that belong to checked hyperparameters."""
+    from train.entropy_schedule import EntropySchedule
+
+    falls = isinstance(values.get("ent_coef"), str)
+    return [EntropySchedule(_start(values["ent_coef"]))] if falls else []
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ with needed_for("agents that learn"):
     from stable_baselines3.common.utils import set_random_seed
 
 from train.eval_checkpoint_callback import EvalCheckpointCallback
-from train.hyperparams import ppo_arguments
+from train.hyperparams import ppo_arguments, ppo_callbacks
 from train.policies.network_policy import NetworkPolicy
 from train.runs.checkpoints import checkpoint_path, checkpoints, restore_newest
 from train.runs.exact_score import ExactScore
@@ -239,9 +239,8 @@ def _train(
     try:
         if steps < plan.total_timesteps:
             model.set_logger(_logger(folder, steps, writers))
-            model.learn(
-                plan.total_timesteps - steps, callback=[keeper, *callbacks], reset_num_timesteps=False, log_interval=1
-            )
+            called = [keeper, *ppo_callbacks(plan.hyperparameters), *callbacks]
+            model.learn(plan.total_timesteps - steps, callback=called, reset_num_timesteps=False, log_interval=1)
     except KeyboardInterrupt:
         keeper.save_checkpoint()
         raise

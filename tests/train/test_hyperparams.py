@@ -31,7 +31,7 @@ def test_every_market_has_hyperparameters(market):
         ({"batch_size": 1}, "batch_size must be a whole number of at least 2"),
         ({"gamma": 1.01}, "gamma must be a number from 0 to 1, got 1.01"),
         ({"gamma": float("nan")}, "gamma must be a number from 0 to 1, got nan"),
-        ({"ent_coef": -0.1}, "ent_coef must be a number of at least 0"),
+        ({"ent_coef": -0.1}, "ent_coef must be a number of at least 0, or 'lin_<number>'"),
         ({"vf_coef": float("inf")}, "vf_coef must be a number of at least 0"),
         ({"learning_rate": 0}, "learning_rate must be a number above 0"),
         ({"learning_rate": "lin_"}, "learning_rate must be"),

@@ -13,7 +13,7 @@ from gymnasium.wrappers import TransformReward
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from train.hyperparams import recipe_table
+from train.hyperparams import ppo_callbacks, recipe_table
 from train.paired_rollout_buffer import PairedRolloutBuffer
 
 
@@ -61,6 +61,9 @@ def in_zoo_terms(entry: dict[str, Any]) -> dict[str, Any]:
         values["rollout_buffer_kwargs"] = {"lanes_per_tape": group}
     if scale != 1.0:
         values["env_wrapper"] = [{f"{__name__}.ScaledReward": {"factor": scale}}]
+    for schedule in ppo_callbacks(values):
+        values["ent_coef"] = schedule.start
+        values["callback"] = [{"train.entropy_schedule.EntropySchedule": {"start": schedule.start}}]
     if values["policy"] == "OrdinalPolicy":
         values["policy"] = "train.OrdinalPolicy"
     return values

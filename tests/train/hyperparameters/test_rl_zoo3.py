@@ -15,13 +15,14 @@ from train.hyperparameters.rl_zoo3 import SharedTapes, hyperparams, in_zoo_terms
 from train.hyperparams import RULES, recipe_table
 from train.paired_rollout_buffer import PairedRolloutBuffer
 
-ZOO = {"env_wrapper", "vec_env_wrapper", "rollout_buffer_class", "rollout_buffer_kwargs", "env_kwargs"}
+ZOO = {"env_wrapper", "vec_env_wrapper", "rollout_buffer_class", "rollout_buffer_kwargs", "env_kwargs", "callback"}
 
 
 def test_every_entry_is_translated():
     assert hyperparams.keys() == recipe_table("ppo").keys() >= MARKETS.keys()
     for entry in hyperparams.values():
         assert set(entry) <= (RULES.keys() | ZOO) - {"lanes_per_tape", "reward_scale"}
+        assert isinstance(entry.get("ent_coef", 0.0), float)
         assert entry["policy"] in ("MlpPolicy", "train.OrdinalPolicy")
 
 
