@@ -38,13 +38,13 @@ def test_the_command_prints_a_line_a_seed_and_one_summary(tmp_path):
     arguments = ["train", "--seeds", "0-1", "--steps", "12800", "--out", str(tmp_path)]
     result = CliRunner().invoke(main, [*arguments, "--set", "num_trades=10"])
     assert result.exit_code == 0, result.output
-    assert [f"seed {seed}: J " in result.stderr for seed in (0, 1)] == [True, True]
+    assert [f"seed {seed}: objective " in result.stderr for seed in (0, 1)] == [True, True]
     assert "| mean" in result.stdout
     assert " ± " in result.stdout
     again = CliRunner().invoke(main, ["train", "--seeds", "0-1", "--out", str(tmp_path), "--resume", "--json"])
     told = json.loads(again.stdout)
     assert [row["seed"] for row in told] == [0, 1]
-    assert all(f"{row['J']:.4f}" in result.stdout for row in told)
+    assert all(f"{row['objective']:.4f}" in result.stdout for row in told)
 
 
 @pytest.mark.parametrize(
