@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -69,12 +68,8 @@ def population(params: MarketParams, episodes: int, seed: int) -> Comparison:
 
 def sample(played: Comparison, rows: Integers) -> Comparison:
     """Some episodes of every policy."""
-
-    def some(totals: Totals) -> Totals:
-        return Totals(**{field.name: getattr(totals, field.name)[rows] for field in dataclasses.fields(totals)})
-
-    ends = None if played.ends is None else (some(played.ends[0]), some(played.ends[1]))
-    return Comparison(played.params, {name: some(totals) for name, totals in played.totals.items()}, ends)
+    ends = None if played.ends is None else (played.ends[0][rows], played.ends[1][rows])
+    return Comparison(played.params, {name: totals[rows] for name, totals in played.totals.items()}, ends)
 
 
 def coverage(

@@ -11,9 +11,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from mm_env.episodes import Episodes
@@ -51,6 +52,10 @@ class Totals:
     def __len__(self) -> int:
         """The number of episodes."""
         return len(self.pnl)
+
+    def __getitem__(self, rows: NDArray[Any]) -> Totals:
+        """Some of the episodes: by their numbers, or where `rows` is true."""
+        return Totals(**{field.name: getattr(self, field.name)[rows] for field in dataclasses.fields(self)})
 
     @classmethod
     def of(cls, episodes: Episodes) -> Totals:

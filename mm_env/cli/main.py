@@ -9,6 +9,7 @@ from mm_env.cli.commands.benchmark import benchmark
 from mm_env.cli.commands.compare import compare
 from mm_env.cli.commands.compete import compete
 from mm_env.cli.commands.game import game
+from mm_env.cli.commands.insights import insights
 from mm_env.cli.commands.inspect import inspect
 from mm_env.cli.commands.listings import markets, policies
 from mm_env.cli.commands.replicate import replicate
@@ -32,5 +33,18 @@ def main() -> None:
         check_sibling(name)
 
 
-for command in (simulate, compare, benchmark, train, solve, replicate, compete, game, inspect, markets, policies):
+for command in (
+    simulate,
+    compare,
+    benchmark,
+    train,
+    solve,
+    replicate,
+    insights,
+    compete,
+    game,
+    inspect,
+    markets,
+    policies,
+):
     main.add_command(command)
