@@ -225,11 +225,12 @@ class Recorder:
         }
         self._steps = 0
 
-    def record(self, state: ExogenousState, decision: Decision, step: Step, move: Move) -> None:
-        """Append one step of every episode."""
+    def record(self, state: ExogenousState, decision: Decision, step: Step, move: Move, steps: int = 1) -> None:
+        """Append one step of every episode, or several: then the numbers have shape (steps, episodes)."""
         for name, rows in self._rows.items():
-            rows[self._steps] = RECORDED[name].value(state, decision, step, move, self._params)
-        self._steps += 1
+            value = RECORDED[name].value(state, decision, step, move, self._params)
+            rows[self._steps : self._steps + steps] = value
+        self._steps += steps
 
     def episodes(self) -> Episodes:
         """What has been recorded so far."""

@@ -15,15 +15,14 @@ from mm_env.envs.action import ActionDecoder, action_space
 from mm_env.envs.action_mask import action_mask
 from mm_env.envs.arguments import check_compiled, check_render_mode, checked_reward, plain_seed
 from mm_env.envs.market_attributes import MarketAttributes
-from mm_env.envs.observation import Observations, observation_names, observation_space, observation_values
+from mm_env.envs.observation import Observations, observation_names, observation_space, values_of_parts
 from mm_env.envs.step_history import StepHistory, text_line
 from mm_env.episodes import Episodes, step_info
 from mm_env.kernels.scalar_kernel import FLOATS, straight
 from mm_env.kernels.tracing import TraceOps
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Book, Decision, Move, Request, Reward, Step
-from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
-from mm_env.market.numbers import Number
+from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape, largest_size, tape_of
 from mm_env.registration import METADATA
@@ -152,7 +151,7 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         """Play in this market from now on."""
         self._params = params
         self._decide = ActionDecoder(self._params)
-        law, look = partial(dynamics.rewarded_step, reward=self._reward, params=params), _observation_values
+        law, look = partial(dynamics.rewarded_step, reward=self._reward, params=params), values_of_parts
         self._rewarded_step: Callable[[Book, Request, Decision, Move], tuple[Step, float]] = partial(law, xp=FLOATS)
         self._look = partial(look, params=params)
         if self._compiled is not False:  # else as they stand, for a debugger to step into
@@ -256,10 +255,3 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         left = self._params.num_trades - self._trade
         seen = self._look(self._book, self._requests[self._trade], self._observed[self._trade], left)
         return np.array(seen, np.float32)
-
-
-def _observation_values(
-    book: Book, request: Request, observed: ObservedState, trades_left: int, params: MarketParams
-) -> tuple[Number, ...]:
-    """`observation_values` of a state that is not yet put together."""
-    return observation_values(book, ExogenousState(request, observed), trades_left, params)

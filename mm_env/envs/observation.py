@@ -195,6 +195,13 @@ def observation_values(
     return tuple(column.value(book, state, trades_left, params) for column in observation_columns(params))
 
 
+def values_of_parts(
+    book: Book, request: Request, observed: ObservedState, trades_left: Number | Index, params: MarketParams
+) -> tuple[Number, ...]:
+    """`observation_values` of a state that is not yet put together."""
+    return observation_values(book, ExogenousState(request, observed), trades_left, params)
+
+
 def observe(book: Book, state: ExogenousState, trades_left: Number | Index, params: MarketParams) -> Observations:
     """The observations of many dealers, shape (..., observations)."""
     values = observation_values(book, state, trades_left, params)

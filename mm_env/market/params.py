@@ -64,7 +64,7 @@ class MarketParams(Readable):
         ValueError: spread must be a number from 0 to 1e+09 (price units), got nan
     """
 
-    num_trades: int = whole(100, "client requests in an episode", "requests", low=1)
+    num_trades: int = whole(100, "client requests in an episode", "requests", low=1, high=100_000_000)
     inventory_limit: int = whole(20, "hard cap on the inventory, long or short", "units", low=0)
     hedge_threshold: int = whole(10, "the threshold rule hedges what exceeds it; plots draw it", "units", low=0)
     hedge_cost_per_unit: float = real(0.01, "c, paid per unit hedged", "price units")

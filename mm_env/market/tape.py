@@ -79,15 +79,18 @@ class Tape(Readable):
         """The price move that follows request number `trade`."""
         return self.paths.at(trade).move(trade == self.num_trades - 1, params)
 
-    def episode(self, column: int, params: MarketParams) -> tuple[list[Request], list[ObservedState], list[Move]]:
-        """Every request of one episode, what is seen beside it, and the price move after it, in plain numbers.
+    def episode(
+        self, column: int, params: MarketParams, start: int = 0, stop: int | None = None
+    ) -> tuple[list[Request], list[ObservedState], list[Move]]:
+        """Requests of one episode, what is seen beside them, and the price moves after them, in plain numbers.
 
-        What several dealers have one of each is a list of as many.
+        All of them, or those from number `start` to the one before `stop`.
         """
-        one = self.columns(column).paths
-        last = np.arange(1, self.num_trades + 1) == self.num_trades
+        trades = range(self.num_trades)[start:stop]
+        one = self.paths.map(lambda values: np.ascontiguousarray(values[start:stop, column]))
+        last = np.array(trades) == self.num_trades - 1
         request, observed = one.state()
-        number = self.num_trades
+        number = len(trades)
         return _steps(request, number), _steps(observed, number), _steps(one.move(last, params), number)
 
     def columns(self, episodes: Any) -> Tape:

@@ -1,0 +1,59 @@
+"""A long recording read, inspected, replayed and scored: `python -m benchmarks.recording`."""
+
+from __future__ import annotations
+
+import itertools
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from baselines import compare, make_policy
+from benchmarks.throughput import pin_to_one_core
+from mm_env import Tape, market_params
+from mm_env.cli.console import print_json, print_table
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--requests", default=1_000_000, type=click.IntRange(2), help="Requests of the recording, one episode.")
+@click.option("--policy", default="threshold", help="A policy of `mm-env policies`.")
+@click.option("--seed", default=0, type=click.IntRange(0), help="Seed that the recording is drawn from.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def main(requests: int, policy: str, seed: int, as_json: bool) -> None:
+    """Write a recording as CSV, then read, inspect, replay and score it; print processor seconds and peak memory.
+
+    Example: python -m benchmarks.recording --requests 1000000
+    """
+    pin_to_one_core()
+    params = market_params("mm_env/AdverseSelection-v0", num_trades=requests)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trades.csv"
+        Tape.draw(params, seed, 1).write(path)
+        marks = [time.process_time()]
+        tape = Tape.read(path)
+        marks.append(time.process_time())
+        summary = tape.summary()
+        marks.append(time.process_time())
+        scored = compare({policy: make_policy(policy, params)}, params, tape=tape)
+        marks.append(time.process_time())
+    seconds = [after - before for before, after in itertools.pairwise(marks)]
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, bytes
+    told = {
+        "requests": summary.clients,
+        **{f"{name}_s": round(s, 2) for name, s in zip(("read", "inspect", "replay_and_score"), seconds, strict=True)},
+        "total_s": round(sum(seconds), 2),
+        "us_per_step": round(seconds[2] / requests * 1e6, 2),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6),
+        "pnl": round(scored.score(policy, "pnl").value, 4),
+    }
+    if as_json:
+        print_json(told)
+    else:
+        print_table(list(told), [[f"{value:,}" for value in told.values()]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""One long episode is played in plain numbers: what playing it in arrays gives, bit for bit."""
+
+import numpy as np
+import pytest
+
+from baselines import make_policy
+from mm_env import Tape, market_params, play, rollout
+from tests.markets import IDS
+
+
+@pytest.mark.parametrize("market", IDS)
+@pytest.mark.parametrize("name", ["flat", "random"])
+def test_a_long_episode_alone_is_played_bit_for_bit(market, name, monkeypatch):
+    params = market_params(market, num_trades=1_000)
+    alone = play(make_policy(name, params), params, 1, seed=4)
+    monkeypatch.setattr(rollout, "_STRETCH", 300)
+    in_stretches = play(make_policy(name, params), params, 1, seed=4)
+    monkeypatch.setattr(rollout, "_LONG", 1_001)
+    together = play(make_policy(name, params), params, 1, seed=4)
+    for field, values in together.arrays().items():
+        np.testing.assert_array_equal(getattr(alone, field), values, err_msg=field)
+        np.testing.assert_array_equal(getattr(in_stretches, field), values, err_msg=field)
+        assert getattr(alone, field).dtype == values.dtype
+
+
+def test_a_rule_of_another_market_is_asked(monkeypatch):
+    market = market_params("mm_env/DynamicSpread-v0", num_trades=1_000, hedge_levels=3)
+    wide = make_policy("threshold:10", market.replace(lowest_quote=0.05))
+    alone = play(wide, market, 1, seed=1)
+    monkeypatch.setattr(rollout, "_LONG", 1_001)
+    np.testing.assert_array_equal(alone.equity, play(wide, market, 1, seed=1).equity)
+
+
+@pytest.mark.parametrize("actions", [5, [5, 5], [99], [0.5], "five"])
+def test_bad_actions_are_refused_in_a_long_episode_too(actions):
+    with pytest.raises(ValueError, match="action"):
+        play(lambda seen: np.array(actions), market_params(num_trades=1_000), 1)
+
+
+def test_a_step_calls_the_policy_once_and_costs_the_same_however_long_the_episode():
+    """No test measures time: counted are the rows that the tape is asked for, each once."""
+    asked = []
+    tape = Tape.draw(market_params(num_trades=25_000), 0, 1)
+
+    class Counted(Tape):
+        def episode(self, column, params, start=0, stop=None):
+            asked.append((start, stop))
+            return super().episode(column, params, start, stop)
+
+    counted = Counted(tape.paths, tape.replayed, tape.drawn_in)
+    calls = []
+    params = market_params(num_trades=25_000)
+    rollout.play_tape(lambda seen: calls.append(seen.shape) or np.array([10]), params, counted)
+    assert asked == [(0, 10_000), (10_000, 20_000), (20_000, 25_000)]
+    assert calls == [(1, 3)] * 25_000
+
+
+def test_ten_million_requests_are_no_limit():
+    assert market_params(num_trades=10_000_001).num_trades == 10_000_001
