@@ -98,12 +98,12 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self._unanswered = None if never else _WORTH_COMPILING  # requests until it is compiled
         self._rewarded_step: LawStep = partial(dynamics.rewarded_step, reward=self._reward, params=self._params)
         self._look: VectorKernel | None = None
+        self._lanes: TapeCursor | None = None
         if compiled:
             self._compile()
         self._tape = tape
         self._history = StepHistory(self._params, self.num_envs) if self.render_mode else None
         self._markets = self.num_envs  # each with a seed of its own
-        self._lanes: TapeCursor | None = None
         self._all = np.ones(self.num_envs, dtype=np.bool_)
         self._ended: Flags | None = None  # lanes that wait for their reset
         self._book, self._state = dynamics.initial_book(self._params), NO_REQUEST
@@ -136,7 +136,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         if seed is not None or self._lanes is None:
             if mask is not None:
                 raise ValueError("reset_mask needs a full reset before it, and no seed with it")
-            self._lanes = TapeCursor(self._params, self._seeds(seed), self._tape)
+            self._lanes = TapeCursor(self._params, self._seeds(seed), self._tape, compiled=self._look is not None)
         info = self._restart(self._lanes, lanes, step_info(dynamics.no_step(self._book)))
         return self._observe(self._lanes), self._info(info, lanes)
 
@@ -280,6 +280,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self._rewarded_step = VectorKernel(law, self.num_envs)
         self._look = VectorKernel(partial(observation_values, params=self._params), self.num_envs, np.float32)
         self._unanswered = None
+        if self._lanes is not None:
+            self._lanes.compile()
 
     def _restart(self, lanes: TapeCursor, which: Flags, info: dict[str, Any]) -> dict[str, Any]:
         """Begin the next episode in the lanes of the mask; return `info` with nothing to report of them."""

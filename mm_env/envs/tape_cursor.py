@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mm_env.kernels.compiled_source import CompiledSource
 from mm_env.market.dynamics import Move, Request
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
 from mm_env.market.market_paths import MarketPaths
@@ -15,7 +16,7 @@ from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape
 
-_LANES_PER_DRAW = 32  # drawn and transposed together: small enough for the processor's cache
+_LANES_PER_DRAW = 16  # drawn together: what is made on the way stays in the processor's cache, and is not fresh memory
 
 
 class TapeCursor:
@@ -25,8 +26,10 @@ class TapeCursor:
         trade: Requests answered in this episode: one int for lanes that are together, else of shape (N,).
     """
 
-    def __init__(self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None) -> None:
-        self._seeds, self._replay = seeds, replay
+    def __init__(
+        self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None, compiled: bool = False
+    ) -> None:
+        self._seeds, self._replay, self._compiled = seeds, replay, compiled
         self._lanes = np.arange(len(seeds))
         self.enter(params)
         self._episode: int | NDArray[np.int64] = -1  # of the seed, counted from 0
@@ -36,10 +39,20 @@ class TapeCursor:
         """Draw from this market at the next episode of every lane, which has to come before anything else."""
         self._params = params
         self._length = params.num_trades
-        self._source = EpisodeSource(params, self._seeds, self._replay)
+        self._source = self._make_source()
         self._paths: MarketPaths | None = None  # each of shape (episodes, trades, N), or a value
         self._flattened: tuple[Any, ...] = ()
         self._arrays: tuple[int, ...] = ()  # which of them are arrays
+
+    def compile(self) -> None:
+        """Draw by machine code from now on: the same numbers."""
+        if not self._compiled:
+            self._compiled = True
+            self._source = self._make_source()
+
+    def _make_source(self) -> EpisodeSource:
+        kind = CompiledSource if self._compiled else EpisodeSource
+        return kind(self._params, self._seeds, self._replay)
 
     def next_episode(self, which: NDArray[np.bool_]) -> None:
         """Move the lanes that the mask picks to the start of their next episode."""
@@ -103,17 +116,13 @@ class TapeCursor:
         self._now = MarketPaths.unflattened(now)
 
     def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
-        drawn = self._source.draw(lanes.tolist(), numbers.tolist())
-        block = self._source.block
+        drawn = self._source.rows(lanes.tolist(), numbers.tolist())
         if self._paths is None:
-            self._paths = drawn.paths.map(
-                lambda values: np.empty((block, *values.shape[:-1], len(self._lanes)), values.dtype)
-            )
+            self._paths = drawn.map(lambda values: np.empty((*values.shape[:-1], len(self._lanes)), values.dtype))
             self._flattened = self._paths.flattened()
             self._arrays = tuple(i for i, values in enumerate(self._flattened) if isinstance(values, np.ndarray))
         neighbours = lanes[-1] - lanes[0] == len(lanes) - 1  # as always but for resets by mask: a slice is faster
         where: Any = slice(lanes[0], lanes[-1] + 1) if neighbours else lanes
-        for values, new in zip(self._flattened, drawn.paths.flattened(), strict=True):
+        for values, new in zip(self._flattened, drawn.flattened(), strict=True):
             if isinstance(values, np.ndarray):
-                rows = new.transpose(-1, *range(new.ndim - 1)).reshape(len(lanes), block, *new.shape[:-1])
-                values[..., where] = rows.transpose(*range(1, rows.ndim), 0)
+                values[..., where] = new

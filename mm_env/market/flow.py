@@ -115,10 +115,11 @@ def _regimes(uniform: NDArray[np.float32], params: MarketParams) -> NDArray[np.i
     """A Markov chain, from its stationary law: it stays, or goes to any of the others alike."""
     number, stay = len(params.volatilities), params.regime_persistence
     wide = uniform.astype(np.float64)
-    onward = 1.0 + np.floor((wide - stay) / max(1.0 - stay, 1e-12) * (number - 1))
-    steps = np.where(wide < stay, 0.0, np.minimum(onward, number - 1))
+    onward = 1.0 + np.floor((wide - stay) / max(1.0 - stay, 1e-12) * (number - 1))  # 0 or less where it stays
+    steps = np.clip(onward, 0.0, number - 1.0, out=onward).astype(np.uint32)
     steps[:, 0] = np.floor(wide[:, 0] * number)
-    return steps.cumsum(axis=1).astype(np.intp) % number
+    np.add.accumulate(steps, axis=1, out=steps)
+    return (steps % number).astype(np.intp)
 
 
 def _revert(change: Values, share: float) -> Values:

@@ -67,4 +67,4 @@ _OWN = len(MarketPaths._fields) - 1  # of the paths, those that are not of the o
 
 def of_regime(values: tuple[float, ...], regime: Index) -> Number:
     """The value that belongs to each regime."""
-    return np.asarray(values).take(regime) if isinstance(regime, np.ndarray) else values[regime]
+    return np.asarray(values)[regime] if isinstance(regime, np.ndarray) else values[regime]

@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from mm_env.market.params import MarketParams
 
 _JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^128 / golden ratio, odd
-_MULTIPLIER = 0xDA942042E4DD58B5  # of PCG64DXSM: a step takes its state to multiplier * state + inc, modulo the period
+MULTIPLIER = 0xDA942042E4DD58B5  # of PCG64DXSM: a step takes its state to multiplier * state + inc, modulo the period
 _PERIOD = 2**128
+_WORD = 2**64
 _EIGHT_BYTES = np.dtype("<u8")
 
 
@@ -33,18 +34,37 @@ class RandomDraws(NamedTuple):
     change: NDArray[np.float64]  # not random: where the price moves are written
 
     @classmethod
-    def sized(cls, params: MarketParams, episodes: int, former: RandomDraws | None) -> RandomDraws:
-        """Memory for so many episodes: the former block's, if it is as large."""
-        shape = (episodes, params.num_trades)
-        if former is not None and former.move.shape == shape:
+    def sized(
+        cls, params: MarketParams, episodes: int, former: RandomDraws | None, time_first: bool = False
+    ) -> RandomDraws:
+        """Memory for so many episodes: the former block's, if it is as large.
+
+        Args:
+            params: The market.
+            episodes: How many.
+            former: What this returned before for the same market and the same `time_first`; None: nothing yet.
+            time_first: Whether the episodes of one step lie side by side in memory, instead of the steps of an episode.
+        """
+        if former is not None and len(former.move) == episodes:
             return former
-        uniforms = {name: np.empty(shape, np.float32) for name in _uniforms(params)}
-        jump = np.empty(shape, np.float32) if params.jump_probability > 0 else None
-        each = (*shape, params.num_dealers)
-        preference = np.empty(each, np.float32) if params.num_dealers > 1 else None
-        view = np.empty(each, np.float32) if params.view_noise > 0 else None
-        move, side, change = np.empty(shape, np.float32), np.empty(shape, np.uint8), np.empty(shape)
-        return cls(move, side, uniforms, jump, preference, view, change)
+
+        def empty(dtype: DTypeLike, *axes: int) -> NDArray[Any]:
+            steps = (params.num_trades, *axes)
+            return (
+                np.moveaxis(np.empty((*steps, episodes), dtype), -1, 0)
+                if time_first
+                else np.empty((episodes, *steps), dtype)
+            )
+
+        return cls(
+            move=empty(np.float32),
+            side=empty(np.uint8),
+            uniforms={name: empty(np.float32) for name in _uniforms(params)},
+            jump=empty(np.float32) if params.jump_probability > 0 else None,
+            preference=empty(np.float32, params.num_dealers) if params.num_dealers > 1 else None,
+            view=empty(np.float32, params.num_dealers) if params.view_noise > 0 else None,
+            change=empty(np.float64),
+        )
 
 
 def _uniforms(params: MarketParams) -> Iterator[str]:
@@ -95,6 +115,17 @@ class RandomStreams:
         if noise.view is not None:
             self._generator.standard_normal(out=noise.view[rows], dtype=np.float32)
 
+    def states(self, seeds: Sequence[int], blocks: Sequence[int]) -> NDArray[np.uint64]:
+        """The generators where block `blocks[i]` of seed number `seeds[i]` begins, shape (n, 6).
+
+        Upper and lower half of the state, those of its increment, and a half word that waits: whether, and which.
+        """
+        rows = []
+        for seed, block in zip(seeds, blocks, strict=True):
+            numbers = _jumped(self._origins[seed], block)["state"]
+            rows.append((*divmod(numbers["state"], _WORD), *divmod(numbers["inc"], _WORD), 0, 0))
+        return np.array(rows, np.uint64)
+
 
 def _jumped(origin: Mapping[str, int], block: int) -> Any:
     """The state of `PCG64DXSM.jumped(block)`, an order of magnitude faster."""
@@ -125,4 +156,4 @@ def _repeated(factor: int, summand: int, times: int) -> tuple[int, int]:
     return whole, shift
 
 
-_ONE_JUMP = _repeated(_MULTIPLIER, 1, _JUMP)
+_ONE_JUMP = _repeated(MULTIPLIER, 1, _JUMP)

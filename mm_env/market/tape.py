@@ -293,6 +293,16 @@ class EpisodeSource:
             self._streams.fill(lane, number, noise, slice(i * self.block, (i + 1) * self.block))
         return Tape(simulate(noise, self._params), drawn_in=self._params)
 
+    def rows(self, lanes: Sequence[int], numbers: Sequence[int]) -> MarketPaths:
+        """What `draw` draws as arrays of shape (block, num_trades, ..., lanes)."""
+
+        def by_lane(values: Any) -> Any:
+            steps = values.shape[:-1]
+            episodes = np.moveaxis(values, -1, 0).reshape(len(lanes), self.block, *steps)
+            return np.moveaxis(episodes, 0, -1)
+
+        return self.draw(lanes, numbers).paths.map(by_lane)
+
 
 def check_tape(tape: object, params: MarketParams) -> None:
     """Raise `ValueError` unless `tape` is a tape that tells all that the market needs, in episodes as long."""

@@ -26,6 +26,12 @@ from tests.markets import IDS, market_parameters
 
 BOOK = Book(3.0, 1.0, 100.0, 0.0, 0.0, 0.0)
 
+ANY_MARKET = {
+    "params": market_parameters(max_trades=4),
+    "mode": st.sampled_from(list(AutoresetMode)),
+    "changes": st.sampled_from([{}, {"hedge_action": "units"}, {"continuous": True}]),
+}
+
 
 @given(
     params=market_parameters(max_trades=8),
@@ -118,16 +124,37 @@ class TestVectorKernel:
                 options = {"reset_mask": ended}
                 assert_alike(ours.reset(options=options), theirs.reset(options=options))
 
-    @given(
-        params=market_parameters(max_trades=4),
-        mode=st.sampled_from([AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]),
-        changes=st.sampled_from([{}, {"hedge_action": "units"}, {"continuous": True}]),
-    )
+    @given(**ANY_MARKET)
     @settings(max_examples=6, deadline=None)
     def test_so_they_are_in_any_market(self, params, mode, changes):
+        self.check_any_market(params, mode, changes)
+
+    @pytest.mark.slow
+    @given(**ANY_MARKET)
+    @settings(max_examples=200, deadline=None)
+    def test_so_they_are_in_many_markets(self, params, mode, changes):
+        self.check_any_market(params, mode, changes)
+
+    def check_any_market(self, params, mode, changes):
+        """Compiled as not, in every mode; reset by hand, some lanes early; the first lane as a single environment."""
         ours, theirs = twins(params.replace(**changes), mode)
-        for _ in range(10):
-            assert_steps_alike(ours, theirs)
+        alone = HedgingEnv(**params.replace(**changes).to_dict())
+        assert_same_bits(alone.reset(seed=4)[0], theirs.reset(seed=4)[0][0])
+        ours.reset(seed=4)
+        first_episode = True
+        for trade in range(10):
+            actions = ours.action_space.sample()
+            got = ours.step(actions)
+            assert_alike(got, theirs.step(actions))
+            if first_episode:
+                _, reward, ended, _, _ = alone.step(actions[0])
+                assert_same_bits(np.array(reward), got[1][0])
+                first_episode = not ended
+            if mode is AutoresetMode.DISABLED:
+                mask = got[2] | np.array([False, trade == 1, False])
+                if mask.any():
+                    options = {"reset_mask": mask}
+                    assert_alike(ours.reset(options=options), theirs.reset(options=options))
 
     def test_so_they_are_on_a_recorded_tape(self):
         tape = Tape.replay(sides=[[1, 0, -1]], price_moves=[[0.5, -0.0, 1.0]], sizes=[[1, 1, 2]])
