@@ -60,6 +60,7 @@ class Result(NamedTuple):
 @click.option("--seed", default=0, type=click.IntRange(0), help="The first of them.")
 @click.option("--recipe", "recipes", multiple=True, default=("ppo",), type=click.Choice(RECIPES), help="Repeatable.")
 @click.option("--results", "path", type=click.Path(path_type=Path), help="CSV file that every seed is added to.")
+@click.option("--held", is_flag=True, help="Print what that file holds, of any seeds; train nothing.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the learning curve of one market.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def main(
@@ -68,6 +69,7 @@ def main(
     seed: int,
     recipes: tuple[str, ...],
     path: Path | None,
+    held: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -83,20 +85,23 @@ def main(
         market_params(name)  # refuse a wrong name before anything is trained
     if out is not None and (len(markets) > 1 or len(recipes) > 1 or path is not None):
         raise click.UsageError("--out draws one market and one recipe, trained on the spot: name them")
-    held = {} if path is None else _read(path)
-    runs, results = [], []
-    with progress_bar("training", len(markets) * len(recipes) * seeds) as progress:
-        for number, market, recipe in product(range(seed, seed + seeds), markets, recipes):
-            changes = _changes(market, recipe, recipes[0])
-            key = (market, recipe, _digest(market, recipe, changes), number)
-            if key not in held:
-                run, held[key] = _train(key, changes)
-                runs.append(run)
-                if path is not None:
-                    _add(held[key], path)
-            results.append(held[key])
-            progress(1)
-    gaps = {market: Gap.of(market_params(market)) for market in markets}
+    if held and path is None:
+        raise click.UsageError("--held prints the file of --results: name it")
+    found = {} if path is None else _read(path)
+    keys = {
+        (market, recipe): (market, recipe, _digest(market, recipe, _changes(market, recipe, recipes[0])))
+        for market, recipe in product(markets, recipes)
+    }
+    runs: list[Training] = []
+    if held:
+        results = [result for key in keys.values() for result in found.values() if result[:3] == key]
+    else:
+        runs, results = _train_all(keys, range(seed, seed + seeds), recipes[0], found, path)
+    if not results:
+        raise click.UsageError(f"{path} holds nothing of these markets and recipes as they are set now")
+    gaps = {
+        market: Gap.of(market_params(market)) for market in markets if market in {result.market for result in results}
+    }
     if out is not None:
         draw(runs, out / "learning.png")
     if as_json:
@@ -105,6 +110,28 @@ def main(
         _print_seeds(gaps[markets[0]], results)
     else:
         _print_markets(gaps, results)
+
+
+def _train_all(
+    keys: dict[tuple[str, str], tuple[str, str, str]],
+    seeds: range,
+    first: str,
+    found: dict[tuple[str, str, str, int], Result],
+    path: Path | None,
+) -> tuple[list[Training], list[Result]]:
+    """Train what was not found, seed by seed, so that an interruption leaves as much of every market."""
+    runs, results = [], []
+    with progress_bar("training", len(keys) * len(seeds)) as progress:
+        for number, (market, recipe) in product(seeds, keys):
+            key = (*keys[market, recipe], number)
+            if key not in found:
+                run, found[key] = _train(key, _changes(market, recipe, first))
+                runs.append(run)
+                if path is not None:
+                    _add(found[key], path)
+            results.append(found[key])
+            progress(1)
+    return runs, results
 
 
 def _changes(market: str, recipe: str, first: str) -> dict[str, Any]:
@@ -163,18 +190,26 @@ def _print_seeds(gap: Gap, results: list[Result]) -> None:
 
 def _print_markets(gaps: dict[str, Gap], results: list[Result]) -> None:
     recipes = list(dict.fromkeys(result.recipe for result in results))
-    rows = [
-        _market_row(gap, [result for result in results if (result.market, result.recipe) == (market, recipe)])
-        for (market, gap), recipe in product(gaps.items(), recipes)
+    of = {
+        (market, recipe): [result for result in results if (result.market, result.recipe) == (market, recipe)]
+        for market, recipe in product(gaps, recipes)
+    }
+    rows = [_market_row(gaps[market], of[market, recipe]) for market, recipe in of if of[market, recipe]]
+    header = [
+        "market",
+        "recipe",
+        "seeds",
+        "threshold 10",
+        "best rule",
+        "J",
+        "optimum",
+        "share of gap",
+        "from best rule",
     ]
-    header = ["market", "recipe", "threshold 10", "best rule", "J", "optimum", "share of gap", "from best rule"]
     print_table([*header, "worst seed", "variance", "paired", "CPU s"], rows)
     scored = [market for market, gap in gaps.items() if gap.optimum - gap.rule > LEAST_GAP * abs(gap.optimum)]
     for recipe in recipes:
-        shares = [
-            [result.share_beyond for result in results if (result.market, result.recipe) == (market, recipe)]
-            for market in scored
-        ]
+        shares = [[result.share_beyond for result in of[market, recipe]] for market in scored if of[market, recipe]]
         if shares:
             low, high = bootstrap_interval(shares)
             mean = interquartile_mean(np.concatenate(shares))
@@ -185,6 +220,7 @@ def _market_row(gap: Gap, results: list[Result]) -> list[str]:
     return [
         results[0].market.removeprefix("mm_env/"),
         results[0].recipe,
+        _ranges(sorted(result.seed for result in results)),
         f"{gap.threshold:.4f}",
         f"{gap.rule:.4f}",
         _over_seeds(results, "objective"),
@@ -196,6 +232,22 @@ def _market_row(gap: Gap, results: list[Result]) -> list[str]:
         f"{np.mean([result.variance for result in results]):.2g}",
         _mean(results, "cpu_seconds"),
     ]
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Numbers in order, as they are written.
+
+    Example:
+        >>> _ranges([3, 4, 5, 7])
+        '3-5, 7'
+    """
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
 def interquartile_mean(values: Iterable[float] | NDArray[np.float64]) -> float:

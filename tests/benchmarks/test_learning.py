@@ -40,6 +40,7 @@ def test_both_tables_show_every_share(capsys):
     ("arguments", "message"),
     [
         (["--market", "all", "--out", "charts"], "--out draws one market"),
+        (["--held"], "--held prints the file of --results: name it"),
         (["--results", "some.csv", "--out", "charts"], "--out draws one market and one recipe, trained on the spot"),
         (["--market", "mm_env/Nothing-v0"], "no market 'mm_env/Nothing-v0'"),
         (["--seeds", "1"], "1 is not in the range"),
@@ -71,7 +72,12 @@ def test_an_interrupted_benchmark_goes_on_where_it_was(tmp_path, monkeypatch):
     trained.clear()
     assert CliRunner().invoke(main, arguments).output == result.output
     assert trained == []
+    shown = CliRunner().invoke(main, [*arguments, "--held", "--seed", "99"])
+    assert shown.output == result.output  # of whatever seeds
+    assert "0-1" in shown.output
     monkeypatch.setattr(learning, "_changes", lambda *_: {"n_timesteps": 7})  # of other settings nothing is taken
+    nothing = CliRunner().invoke(main, [*arguments, "--held"])
+    assert "holds nothing of these markets and recipes as they are set now" in nothing.output
     CliRunner().invoke(main, arguments)
     assert len(trained) == 3
 
