@@ -9,6 +9,8 @@ EXTRAS: Mapping[str, str] = {  # the module that is imported, and the extra of `
     "matplotlib": "plot",
     "mlflow": "track",
     "numba": "fast",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
     "pandas": "data",
     "pettingzoo": "multi",
     "pyarrow": "data",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mm_env.envs.action import Actions, encode_action
 from mm_env.envs.observation import Observations, decode_observation
+from mm_env.envs.predictor import Predictor
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision
 from mm_env.market.numbers import Values
@@ -17,7 +18,7 @@ from mm_env.market.validation import check_whole
 
 
 @dataclass(frozen=True)
-class BandPolicy:
+class BandPolicy(Predictor):
     """x = -sign(q) * (|q| - T) where |q| > H, else nothing: who pays a fee for each order hedges rarely, and then more.
 
     q counts the orders in flight, as the law does. Where the agent quotes, it quotes a fixed distance. What it does
@@ -47,7 +48,7 @@ class BandPolicy:
         return encode_action(self.threshold, observations, self.params, self.distance, self.target)
 
 
-class PausingBandPolicy:
+class PausingBandPolicy(Predictor):
     """A band that, having ordered a hedge, orders none for the next requests. It remembers, and so has no exact value.
 
     Attributes:

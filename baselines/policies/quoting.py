@@ -30,13 +30,14 @@ from baselines.policies.demand import Demand, exponential_demand
 from baselines.policies.threshold import check_threshold
 from mm_env.envs.action import Actions, encode_action
 from mm_env.envs.observation import DecodedObservation, Observations, decode_observation
+from mm_env.envs.predictor import Predictor
 from mm_env.market.market_paths import of_regime
 from mm_env.market.numbers import Values
 from mm_env.market.params import MarketParams
 
 
 @dataclass(frozen=True)
-class QuotingPolicy(ABC):
+class QuotingPolicy(Predictor, ABC):
     """Quotes by a formula, and hedges what exceeds a threshold.
 
     Raises:

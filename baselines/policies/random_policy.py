@@ -6,10 +6,11 @@ import numpy as np
 
 from mm_env.envs.action import Actions, action_sizes
 from mm_env.envs.observation import Observations
+from mm_env.envs.predictor import Predictor
 from mm_env.market.params import MarketParams
 
 
-class RandomPolicy:
+class RandomPolicy(Predictor):
     """Every action with the same probability, drawn anew at every step."""
 
     def __init__(self, params: MarketParams, seed: int = 0) -> None:

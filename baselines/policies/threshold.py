@@ -10,13 +10,14 @@ import numpy as np
 
 from mm_env.envs.action import ActionDecoder, Actions, encode_action
 from mm_env.envs.observation import Observations, observation_names
+from mm_env.envs.predictor import Predictor
 from mm_env.market.dynamics import Decision
 from mm_env.market.params import MarketParams
 from mm_env.market.validation import check_whole
 
 
 @dataclass(frozen=True)
-class ThresholdPolicy:
+class ThresholdPolicy(Predictor):
     """x = -sign(q) * max(|q| - K, 0): the rule of the seed with K = 10. K at or above the cap never hedges.
 
     q counts the orders in flight, as the law does. Where the agent quotes, it quotes a fixed distance.

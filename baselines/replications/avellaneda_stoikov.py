@@ -16,6 +16,7 @@ from baselines.reference_check import ReferenceCheck
 from baselines.replications.experiment import Experiment, sampled
 from mm_env.envs.action import Actions, PolicyFunction
 from mm_env.envs.observation import DecodedObservation, Observations, observation_names
+from mm_env.envs.predictor import Predictor
 from mm_env.market.client_tier import ClientTier
 from mm_env.market.dynamics import Request, initial_book
 from mm_env.market.exogenous_state import ObservedState
@@ -82,7 +83,7 @@ def avellaneda_stoikov_tape(params: MarketParams, episodes: int, seed: Sequence[
 
 
 @dataclass
-class QuotedAtOnce:
+class QuotedAtOnce(Predictor):
     """Plays a rule on the paper's clock: both requests of a time step are quoted on what was seen before the first."""
 
     rule: QuotingPolicy

@@ -33,6 +33,7 @@ from mm_env.envs.action import (
     quote_levels,
 )
 from mm_env.envs.observation import Observations, decode_observation, observation_names, observe
+from mm_env.envs.predictor import Predictor
 from mm_env.market import dynamics
 from mm_env.market.competition import best_quotes
 from mm_env.market.dynamics import Decision, Request
@@ -45,7 +46,7 @@ _MOST_STATES = 20_000  # inventories of both dealers; times exogenous states and
 
 
 @dataclass(frozen=True, eq=False)
-class BestResponse:
+class BestResponse(Predictor):
     """The best that `dealer_0` can do against given rivals.
 
     Attributes:

@@ -31,6 +31,7 @@ from mm_env.envs.action import (
     quote_levels,
 )
 from mm_env.envs.observation import Observations, decode_observation
+from mm_env.envs.predictor import Predictor
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision
 from mm_env.market.numbers import Integers, Values
@@ -106,7 +107,7 @@ class Solution(Readable):
 
 
 @dataclass(frozen=True, eq=False)
-class OptimalPolicy:
+class OptimalPolicy(Predictor):
     """Looks the best hedge and quote up by trades left, state and exogenous state."""
 
     solution: Solution

@@ -71,9 +71,9 @@ def read_policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) 
 
     head, _, function = name.partition(":")
     if name and head not in POLICIES and Path(name).exists():
-        from train.policies.saved_policy import load_policy
+        from train.policies.saved_policy import read_policy as read_saved
 
-        return load_policy(name, params, trust_pickle=trust_pickle)
+        return read_saved(name, params, trust_pickle)
     if head not in POLICIES and function.isidentifier() and (module := _module(head)) is not None:
         return _made(name, getattr(module, function, None), params)
     return make_policy(name, params, seed)

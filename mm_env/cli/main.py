@@ -8,6 +8,7 @@ from mm_env import __version__
 from mm_env.cli.commands.benchmark import benchmark
 from mm_env.cli.commands.compare import compare
 from mm_env.cli.commands.compete import compete
+from mm_env.cli.commands.export import export
 from mm_env.cli.commands.game import game
 from mm_env.cli.commands.insights import insights
 from mm_env.cli.commands.inspect import inspect
@@ -38,6 +39,7 @@ for command in (
     compare,
     benchmark,
     train,
+    export,
     solve,
     replicate,
     insights,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mm_env.envs.action import Actions, action_sizes, hedge_levels, nearest_levels, quote_levels
 from mm_env.envs.observation import Observations, observation_names
+from mm_env.envs.predictor import Predictor
 from mm_env.market.params import MarketParams
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Layer(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkPolicy:
+class NetworkPolicy(Predictor):
     """The action that a network scores highest: a `Policy` as of `baselines.policies.registry`.
 
     The last layer either scores every hedge level, then every quote level where the agent quotes; or it gives a number
@@ -93,10 +94,7 @@ class NetworkPolicy:
 
     def check_market(self, params: MarketParams) -> None:
         """Raise `ValueError` unless `params` shows and takes the same; other numbers of the market may differ."""
-        here = _interface(params)
-        for name, mine in _interface(self.params).items():
-            if mine != here[name]:
-                raise ValueError(f"the policy is for a market with {name} {mine}, this one has {here[name]}")
+        check_interface(self.params, params)
 
     @classmethod
     def of(
@@ -142,6 +140,14 @@ def _check_weights(name: str, values: Any, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} must be float32 of shape {shape}, got {values.dtype} of shape {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError(f"{name} must be finite, got {values[~np.isfinite(values)][0]}")
+
+
+def check_interface(trained_in: MarketParams, params: MarketParams) -> None:
+    """Raise `ValueError` unless both markets show and take the same."""
+    here = _interface(params)
+    for name, mine in _interface(trained_in).items():
+        if mine != here[name]:
+            raise ValueError(f"the policy is for a market with {name} {mine}, this one has {here[name]}")
 
 
 def _interface(params: MarketParams) -> dict[str, Any]:

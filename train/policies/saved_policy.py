@@ -12,6 +12,7 @@ import numpy as np
 
 from mm_env.atomic_write import replacing
 from mm_env.envs.observation import observation_names
+from mm_env.envs.predictor import Predictor
 from mm_env.extras import needed_for
 from mm_env.market.params import MarketParams, params_of
 from train.policies.network_policy import Layer, NetworkPolicy, layer_shapes, network_sizes
@@ -133,6 +134,40 @@ def _read_layers(path: Path, sizes: list[int], sha256: str) -> tuple[Layer, ...]
     return tuple(Layer(tensors[weight], tensors[bias]) for weight, bias in names)
 
 
+def read_policy(path: str | Path, params: MarketParams, trust_pickle: bool = False) -> Predictor:
+    """A policy out of any file that holds one: a saved one, `.onnx`, or the `.zip` of any model, as of `load_policy`.
+
+    Args:
+        path: A run folder, either file of the pair, what `mm-env export` wrote, or a model of Stable-Baselines3 or
+            sb3-contrib.
+        params: The market it is to act in.
+        trust_pickle: Read a model. That runs the code in the file: trust its author.
+
+    Raises:
+        ValueError: No such file, or not a policy for this market.
+    """
+    path = Path(path)
+    if path.suffix == ".onnx":
+        from train.policies.onnx_policy import load_onnx
+
+        return load_onnx(path, params)
+    if path.suffix != ".zip":
+        return load_policy(path, params)
+    try:
+        return _load_model(path, params, trust_pickle)
+    except NotShareableError:
+        from train.policies.model_policy import ModelPolicy
+
+        try:
+            return ModelPolicy.read(path, params)
+        except Exception as error:  # unpickling can raise anything
+            raise ValueError(f"{path}: not a model for this market: {error}") from error
+
+
+class NotShareableError(ValueError):
+    """A model whose policy is no network that NumPy alone can run."""
+
+
 def _load_model(path: Path, params: MarketParams | None, trust_pickle: bool) -> NetworkPolicy:
     if not trust_pickle:
         raise ValueError(
@@ -147,7 +182,7 @@ def _load_model(path: Path, params: MarketParams | None, trust_pickle: bool) -> 
     try:
         return NetworkPolicy.of(PPO.load(path, device="cpu"), params)
     except Exception as error:  # unpickling can raise anything
-        raise ValueError(f"{path}: not a PPO model for this market: {error}") from error
+        raise NotShareableError(f"{path}: not a PPO model for this market: {error}") from error
 
 
 def _read(path: Path, most: int) -> bytes:

@@ -1,0 +1,39 @@
+"""Predictor: what makes a policy one that the tools of Stable-Baselines3 take as a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mm_env.envs.action import Actions
+from mm_env.envs.observation import Observations
+
+
+class Predictor:
+    """A policy with the `predict` of Stable-Baselines3, for `evaluate_policy`, scripts like its `enjoy`, and others.
+
+    Example:
+        >>> class Never(Predictor):
+        ...     def __call__(self, observations):
+        ...         return np.full(observations.shape[:-1], 20)
+        >>> Never().predict(np.zeros((2, 3), np.float32))
+        (array([20, 20]), None)
+    """
+
+    def __call__(self, observations: Observations) -> Actions:
+        """Observations of shape (..., observations) to actions of shape (...)."""
+        raise NotImplementedError
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
+    ) -> tuple[Actions, Any]:
+        """What the policy does, and the state as it is: no policy here has one.
+
+        Args:
+            observation: Of one environment or of several, shape (..., observations).
+            state: Handed back.
+            episode_start: Not needed.
+            deterministic: A policy that draws draws all the same: drawing is what it decides.
+        """
+        return self(np.asarray(observation, dtype=np.float32)), state
