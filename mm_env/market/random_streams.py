@@ -13,8 +13,12 @@ from mm_env.market.params import MarketParams
 
 _JUMP = 210306068529402873165736369884012333109  # numpy's jump of PCG64DXSM: 2^128 / golden ratio, odd
 MULTIPLIER = 0xDA942042E4DD58B5  # of PCG64DXSM: a step takes its state to multiplier * state + inc, modulo the period
+_SEED_MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645  # of the step from a seed to the first state
 _PERIOD = 2**128
 _WORD = 2**64
+_POOL_START, _POOL_MULTIPLIER = 0x43B0D7E5, 0x931E8875  # of SeedSequence's hash of a seed into its pool,
+_WORDS_START, _WORDS_MULTIPLIER = 0x8B51F9DD, 0x58F38DED  # and of the pool into the words of a state
+_MANY_SEEDS = 8  # are seeded sooner together than one by one
 _EIGHT_BYTES = np.dtype("<u8")
 
 
@@ -90,7 +94,7 @@ class RandomStreams:
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self._seeds = list(seeds)
-        self._origins: list[Any] = [np.random.PCG64DXSM(seed).state["state"] for seed in self._seeds]
+        self._origins = _origins(self._seeds)
         self._bits = np.random.PCG64DXSM(0)
         self._generator = np.random.Generator(self._bits)
 
@@ -125,6 +129,41 @@ class RandomStreams:
             numbers = _jumped(self._origins[seed], block)["state"]
             rows.append((*divmod(numbers["state"], _WORD), *divmod(numbers["inc"], _WORD), 0, 0))
         return np.array(rows, np.uint64)
+
+
+def _origins(seeds: Sequence[int]) -> list[Any]:
+    """The states of `PCG64DXSM(seed)` for every seed: what `SeedSequence` does, to all of them at once."""
+    if len(seeds) < _MANY_SEEDS or max(seeds) >= _PERIOD:
+        return [np.random.PCG64DXSM(seed).state["state"] for seed in seeds]
+    numbers = np.frombuffer(b"".join(seed.to_bytes(16, "little") for seed in seeds), "<u4").reshape(-1, 4)
+    pool, constant = list(numbers.T.astype(np.uint32)), _POOL_START
+    for target, source in [(i, i) for i in range(4)] + [(j, i) for i in range(4) for j in range(4) if i != j]:
+        hashed, constant = _hashed(pool[source], constant, _POOL_MULTIPLIER)
+        pool[target] = hashed if source == target else _mixed(pool[target], hashed)
+    words, constant = [], _WORDS_START
+    for place in range(8):
+        word, constant = _hashed(pool[place % 4], constant, _WORDS_MULTIPLIER)
+        words.append(word)
+    origins: list[Any] = []
+    for high, low, sequence_high, sequence_low in np.stack(words, axis=-1).astype("<u4").view(_EIGHT_BYTES).tolist():
+        inc = ((sequence_high * _WORD + sequence_low) * 2 + 1) % _PERIOD
+        origins.append({"state": ((inc + high * _WORD + low) * _SEED_MULTIPLIER + inc) % _PERIOD, "inc": inc})
+    return origins
+
+
+def _hashed(values: NDArray[np.uint32], constant: int, multiplier: int) -> tuple[NDArray[np.uint32], int]:
+    """The hash of `SeedSequence`, and its next constant."""
+    following = constant * multiplier % 2**32
+    hashed: NDArray[np.uint32] = (values ^ np.uint32(constant)) * np.uint32(following)
+    hashed ^= hashed >> np.uint32(16)
+    return hashed, following
+
+
+def _mixed(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """What `SeedSequence` makes of two words of its pool."""
+    mixed: NDArray[np.uint32] = a * np.uint32(0xCA01F9DD) - b * np.uint32(0x4973F715)
+    mixed ^= mixed >> np.uint32(16)
+    return mixed
 
 
 def _jumped(origin: Mapping[str, int], block: int) -> Any:
