@@ -8,9 +8,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from baselines.policies.random_policy import RandomPolicy
 from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, Tape, play
+from mm_env.cli.main import main
 
 HOSTILE = [
     None, True, False, np.bool_(True), 0, 1, 2, 21, -1, 10**30, -(10**400), 0.5, -0.0, 1.0, 1e308, 5e-324,
@@ -165,20 +167,27 @@ def test_recorded_files(tmp_path, suffix):
         assert_plays_right(SHORT.replace(num_trades=tape.num_trades), tape)
 
 
-@pytest.mark.slow
-def test_changes_of_a_living_market():
+def rounds(few, many):
+    """So many in the usual suite, so many in the slow one."""
+    return pytest.mark.parametrize("number", [few, pytest.param(many, marks=pytest.mark.slow)])
+
+
+def tried(change):
+    """What it returns, or the message of the `ValueError` by which it is refused."""
+    try:
+        return change()
+    except ValueError as error:
+        assert str(error)
+        return str(error)
+
+
+@rounds(200, 40_000)
+def test_changes_of_a_living_market(number):
     """Options of a reset, attributes: refused by a `ValueError`, or one environment and the lanes become the same."""
     rng = random.Random(5)
     one, many = HedgingEnv(num_trades=3), HedgingVectorEnv(2, num_trades=3)
     accepted = 0
-
-    def tried(change):
-        try:
-            return change()
-        except ValueError as error:
-            return str(error)
-
-    for _ in range(5_000):
+    for _ in range(number):
         changes = {name: hostile_or_plain(rng) for name in rng.sample(FIELDS, rng.randint(1, 2))}
         ends = [
             tried(lambda env=env, changes=changes: env.reset(options={"params": changes})[0]) for env in (one, many)
@@ -188,15 +197,63 @@ def test_changes_of_a_living_market():
         assert one.params == many.params
         accepted += not refused
         tried(lambda: one.reset(options=hostile_or_plain(rng)))
-        tried(lambda: many.set_attr(rng.choice(FIELDS), hostile_or_plain(rng)))
+        tried(lambda: one.reset(options={hostile_name(rng): hostile_or_plain(rng)}))
+        named = {hostile_name(rng): hostile_or_plain(rng)}
+        for env in (one, many):
+            tried(lambda env=env, named=named: env.reset(options={"params": named}))
+        tried(lambda: many.reset(options={"reset_mask": hostile_or_plain(rng)}))
         one.params = many.params = one.params.replace(num_trades=3)
-    assert 100 < accepted < 4_900
+    assert number / 50 < accepted < number * 0.98
 
 
-@pytest.mark.slow
-def test_recordings_with_anything_in_them():
+def hostile_name(rng):
+    name = rng.choice([rng.choice(FIELDS), "params", "nonsense", "spraed", "", "__class__"])
+    return name if rng.random() < 0.9 else rng.choice([1, None, ()])
+
+
+@rounds(200, 20_000)
+def test_attributes_of_vectors_and_dealers(number):
+    """What `set_attr` takes is what is played, in every kind of vector; everything else is refused."""
+    from baselines.dealer_vs_rules import DealerVsRulesEnv, DealerVsRulesVectorEnv
+
+    rng = random.Random(7)
+    vectors = [HedgingVectorEnv(2, num_trades=3), DealerVsRulesVectorEnv(2, num_trades=3)]
+    try:
+        from train import SB3VecEnv
+    except ImportError:
+        pass
+    else:
+        vectors.append(SB3VecEnv(SHORT, 2))
+    accepted = 0
+    for _ in range(number):
+        env, name, value = rng.choice(vectors), rng.choice([*FIELDS, "params", "spraed"]), hostile_or_plain(rng)
+        lanes = getattr(env, "lanes", env)
+        before = lanes.params
+        told = tried(lambda env=env, name=name, value=value: env.set_attr(name, value))
+        if told is not None:
+            assert any(known in told for known in (*FIELDS, "num_dealers", name)), told
+            assert lanes.params == before
+            continue
+        accepted += 1
+        assert name in FIELDS
+        held = getattr(lanes.params, name)
+        wanted = value[0] if isinstance(value, list | tuple) else value
+        assert held == wanted or np.array_equal(held, wanted) or held == float(wanted)
+        if not isinstance(refused := tried(env.reset), str):
+            observations = refused if env is not lanes else refused[0]
+            assert not np.isnan(observations).any()
+        lanes.params = lanes.params.replace(num_trades=3)
+    assert accepted > number / 100
+    dealer = DealerVsRulesEnv(num_trades=3)
+    for _ in range(number // 20):
+        tried(lambda: dealer.reset(options={"params": {rng.choice(FIELDS): hostile_or_plain(rng)}}))
+        tried(lambda: dealer.reset(options={hostile_name(rng): hostile_or_plain(rng)}))
+
+
+@rounds(200, 20_000)
+def test_recordings_with_anything_in_them(number):
     rng = random.Random(6)
-    for _ in range(5_000):
+    for _ in range(number):
         values = [hostile_or_plain(rng) for _ in range(2)]
         moves = rng.choice([np.ma.array([1, 1], mask=[False, True]), values, np.array(values, dtype=object), values[0]])
         try:
@@ -205,3 +262,88 @@ def test_recordings_with_anything_in_them():
             continue
         assert np.isfinite(tape.paths.change).all()
         assert np.array_equal(tape.paths.change[:, 0], np.asarray(moves, dtype=float))
+
+
+@rounds(200, 5_000)
+def test_what_is_no_tape_is_not_replayed(number):
+    """Wherever a tape is taken, what is none, or none of this market, is refused; what is one is played."""
+    rng = random.Random(8)
+    rule = RandomPolicy(SHORT)
+    three, four = Tape.replay([1, -1, 0], [0.1, 0.2, 0.3]), Tape.replay([1, -1, 0, 1], [0.1, 0.2, 0.3, 0.4])
+    drawn = Tape.draw(SHORT.replace(spread=0.5), 0, 2)
+    doors = [
+        lambda tape: play(rule, SHORT, 1, tape=tape).params,
+        lambda tape: HedgingEnv(num_trades=3, tape=tape).params,
+        lambda tape: HedgingVectorEnv(2, num_trades=3, tape=tape).params,
+    ]
+    for _ in range(number):
+        tape = rng.choice([three, four, drawn, hostile_or_plain(rng)])
+        told = tried(lambda tape=tape: rng.choice(doors)(tape))
+        assert isinstance(told, str) == (tape is not three and tape is not None), tape
+
+
+WORDS = [
+    "", " ", "-", "--", "nan", "inf", "-inf", "-1", "0", "1", "1e400", "0x10", "1_000", "²", "\x00", "null", "none",
+    "[]", "{}", "[1,", "[" * 5000, "{" * 5000, "9" * 5000, "a" * 5000, "~", "/dev/null", "/dev/null/x",
+    "mm_env/", "mm_env/Hedging-v0", "mm_env/DealerVsRules-v0", "mm_env/Latenci", "%s", "{0}", "never", "optimal",
+    "threshold", "threshold:", "threshold:-1", "threshold:1:nan", "threshold:3:0.03", "threshold:10:", "glft:x",
+    "linear-skew:1e400", "band:1:2:3", "best-band", "spread=", "=", "==", "spread", "spread=0.1", "spraed=1", "self=1",
+    "market=1", "num_trades=0", "num_dealers=2", "num_dealers=nan", "quote_levels=2", "tick=0.01", "tiers=[{}]",
+    'tiers=[{"decay":1e400}]', "tiers=" + "[" * 5000, "hedge_latency=20", "volatility_regimes=[0.1,NaN]", "cls=1",
+    "hedge_levels=2", "continuous=true", "hedge_action=units", "hedge_action=band", "reward=expected", "\udcff",
+]  # fmt: skip
+OPTIONS = {
+    name: [option for parameter in command.params for option in parameter.opts if option != "--help"]
+    for name, command in main.commands.items()
+}
+
+
+@rounds(150, 20_000)
+def test_commands(number, tmp_path, monkeypatch):
+    """Any words after any command: done, or a message and exit code 1 or 2; never a traceback, nor NaN in JSON."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trades.csv").write_text("sides,price_moves\n1,0.1\n-1,0.2\n0,0.3\n")
+    (tmp_path / "folder").mkdir()
+    words = [*WORDS, "trades.csv", "folder"]
+    rng, codes = random.Random(9), set()
+    small = ["--set", "num_trades=3", "--set", "inventory_limit=4", "--set", "hedge_latency=1"]
+    for _ in range(number):
+        name = rng.choice([name for name in OPTIONS if name in SWIFT])
+        arguments = [name]
+        for _ in range(rng.randint(0, 4)):
+            arguments += [rng.choice(OPTIONS[name]), *rng.choices(words, k=rng.choice([0, 1, 1, 1, 2]))]
+        if "--set" in OPTIONS[name]:
+            arguments += small
+        if "--episodes" in OPTIONS[name]:
+            arguments += ["--episodes", "2"]
+        ended = CliRunner().invoke(main, arguments)
+        codes.add(ended.exit_code)
+        assert ended.exception is None or isinstance(ended.exception, SystemExit), (arguments, ended.exc_info)
+        assert ended.exit_code in (0, 1, 2), arguments
+        assert ended.exit_code == 0 or "Error: " in ended.stderr, arguments
+        assert "Traceback" not in ended.output
+        assert "NaN" not in ended.stdout or "NaN" in " ".join(arguments)
+    assert codes == {0, 1, 2}
+
+
+SWIFT = ("simulate", "compare", "solve", "compete", "markets", "policies")  # what ends at once in a small market
+
+
+@rounds(50, 500)
+def test_training_is_asked_for_in_any_words(number, tmp_path, monkeypatch):
+    ppo = pytest.importorskip("train.ppo")
+    monkeypatch.chdir(tmp_path)
+
+    def trained(plan, folder, *_):
+        raise ValueError(f"as planned in {folder}")
+
+    monkeypatch.setattr(ppo, "_train", trained)
+    rng = random.Random(10)
+    for i in range(number):
+        arguments = ["train"]
+        for _ in range(rng.randint(0, 3)):
+            arguments += [rng.choice(OPTIONS["train"]), *rng.choices(WORDS, k=rng.choice([0, 1, 1, 2]))]
+        ended = CliRunner().invoke(main, [*arguments, "--out", f"run-{i}"])
+        assert isinstance(ended.exception, SystemExit), (arguments, ended.exc_info)
+        assert ended.exit_code in (0, 1, 2), arguments  # 0: --help
+        assert ended.exit_code == 0 or "Error: " in ended.stderr, arguments

@@ -37,6 +37,28 @@ def test_commands(line, tmp_path, monkeypatch):
         assert result.exit_code == 0, result.output
 
 
+def test_every_run_has_a_folder_of_its_own():
+    """Whoever pastes one block after another would be told of a run that is there already."""
+    folders = re.findall(r"(?:run_dir=.|train .*--out )(runs/[\w-]+)", README)
+    assert len(folders) >= 3
+    assert len(set(folders)) == len(folders)
+
+
+@pytest.mark.slow
+def test_all_blocks_in_order_in_one_folder(tmp_path, monkeypatch):
+    """As a new user would paste them: Python into one session, commands into one shell."""
+    monkeypatch.chdir(tmp_path)
+    session = {}
+    for language, block in re.findall(r"```(python|bash)\n(.*?)```", README, flags=re.S):
+        if language == "python":
+            exec(compile(block, "README.md", "exec"), session)
+            continue
+        for line in block.splitlines():
+            if line.startswith("mm-env"):
+                result = CliRunner().invoke(main, shlex.split(line, comments=True)[1:])
+                assert result.exit_code == 0, (line, result.output)
+
+
 def test_every_link_leads_somewhere():
     folder = Path(__file__).parent.parent
     pages = [folder / "README.md", folder / "CONTRIBUTING.md", *sorted((folder / "docs").glob("*.md"))]

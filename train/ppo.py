@@ -18,7 +18,7 @@ with needed_for("agents that learn"):
     from stable_baselines3.common.utils import set_random_seed
 
 from train.eval_checkpoint_callback import EvalCheckpointCallback
-from train.hyperparams import ppo_arguments, ppo_callbacks
+from train.hyperparams import ppo_arguments, ppo_callbacks, read_hyperparameters
 from train.policies.network_policy import NetworkPolicy
 from train.runs.checkpoints import checkpoint_path, checkpoints, restore_newest
 from train.runs.exact_score import ExactScore
@@ -79,6 +79,12 @@ class Training:
             said.append(
                 f"PPO learns from whole rollouts: {self.timesteps:,} steps were made, "
                 f"{self.plan.total_timesteps:,} asked for."
+            )
+        usual = read_hyperparameters(self.plan.env, self.plan.recipe)["n_timesteps"]
+        if self.plan.total_timesteps < usual:
+            said.append(
+                f"{self.plan.total_timesteps:,} steps were asked for, of the {usual:,} that the hyperparameters are "
+                f"made for: train longer to close more of the gap."
             )
         if self.policy.training.get("timesteps") == 0:
             said.append("No policy evaluated better than the untrained one, which is what is kept.")

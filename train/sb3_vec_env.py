@@ -13,6 +13,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from mm_env.envs.hedging_vector_env import HedgingVectorEnv
+from mm_env.envs.market_attributes import check_attribute
 from mm_env.envs.observation import Observations
 from mm_env.market.params import MarketParams
 from mm_env.registration import market_params
@@ -73,7 +74,9 @@ class SB3VecEnv(VecEnv):
     def reset(self) -> Observations:
         """Start the next episode in every lane: of the seeds given to `seed` since the last reset, if any."""
         seeds = [seed for seed in self._seeds if seed is not None]
-        observations, _ = self.lanes.reset(seed=seeds or None)
+        if any(options != self._options[0] for options in self._options):
+            raise ValueError(f"the lanes share their market: set the same options for all of them, got {self._options}")
+        observations, _ = self.lanes.reset(seed=seeds or None, options=self._options[0])
         self._penalty[:], self._length = 0.0, 0
         self._reset_seeds()
         self._reset_options()
@@ -114,10 +117,11 @@ class SB3VecEnv(VecEnv):
         """Set the attribute of all lanes; a market parameter applies at their next reset, an automatic one included.
 
         Raises:
-            ValueError: `indices` leaves a lane out.
+            ValueError: Nearly a market parameter, or `indices` leaves a lane out.
         """
         if set(self._get_indices(indices)) != set(range(self.num_envs)):
             raise ValueError(f"the lanes share {attr_name!r}: set it for all {self.num_envs} of them at once")
+        check_attribute(self.lanes, attr_name)
         setattr(self.lanes, attr_name, value)
 
     def env_method(self, method_name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> list[Any]:

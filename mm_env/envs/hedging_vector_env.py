@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mm_env.envs.action import Actions, action_space, decode_actions
 from mm_env.envs.action_mask import action_mask
 from mm_env.envs.arguments import check_compiled, check_render_mode, checked_reward, plain_seed
-from mm_env.envs.market_attributes import MarketAttributes
+from mm_env.envs.market_attributes import MarketAttributes, check_attribute
 from mm_env.envs.observation import (
     Observations,
     observation_names,
@@ -126,7 +126,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             ValueError: A mask of the wrong type or shape, a seed that is negative, or one given with a mask; seeds or
                 a mask that part lanes which share a tape.
         """
-        mask = self._take_options(options).get("reset_mask")
+        mask = self._take_options(options, "reset_mask").get("reset_mask")
         lanes = self._all if mask is None else self._checked_mask(mask)
         if self._next_params is not None and not lanes.all():
             raise ValueError(
@@ -190,13 +190,15 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         """Set the attribute of every lane; a list or a tuple holds a value for each, which must be the same.
 
         Raises:
-            ValueError: Not as many values as lanes, or values that differ; or what the attribute refuses.
+            ValueError: The name is nearly a market parameter; not as many values as lanes, or values that differ; or
+                what the attribute refuses.
         """
         if not isinstance(values, list | tuple):
             values = [values] * self.num_envs
         if len(values) != self.num_envs:
             raise ValueError(f"values of {name!r} must be one for each of {self.num_envs} lanes, got {len(values)}")
-        if any(value is not values[0] and value != values[0] for value in values):
+        check_attribute(self, name)
+        if any(value is not values[0] and not np.array_equal(value, values[0]) for value in values):
             raise ValueError(f"the lanes share {name!r}: set the same value for all of them, got {values!r}")
         setattr(self, name, values[0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from copy import copy
+from difflib import get_close_matches
 from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
@@ -14,6 +15,7 @@ from mm_env.envs.arguments import checked_reward
 from mm_env.envs.observation import observation_names, observation_space
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.tape import Tape
+from mm_env.market.validation import suggestion
 
 
 class MarketAttributes:
@@ -27,8 +29,8 @@ class MarketAttributes:
     _params: Any  # the market of the episode under way
     _next_params: Any = None  # the one from the next reset on, if another
     _reward_name: str
-    _spec: EnvSpec | None = None
     _tape: Tape | None = None
+    _spec: EnvSpec | None = None
 
     @property
     def params(self) -> Any:
@@ -53,20 +55,25 @@ class MarketAttributes:
     @spec.setter
     def spec(self, spec: EnvSpec | None) -> None:
         self._spec = copy(spec)
+        if self._spec is not None and isinstance(self._spec.kwargs.get("tape"), Tape):
+            self._spec.to_json = _no_json  # type: ignore[method-assign]
 
     def _check_change(self, params: Any) -> None:
         """Raise `ValueError` where the environment cannot go on in this market."""
         checked_reward(self._reward_name, self._tape, params)
 
-    def _take_options(self, options: Any) -> dict[str, Any]:
-        """The options of a reset, those of the market already set."""
+    def _take_options(self, options: Any, *others: str) -> dict[str, Any]:
+        """The options of a reset, those of the market already set; there may be `others`."""
         if options is not None and not isinstance(options, dict):
             raise ValueError(f"options must be a dictionary or None, got {options!r}")
+        for name in options or {}:
+            if name not in (known := ["params", *others]):
+                raise ValueError(f"options hold {name!r}; {suggestion(name, known)}")
         changes = (options or {}).get("params")
         if isinstance(changes, MarketParams):
             self.params = changes
         elif isinstance(changes, Mapping):
-            self.params = self.params.replace(**changes)
+            self.params = self.params.from_mapping({**self.params.to_dict(), **changes})  # whatever the names are
         elif changes is not None:
             raise ValueError(f'options["params"] must be a mapping of names to values, got {changes!r}')
         return options or {}
@@ -96,6 +103,17 @@ def check_same_spaces(before: MarketParams, after: MarketParams) -> None:
                 f"{', '.join(changed)} would change {part} from {of(before)} to {of(after)}, which an environment "
                 f"keeps: make a new one"
             )
+
+
+def check_attribute(env: Any, name: str) -> None:
+    """Raise `ValueError` at what is nearly a market parameter: setting it would do nothing, and nobody would know."""
+    near = get_close_matches(name, [field.name for field in dataclasses.fields(DealersParams)], n=1, cutoff=0.8)
+    if near and not hasattr(env, name):
+        raise ValueError(f"there is no attribute {name!r} to set; did you mean {near[0]!r}?")
+
+
+def _no_json() -> str:
+    raise ValueError("the spec holds a Tape, which JSON cannot keep: pass tape='trades.csv', the path of its file")
 
 
 def _parameter(name: str) -> property:

@@ -94,10 +94,13 @@ def is_real(value: Any) -> TypeGuard[float]:
     """Whether it is a finite number, Python's or NumPy's; True and False are not.
 
     Example:
-        >>> is_real(3), is_real(np.float32(0.5)), is_real(float("nan")), is_real(True), is_real("3")
+        >>> is_real(3), is_real(np.float32(0.5)), is_real(float("nan")), is_real(True), is_real(-(10**400))
         (True, True, False, False, False)
     """
-    return _is_number(value, numbers.Real) and math.isfinite(value)
+    try:
+        return _is_number(value, numbers.Real) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
 
 
 class UnknownNameError(TypeError, ValueError):

@@ -1,5 +1,8 @@
 """What clients hand over: keywords, actions and seeds in the forms that they have them in."""
 
+import copy
+import pickle
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -170,3 +173,21 @@ def test_a_video_of_lanes(tmp_path):
         film.step(film.action_space.sample())
     film.close()
     assert [path.suffix for path in tmp_path.iterdir()] == [".mp4"]
+
+
+@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+def test_a_spec_with_a_tape_says_what_json_can_keep(make, tmp_path):
+    pytest.importorskip("pandas")
+    arguments = {"num_trades": 3}
+    if make is gym.make_vec:
+        arguments |= {"num_envs": 2, "vectorization_mode": "vector_entry_point"}
+    tape = Tape.replay([1, -1, 0], [0.1, 0.2, 0.3])
+    env = make("mm_env/Hedging-v0", tape=tape, **arguments)
+    for spec in (env.spec, env.unwrapped.spec, copy.deepcopy(env.spec), pickle.loads(pickle.dumps(env.spec))):
+        with pytest.raises(ValueError, match=r"pass tape='trades.csv', the path of its file"):
+            spec.to_json()
+    again = make(env.spec)
+    np.testing.assert_array_equal(again.reset(seed=0)[0], env.reset(seed=0)[0])
+    (tmp_path / "trades.csv").write_text("sides,price_moves\n1,0.1\n-1,0.2\n0,0.3\n")
+    from_file = make("mm_env/Hedging-v0", tape=str(tmp_path / "trades.csv"), **arguments)
+    assert "trades.csv" in from_file.spec.to_json()

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from stable_baselines3.common.utils import set_random_seed
 from train import SB3VecEnv, load_policy, train_ppo
 from train.runs.checkpoints import checkpoints
 from train.runs.held_out import CURVE, Curve, Evaluator
+from train.runs.train_config import default_config
 
 TINY = {"n_envs": 8, "n_steps": 10, "batch_size": 40, "n_epochs": 2, "policy_kwargs": {"net_arch": [8]}}
 ROLLOUT, TOTAL = 80, 800
@@ -437,9 +439,14 @@ def test_a_run_that_ends_below_the_best_rule_says_so():
     result = tiny(total_timesteps=1)
     assert result.timesteps == ROLLOUT
     assert result.exact.below_best_rule
-    shorter, worse = result.remarks()[0], result.remarks()[-1]
+    shorter, few, worse = result.remarks()[0], result.remarks()[1], result.remarks()[-1]
     assert shorter == "PPO learns from whole rollouts: 80 steps were made, 1 asked for."
+    assert few.startswith("1 steps were asked for, of the 256,000 that the hyperparameters are made for")
     assert "less than the best fixed rule" in worse
+    plain = replace(result, plan=default_config(None, "plain_ppo").changed(hyperparameters={"n_timesteps": 300_000}))
+    assert "of the 1,024,000 that the hyperparameters" in "".join(plain.remarks())
+    usual = replace(result, plan=default_config(None))
+    assert "made for" not in "".join(usual.remarks())
 
 
 def test_a_market_whose_actions_are_numbers_is_learned_in():

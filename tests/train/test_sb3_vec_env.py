@@ -120,3 +120,25 @@ def test_stable_baselines3_takes_it_wrapped_or_bare(recwarn):
     assert not [w for w in recwarn if "Monitor" in str(w.message)]
     wrapped = VecNormalize(VecMonitor(SB3VecEnv(SHORT, 4, seed=0)))
     PPO("MlpPolicy", wrapped, n_steps=10, batch_size=20, n_epochs=1, device="cpu").learn(40)
+
+
+def test_options_reach_the_lanes_at_the_next_reset_and_no_other():
+    env = SB3VecEnv(MarketParams(num_trades=3), 2)
+    env.set_options({"params": {"spread": 0.5}})
+    env.reset()
+    assert env.get_attr("spread") == [0.5, 0.5]
+    env.set_attr("spread", 0.1)
+    env.reset()
+    assert env.get_attr("spread") == [0.1, 0.1]
+    env.set_options([{"params": {"spread": 0.5}}, {}])
+    with pytest.raises(ValueError, match="the lanes share their market"):
+        env.reset()
+
+
+def test_an_attribute_that_is_not_there_is_not_set():
+    env = SB3VecEnv(MarketParams(num_trades=3), 2)
+    for vector in (env, env.lanes):
+        with pytest.raises(ValueError, match="there is no attribute 'spraed' to set; did you mean 'spread'"):
+            vector.set_attr("spraed", 0.1)
+    with pytest.raises(ValueError, match="options hold 'parms'; did you mean 'params'"):
+        env.lanes.reset(options={"parms": {"spread": 0.1}})

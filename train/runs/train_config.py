@@ -71,6 +71,11 @@ class TrainConfig:
         return int(self.hyperparameters["n_timesteps"])
 
     @property
+    def recipe(self) -> str:
+        """The file that its hyperparameters are from, told by whether lanes share tapes."""
+        return "ppo" if "lanes_per_tape" in self.hyperparameters else "plain_ppo"
+
+    @property
     def interval(self) -> int:
         """Steps between evaluations."""
         return self.eval_freq or -(-self.total_timesteps // 20)
