@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from baselines.policies.threshold import ThresholdPolicy
@@ -33,9 +34,17 @@ class Gap(NamedTuple):
     def shares(self, objective: float) -> tuple[float, float]:
         """The share closed of the gap from the seed's rule to the optimum, and of that from the best fixed rule.
 
+        NaN where the rule is as good as the optimum.
+
         Example:
             >>> Gap(threshold=1.0, rule=2.0, optimum=3.0).shares(2.5)
             (0.75, 0.5)
+        >>> Gap(threshold=1.0, rule=3.0, optimum=3.0).shares(2.5)
+        (0.75, nan)
         """
-        first, second = ((objective - low) / (self.optimum - low) for low in (self.threshold, self.rule))
+        least = 1e-9 * abs(self.optimum)  # what rounding makes of no gap
+        first, second = (
+            (objective - low) / (self.optimum - low) if self.optimum - low > least else math.nan
+            for low in (self.threshold, self.rule)
+        )
         return first, second
