@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -154,7 +156,7 @@ _VERSUS_FORMS = {VERSUS: {}, **{in_form(VERSUS, form): changes for form, changes
 
 
 def find_market(market: str) -> Market:
-    """The entry of a registered id, one of `MARKETS` or of their forms.
+    """The entry of a registered id, one of `MARKETS` or of their forms; or that of a .toml file of parameters.
 
     Raises:
         ValueError: No such market.
@@ -163,6 +165,8 @@ def find_market(market: str) -> Market:
         raise ValueError(
             f"{market} has rivals: gym.make, baselines.dealer_vs_rules, train.dealer and `mm-env compete` play it"
         )
+    if market.endswith(".toml"):
+        return Market(f"the market in {market}", _in_file(Path(market)), "")
     found = MARKETS.get(market) or FORMS.get(market)
     if found is None:
         raise ValueError(f"no market {market!r}; {suggestion(market, list(MARKETS))}")
@@ -170,7 +174,7 @@ def find_market(market: str) -> Market:
 
 
 def market_params(market: str = "mm_env/Hedging-v0", **changes: Any) -> MarketParams:
-    """The parameters of a registered market, with changes.
+    """The parameters of a registered market, or of one in a .toml file of parameters, with changes.
 
     Raises:
         ValueError: No such market, or a bad parameter.
@@ -180,6 +184,14 @@ def market_params(market: str = "mm_env/Hedging-v0", **changes: Any) -> MarketPa
         0.02
     """
     return MarketParams.from_mapping({**find_market(market).changes, **changes})
+
+
+def _in_file(path: Path) -> dict[str, Any]:
+    """What a market's file says, as `mm-env calibrate --out` writes it."""
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read as a market: {error}") from error
 
 
 def params_of_market(market: MarketParams | str) -> MarketParams:

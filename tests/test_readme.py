@@ -82,3 +82,16 @@ def test_the_page_of_markets_describes_every_one_in_the_order_of_the_registry():
     page = (ROOT / "docs" / "markets.md").read_text().partition("## The markets")[2]
     names = re.findall(r"^\*\*([\w-]+-v\d+)\*\*", page, flags=re.M)
     assert [f"mm_env/{name}" for name in names] == list(mm_env.MARKETS)
+
+
+def test_the_page_on_your_own_trades_runs_as_it_stands(tmp_path, monkeypatch):
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "your-own-trades.md").read_text()
+    (block,) = re.findall(r"```bash\n(.*?)```", page, flags=re.S)
+    for line in block.splitlines():
+        result = CliRunner().invoke(main, shlex.split(line)[1:])
+        assert result.exit_code == 0, result.output
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    exec(compile(code, "your-own-trades.md", "exec"), {})

@@ -6,6 +6,7 @@ import click
 
 from mm_env import __version__
 from mm_env.cli.commands.benchmark import benchmark
+from mm_env.cli.commands.calibrate import calibrate
 from mm_env.cli.commands.compare import compare
 from mm_env.cli.commands.compete import compete
 from mm_env.cli.commands.export import export
@@ -46,6 +47,7 @@ for command in (
     compete,
     game,
     inspect,
+    calibrate,
     markets,
     policies,
 ):

@@ -58,7 +58,9 @@ def _ending(ctx: click.Context) -> Iterator[None]:
 
 Option = Callable[[Callable[..., None]], Callable[..., None]]
 
-market_option: Option = click.option("--market", default=DEFAULT_MARKET, help="A market of `mm-env markets`.")
+market_option: Option = click.option(
+    "--market", default=DEFAULT_MARKET, help="A market of `mm-env markets`, or a .toml file of one."
+)
 set_option: Option = click.option(
     "--set",
     "changes",

@@ -299,3 +299,27 @@ TYPES = [
     parquet("times backwards", error="row 2, column 'time': '2024-01-03", time=pd.date_range("2024", periods=4)[::-1]),
 ]
 CASES = [*DIALECTS, *NAMES, *CELLS, *CODINGS, *ORDERS, *TYPES]
+
+
+def page() -> str:
+    """The table in docs/awkward-files.md: `python -m tests.market.recordings.awkward > docs/awkward-files.md`."""
+    rows = [f"| {case.what} | {case.ending} | {_outcome(case)} |".replace("\\|", "") for case in CASES]
+    intro = (
+        "# Awkward files",
+        "",
+        "Each holds the same four requests, is made by `tests/market/recordings/awkward.py` and read by a test. What",
+        "is quoted is part of the error. [Your own trades](your-own-trades.md) tells how files are read.",
+        "",
+        "| file | ending | outcome |",
+        "|---|---|---|",
+    )
+    return "\n".join([*intro, *rows]) + "\n"
+
+
+def _outcome(case: Case) -> str:
+    told = ", ".join(f"{name}={value!r}" for name, value in case.options.items())
+    return (f"refused: `{case.error}`" if case.error else "read") + (f" with `{told}`" if told else "")
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,5 +1,6 @@
 import re
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ import pandas as pd
 from mm_env import MarketParams, Tape
 from mm_env.market.recordings.recording import TapeWarning
 from mm_env.market.tape import check_tape
-from tests.market.recordings.awkward import CASES, FRAME, MOVES, SIDES, SIZES
+from tests.market.recordings.awkward import CASES, FRAME, MOVES, SIDES, SIZES, page
 
 
 def written(case, folder):
@@ -135,3 +136,7 @@ def test_a_column_can_be_declined():
 def test_bad_options(option):
     with pytest.raises(ValueError, match="must be"):
         Tape.read(FRAME, **option)
+
+
+def test_the_docs_tell_which_is_read_and_which_refused():
+    assert (Path(__file__).parents[3] / "docs" / "awkward-files.md").read_text() == page()
