@@ -33,6 +33,7 @@ def test_the_command_knows_every_algorithm():
         pytest.param("tqc", "mm_env/Hedging-v0", REPLAY, marks=contrib),
         pytest.param("crossq", "mm_env/Hedging-v0", REPLAY, marks=contrib),
         pytest.param("recurrent-ppo", "mm_env/Hedging-v0", FEW, marks=contrib),
+        pytest.param("maskable-ppo", "mm_env/Hedging-v0", FEW, marks=contrib),
     ],
 )
 def test_algorithms_train_and_are_scored(algorithm, market, arguments, tmp_path):
