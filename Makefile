@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow test-oldest test-rllib mutants format clean
+.PHONY: demo docs test test-slow test-oldest test-rllib mutants format clean
 
 demo: $(VENV)/installed-all
 	$(BIN)/mm-env compare --ppo --out out/demo
@@ -14,6 +14,10 @@ test: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 -m "not slow"
+
+# The site, into out/docs: warnings are errors, and nothing is fetched.
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build -q -W --keep-going -d out/doctrees docs out/docs
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 -m slow
@@ -41,7 +45,7 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest $(VENV)-rllib build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-rllib build dist out docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/installed-%: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

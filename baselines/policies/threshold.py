@@ -18,7 +18,7 @@ from mm_env.market.validation import check_whole
 
 @dataclass(frozen=True)
 class ThresholdPolicy(Predictor):
-    """x = -sign(q) * max(|q| - K, 0): the rule of the seed with K = 10. K at or above the cap never hedges.
+    """x = -sign(q) * max(abs(q) - K, 0): the rule of the seed with K = 10. K at or above the cap never hedges.
 
     q counts the orders in flight, as the law does. Where the agent quotes, it quotes a fixed distance.
 

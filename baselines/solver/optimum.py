@@ -48,8 +48,8 @@ class Solution(Readable):
     """The optimum of one market.
 
     Attributes:
-        value: J*, the largest mean total reward of an episode, price units.
-        values: The mean reward of the trades from t on, before request t is seen; shape (num_trades + 1, *mdp.shape).
+        value: `J*`, the largest mean total reward of an episode, price units.
+        values: The mean reward of the trades from t on, before request t is seen; shape `(num_trades + 1, *mdp.shape)`.
             Where flow or volatility have a memory, it is taken over their state at the start of an episode.
         hedge_index: The best of `hedge_options` at each time in each state before the trade, for each exogenous state;
             shape (num_trades, states, exogenous). Where several are equally good, the one that does best over all

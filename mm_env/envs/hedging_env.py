@@ -33,7 +33,7 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
 
     ## Description
     In each step a client asks to buy or sell. The dealer quotes a distance from the mid, fixed or chosen by the
-    agent, and fills the client if he accepts, unless that would take |inventory| above `inventory_limit`: then the
+    agent, and fills the client if he accepts, unless that would take abs(inventory) above `inventory_limit`: then the
     client is rejected whole. The dealer then hedges, at a cost, what exceeds the hedge threshold that the agent chose
     for this step; with `hedge_latency` the order executes some steps later. Then the price moves, and the book is
     marked to the new mid. `mm_env.market.dynamics` holds the equations, `mm_env.market.flow` the law of clients and

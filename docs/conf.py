@@ -1,0 +1,55 @@
+"""How the site is built: `make docs`."""
+
+import csv
+import io
+import itertools
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import market_pages  # noqa: E402
+
+import mm_env  # noqa: E402
+
+project = html_title = "mm_env"
+version = release = mm_env.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+myst_heading_anchors = 3
+html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+default_role = "code"  # docstrings mark code with single backticks
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+maximum_signature_line_length = 88
+
+
+def setup(app: Sphinx) -> None:
+    """The pages of the markets are written before pages are read."""
+    app.connect("builder-inited", lambda app: market_pages.write(HERE / "generated"))
+    app.connect("autodoc-process-docstring", markdown_to_rst)
+
+
+def markdown_to_rst(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Headings and tables of docstrings, written as in Markdown, as Sphinx reads them."""
+    read: list[str] = []
+    for is_table, group in itertools.groupby(lines, lambda line: line.startswith("|")):
+        block = list(group)
+        read += _table(block) if is_table else itertools.chain(*map(_heading, block))
+    lines[:] = read
+
+
+def _heading(line: str) -> list[str]:
+    return [f".. rubric:: {line.removeprefix('## ')}", ""] if line.startswith("## ") else [line]
+
+
+def _table(rows: list[str]) -> list[str]:
+    header, _, *body = ([cell.strip() for cell in row.strip("| ").split(" | ")] for row in rows)
+    text = io.StringIO()
+    csv.writer(text).writerows([row + [""] * (len(header) - len(row)) for row in [header, *body]])
+    return [".. csv-table::", "   :header-rows: 1", "", *(f"   {line}" for line in text.getvalue().splitlines()), ""]

@@ -1,0 +1,133 @@
+"""A page for every market of `MARKETS`, written when the site is built: nothing in it is listed by hand."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from baselines import solve
+from baselines.solver.summary import benchmarks
+from mm_env import MARKETS, market_params, observation_names
+from mm_env.cli.outputs import draw_policies
+from mm_env.cli.tables import print_solution
+from mm_env.envs.action import action_space
+from mm_env.market.params import MarketParams
+from mm_env.market.validation import written
+
+PAGE = """# {name}
+
+*{summary}*
+
+{why}
+
+```python
+import gymnasium as gym
+import mm_env
+
+env = gym.make("{market}")
+```
+
+The agent sees {seen}. Its action is `{action}`.
+
+## What differs from the defaults
+
+{parameters}
+
+## The optimum and fixed rules
+
+{rules}
+
+These tables are those of `mm-env solve --market {market}`: every value is computed by dynamic programming, and none is
+simulated.
+
+## What the optimum does
+
+{figures}
+
+These charts are those of `mm-env solve --market {market} --out out/solve`.
+
+Played against the market's own rule: `mm-env compare --market {market} --policy threshold --policy optimal`.
+"""
+INDEX = """# The markets that ship
+
+Each is one set of parameters of [one law](../guide/law.md), chosen so that something else is hard in it. What
+PPO learns in them stands on [a page of its own](../markets.md).
+
+{markets}
+
+```{{toctree}}
+:hidden:
+
+{names}
+parameters
+```
+"""
+PARAMETERS = """# All parameters
+
+Each is a keyword argument of `gym.make` and of `mm_env.market_params`, and can be changed in every market. The
+same table is printed by `mm-env markets --params`.
+
+{table}
+"""
+
+
+def write(folder: Path) -> None:
+    """Write the page of every market, a page of all parameters, and an index of them."""
+    folder.mkdir(exist_ok=True)
+    names = [market.partition("/")[2] for market in MARKETS]
+    for market, name in zip(MARKETS, names, strict=True):
+        _write(folder / f"{name}.md", _page(market, name, folder))
+    fields = [[f"`{field}`", f"`{default}`", _meaning(*told)] for field, default, *told in MarketParams.describe()]
+    _write(folder / "parameters.md", PARAMETERS.format(table=_table(["field", "default", "meaning"], fields)))
+    rows = [[f"[{name}]({name}.md)", MARKETS[market].summary] for market, name in zip(MARKETS, names, strict=True)]
+    _write(folder / "index.md", INDEX.format(markets=_table(["id", "what is hard"], rows), names="\n".join(names)))
+
+
+def _page(market: str, name: str, folder: Path) -> str:
+    entry, params = MARKETS[market], market_params(market)
+    solution = solve(params)
+    printed = io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(io.StringIO()):
+        print_solution(solution, benchmarks(solution), "")
+        draw_policies(folder / name, "optimal", {"optimal": solution.policy}, params)
+    drawn = sorted((folder / name).glob("*.png"))
+    return PAGE.format(
+        name=name,
+        market=market,
+        summary=entry.summary[0].upper() + entry.summary[1:] + ".",
+        why=entry.why,
+        seen=", ".join(f"`{column}`" for column in observation_names(params)),
+        action=action_space(params),
+        parameters=_differences(params, list(entry.changes)),
+        rules="\n".join(line.strip() for line in printed.getvalue().splitlines()),
+        figures="\n\n".join(f"![{path.stem} in {name}]({name}/{path.name})" for path in drawn),
+    )
+
+
+def _differences(params: MarketParams, names: Sequence[str]) -> str:
+    if not names:
+        return "Nothing: these are the defaults, which stand among [all parameters](parameters.md)."
+    described = [row for row in MarketParams.describe() if row[0] in names]
+    rows = [
+        [f"`{field}`", f"`{written(getattr(params, field))}`", f"`{default}`", _meaning(*told)]
+        for field, default, *told in described
+    ]
+    return _table(["field", "here", "default", "meaning"], rows)
+
+
+def _meaning(unit: str, allowed: str, meaning: str) -> str:
+    return f"{meaning} ({unit}; {allowed})"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a page only if it has changed, so that Sphinx reads only such pages again."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)

@@ -1,0 +1,37 @@
+"""The pages of the site that are written when it is built: `make docs` builds it whole, with warnings as errors."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import mm_env
+from baselines import solve
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def market_pages():
+    spec = importlib.util.spec_from_file_location("market_pages", DOCS / "market_pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_registered_market_has_a_page(tmp_path, monkeypatch):
+    """What is hard in it, why, every field that differs, the optimum's value and its charts: from the registry."""
+    entry = mm_env.MARKETS["mm_env/DynamicSpread-v0"]._replace(summary="a toy", why="Because | of it.")
+    changes = {**entry.changes, "num_trades": 7, "inventory_limit": 5, "hedge_threshold": 3}
+    monkeypatch.setitem(mm_env.MARKETS, "mm_env/Toy-v0", entry._replace(changes=changes))
+    pages = market_pages()
+    monkeypatch.setattr(pages, "MARKETS", {"mm_env/Toy-v0": mm_env.MARKETS["mm_env/Toy-v0"]})
+    pages.write(tmp_path)
+    page = (tmp_path / "Toy-v0.md").read_text()
+    params = mm_env.market_params("mm_env/Toy-v0")
+    assert all(text in page for text in ("# Toy-v0\n", "*A toy.*", "Because | of it.", f"{solve(params).value:.4f}"))
+    assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.M)) == changes.keys()
+    charts = re.findall(r"!\[.*\]\((.*)\)", page)
+    assert len(charts) == 2  # hedges and quotes
+    assert all((tmp_path / chart).exists() for chart in charts)
+    assert "[Toy-v0](Toy-v0.md)" in (tmp_path / "index.md").read_text()
+    fields = re.findall(r"^\| `(\S+)` \|", (tmp_path / "parameters.md").read_text(), flags=re.M)
+    assert fields == [row[0] for row in mm_env.MarketParams.describe()]
