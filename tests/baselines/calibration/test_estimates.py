@@ -3,6 +3,7 @@ import pytest
 
 from baselines.calibration.estimates import calibrate
 from baselines.calibration.market_file import market_text, write_market
+from baselines.solver.optimum import policy_value, solve
 from benchmarks.recovery import MARKETS, coverage, recorded
 from mm_env import MarketParams, Tape, market_params
 
@@ -58,3 +59,13 @@ def test_the_file_is_the_market(tmp_path):
         market_params(str(path))
     with pytest.raises(ValueError, match="cannot be read as a market"):
         market_params("none.toml")
+
+
+@pytest.mark.parametrize("market", ["mm_env/Imbalance-v0", "mm_env/AdverseSelection-v0"])
+def test_what_is_optimal_for_the_estimate_is_nearly_so_in_the_true_market(market):
+    true = market_params(market)
+    tape = recorded(true.replace(num_trades=50_000), 0)
+    own = {name: getattr(true, name) for name in ("hedge_cost_per_unit", "risk_aversion")}  # no tape tells these
+    found = calibrate(tape, MarketParams(**own)).params
+    assert found != true
+    assert policy_value(solve(found).policy, true) > 0.98 * solve(true).value
