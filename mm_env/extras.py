@@ -13,6 +13,7 @@ EXTRAS: Mapping[str, str] = {  # the module that is imported, and the extra of `
     "onnxruntime": "onnx",
     "pandas": "data",
     "pettingzoo": "multi",
+    "plotly": "report",
     "pyarrow": "data",
     "ray": "rllib",
     "safetensors": "train",

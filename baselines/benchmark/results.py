@@ -35,6 +35,7 @@ from baselines.benchmark.aggregate import AGGREGATES, Scores, comparisons, leagu
 from baselines.benchmark.suite import SUITES, Scale
 from mm_env.atomic_write import replacing
 from mm_env.intervals import half_width, plus_minus
+from mm_env.market.params import MarketParams
 from mm_env.registration import market_params
 
 FORMAT = "mm_env benchmark 1"
@@ -139,6 +140,8 @@ def read(path: Path) -> Results:
     missing = [market for market in SUITES[results["suite"]].scored if market not in results["markets"]]
     if results["complete"] and missing:
         raise ValueError(f"{path}: {missing[0]} is missing")
+    for market in results["markets"].values():  # parameters that the package has gained since have their defaults
+        market["params"] = json.loads(json.dumps(MarketParams.from_mapping(market["params"]).to_dict()))
     return results
 
 
@@ -148,7 +151,10 @@ def differences(mine: Any, its: Any, place: str = "") -> Iterator[str]:
         for name in [*mine, *(name for name in its if name not in mine)]:
             if place or name not in _ORIGIN:
                 yield from differences(mine.get(name), its.get(name), f"{place}.{name}" if place else name)
-    elif isinstance(mine, list) and isinstance(its, list) and len(mine) == len(its):
+    elif isinstance(mine, list) and isinstance(its, list):
+        if len(mine) != len(its):
+            yield f"{place} has {len(its)} entries in the file, recomputed it has {len(mine)}"
+            return
         for number, (a, b) in enumerate(zip(mine, its, strict=True)):
             yield from differences(a, b, f"{place}[{number}]")
     elif isinstance(mine, float | int) and isinstance(its, float | int):
@@ -177,7 +183,7 @@ def _csv(results: Results) -> str:
 def markdown(results: Results) -> str:
     """The league and the scores by market, as tables."""
     markets = list(results["markets"])
-    order = sorted(results["agents"], key=lambda agent: -_rank(results, agent))
+    order = ranked(results)
     lines = []
     if results["league"]:
         lines += _table(
@@ -195,6 +201,11 @@ def markdown(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+def ranked(results: Results) -> list[str]:
+    """The agents, the best first."""
+    return sorted(results["agents"], key=lambda agent: -_rank(results, agent))
+
+
 def _rank(results: Results, agent: str) -> float:
     if results["league"]:
         return float(results["league"][agent]["iqm"]["value"])
@@ -210,17 +221,20 @@ def _number(value: float) -> str:
     return f"{round(value, 3) + 0.0:.3f}"  # no minus zero
 
 
-def _cell(results: Results, agent: str, market: str) -> str:
-    """The mean score in one market, with its interval over seeds, or of what was played."""
+def market_figure(results: Results, agent: str, market: str) -> tuple[float, float]:
+    """The mean score in one market, and the half-width of its interval over seeds, or of what was played."""
     rows = [cell for cell in results["cells"] if (cell["agent"], cell["market"]) == (agent, market)]
     scores = [row["score"] for row in rows]
     if len(scores) > 1:
-        return plus_minus(
-            float(np.mean(scores)), half_width(float(np.std(scores, ddof=1)) / len(scores) ** 0.5, len(scores))
-        )
+        error = float(np.std(scores, ddof=1)) / len(scores) ** 0.5
+        return float(np.mean(scores)), half_width(error, len(scores))
     scale = results["markets"][market]["scale"]
-    error = rows[0]["standard_error"] / (scale["optimum"] - scale["rule"])
-    return plus_minus(scores[0], half_width(error)) if error else _number(scores[0])
+    return scores[0], half_width(rows[0]["standard_error"] / (scale["optimum"] - scale["rule"]))
+
+
+def _cell(results: Results, agent: str, market: str) -> str:
+    value, half = market_figure(results, agent, market)
+    return plus_minus(value, half) if half else _number(value)
 
 
 def _table(header: list[str], rows: list[list[str]]) -> list[str]:

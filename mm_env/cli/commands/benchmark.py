@@ -6,6 +6,7 @@ import os
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,9 +20,10 @@ from mm_env.cli.outputs import writing
 @click.command(cls=Command)
 @click.option(
     "--policies",
-    default="",
-    help="Agents, by commas: names of `mm-env policies`, saved policies, MODULE:FUNCTION; {market} and {seed} may "
-    "stand in a path; NAME=SOURCE to name one.  [default: every rule]",
+    "--policy",
+    multiple=True,
+    help="Agents, by commas or repeated: names of `mm-env policies`, saved policies, MODULE:FUNCTION; {market} and "
+    "{seed} may stand in a path; NAME=SOURCE to name one.  [default: every rule]",
 )
 @click.option("--suite", default="v1", help="Which markets.")
 @click.option("--market", "markets", multiple=True, help="Only this one of them; repeatable.")
@@ -33,16 +35,18 @@ from mm_env.cli.outputs import writing
     type=Place(folder=False),
     help="Recompute this results.json; exit code 1 if it differs.",
 )
+@click.option("--html", type=Place(folder=False), help="Write a report to this file: one page, without network.")
 @out_option()
 @json_option
 @trust_option
 def benchmark(
-    policies: str,
+    policies: tuple[str, ...],
     suite: str,
     markets: tuple[str, ...],
     workers: int | None,
     resume: bool,
     recorded: Path | None,
+    html: Path | None,
     out: Path | None,
     as_json: bool,
     trust_pickle: bool,
@@ -51,7 +55,7 @@ def benchmark(
 
     With --out, write results.json, results.csv and results.md there. docs/benchmark.md says what the score means.
 
-    Example: mm-env benchmark --policies best-band,optimal,ppo=runs/{market}/{seed} --out out/benchmark
+    Example: mm-env benchmark --policies best-band,optimal,ppo=runs/{market}/seed-{seed} --out out/benchmark
     """
     from baselines import POLICIES
     from baselines.benchmark import results, run
@@ -63,11 +67,12 @@ def benchmark(
         if found:
             raise click.ClickException(f"{recorded} is not what was recomputed:\n" + "\n".join(found[:10]))
         click.echo(f"{recorded}: recomputed, every number to 1e-9")
+        _report(html, results.read(recorded))
         return
     kept = None if out is None else out / run.PARTIAL
     if kept is not None and not resume:
         shutil.rmtree(kept, ignore_errors=True)
-    sources = policies.split(",") if policies else list(POLICIES)
+    sources = [source for text in policies for source in text.split(",")] or list(POLICIES)
     scored, seconds = run.benchmark(sources, load, suite, markets, number, kept, _tell)
     if as_json:
         print_json(scored)
@@ -79,6 +84,16 @@ def benchmark(
         with writing(out), replacing(out / "seconds.csv") as temporary:
             temporary.write_text("\n".join(["task,cpu_seconds", *rows]) + "\n")
         shutil.rmtree(kept, ignore_errors=True)
+    _report(html, scored)
+
+
+def _report(path: Path | None, scored: dict[str, Any]) -> None:
+    """Write the page, if it was asked for."""
+    if path is not None:
+        from baselines.benchmark.report import page
+
+        with writing(path), replacing(path) as temporary:
+            temporary.write_text(page(scored), encoding="utf-8")
 
 
 def _tell(done: int, every: int) -> None:

@@ -74,10 +74,20 @@ def test_a_better_score_is_not_believed_though_it_is_signed(path):
     assert any(found.startswith("cells[0].objective is") for found in verify(path, make_policy))
 
 
+def test_a_seed_that_was_left_out_is_missed(path):
+    change(path, lambda results: results["cells"].pop())
+    assert verify(path, make_policy)[0] == "cells has 11 entries in the file, recomputed it has 12"
+
+
 def test_another_market_is_not_believed(path):
     change(path, lambda results: results["markets"]["mm_env/TicketFee-v0"]["params"].update(hedge_ticket=0.1))
     (found,) = verify(path, make_policy)
     assert found == "markets.mm_env/TicketFee-v0.params.hedge_ticket is 0.1 in the file, recomputed it is 0.05"
+
+
+def test_a_parameter_that_came_later_has_its_default(path):
+    change(path, lambda results: [market["params"].pop("hedge_latency") for market in results["markets"].values()])
+    assert verify(path, make_policy) == []
 
 
 def test_a_missing_market_is_refused(path):
