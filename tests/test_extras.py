@@ -52,6 +52,8 @@ DOORS = {  # what is missing, and the code that needs it
     "sb3_contrib": ["mm('train', '--algo', 'tqc', '--set', 'continuous=true', '--out', 'run')"],
     "wandb": ["mm('train', '--track', 'wandb', '--out', 'run')"],
     "mlflow": ["mm('train', '--track', 'mlflow', '--out', 'run')"],
+    "onnx": [f"mm('export', {str(SAVED)!r}, '--onnx', 'out.onnx')"],
+    "onnxruntime": ["open('p.onnx', 'wb').close(); mm('simulate', '--policy', 'p.onnx', '--episodes', '2')"],
     "ray": ["from train.rllib_dealers import train_dealers; train_dealers(mm_env.DealersParams(num_dealers=2))"],
 }
 
