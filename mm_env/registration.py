@@ -155,12 +155,30 @@ FORMS: Mapping[str, Market] = _in_forms(MARKETS)
 _VERSUS_FORMS = {VERSUS: {}, **{in_form(VERSUS, form): changes for form, changes in ACTION_FORMS.items()}}
 
 
+def short_id(market: str) -> str:
+    """The id without the module that Gymnasium is told to import first.
+
+    Example:
+        >>> short_id("mm_env:mm_env/Hedging-v0")
+        'mm_env/Hedging-v0'
+    """
+    return market.removeprefix("mm_env:")
+
+
+def has_rivals(market: str) -> bool:
+    """Whether it is an id of one dealer among rivals with rules."""
+    return short_id(market) in _VERSUS_FORMS
+
+
 def find_market(market: str) -> Market:
     """The entry of a registered id, one of `MARKETS` or of their forms; or that of a .toml file of parameters.
+
+    "mm_env:" may stand before an id.
 
     Raises:
         ValueError: No such market.
     """
+    market = short_id(market)
     if market in _VERSUS_FORMS:
         raise ValueError(
             f"{market} has rivals: gym.make, baselines.dealer_vs_rules, train.dealer and `mm-env compete` play it"

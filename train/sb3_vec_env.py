@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from mm_env.envs.hedging_vector_env import HedgingVectorEnv
 from mm_env.envs.market_attributes import check_attribute
 from mm_env.envs.observation import Observations
 from mm_env.market.params import MarketParams
-from mm_env.registration import market_params
+from mm_env.registration import find_market, has_rivals, short_id
 
 Indices = int | Iterable[int] | None
 
@@ -32,14 +33,16 @@ class SB3VecEnv(VecEnv):
     and `set_attr` is for all of them at once. `env_is_wrapped(Monitor)` is True: `episode` is what a Monitor adds.
 
     Args:
-        market: A registered id, or the parameters themselves; or lanes of AutoresetMode.SAME_STEP, such as those of
-            dealers who compete, which settle `n_envs` and `reward`.
+        market: A registered id, that of a dealer among rivals included, or the parameters themselves; or lanes of
+            AutoresetMode.SAME_STEP, such as those of dealers who compete, which settle `n_envs` and `reward`.
         n_envs: N.
         seed: Lane i starts episode 0 of seed + i // lanes_per_tape at the next `reset`. None: of a random seed.
         reward: "realised" or "expected".
         reward_scale: What every reward is multiplied by, for networks that learn values of about 1 best.
         lanes_per_tape: So many neighbouring lanes play the same tape, whatever seeds them: `seed(s)`, and with it
             `PPO(seed=s)`, keeps them together. For `rollout_buffer_class=PairedRolloutBuffer`.
+        arguments: Changes to the market's parameters, `render_mode`, or `rivals` where the id has them, as of
+            `gym.make_vec`.
 
     Raises:
         ValueError: A bad market, number of lanes, seed, reward or number of lanes per tape.
@@ -53,8 +56,10 @@ class SB3VecEnv(VecEnv):
         reward: str = "realised",
         reward_scale: float = 1.0,
         lanes_per_tape: int = 1,
+        **arguments: Any,
     ) -> None:
-        self.lanes = market if isinstance(market, HedgingVectorEnv) else _lanes(market, n_envs, reward, lanes_per_tape)
+        own = {"reward": reward, **({} if lanes_per_tape == 1 else {"lanes_per_tape": lanes_per_tape})}
+        self.lanes = _lanes(market, n_envs, {**arguments, **own}, bool(arguments))
         if self.lanes.autoreset_mode is not AutoresetMode.SAME_STEP:
             raise ValueError(f"the lanes must be of AutoresetMode.SAME_STEP, got {self.lanes.autoreset_mode}")
         super().__init__(self.lanes.num_envs, self.lanes.single_observation_space, self.lanes.single_action_space)
@@ -129,6 +134,11 @@ class SB3VecEnv(VecEnv):
         results = self.lanes.call(method_name, *args, **kwargs)
         return [results[lane] for lane in self._get_indices(indices)]
 
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """The picture of each lane: for `render`, and videos of Stable-Baselines3."""
+        pictures: Any = self.lanes.render()
+        return pictures or [None] * self.num_envs
+
     def env_is_wrapped(self, wrapper_class: type, indices: Indices = None) -> list[bool]:
         """True for Monitor, False for any other wrapper, for each lane asked for."""
         return [wrapper_class is Monitor for _ in self._get_indices(indices)]
@@ -142,12 +152,17 @@ class SB3VecEnv(VecEnv):
         }
 
 
-def _lanes(market: str | MarketParams, n_envs: int, reward: str, lanes_per_tape: int) -> HedgingVectorEnv:
-    params = market if isinstance(market, MarketParams) else market_params(market)
-    return HedgingVectorEnv(
-        n_envs,
-        autoreset_mode=AutoresetMode.SAME_STEP,
-        reward=reward,
-        lanes_per_tape=lanes_per_tape,
-        **params.to_dict(),
-    )
+def _lanes(
+    market: str | MarketParams | HedgingVectorEnv, n_envs: int, arguments: dict[str, Any], changed: bool
+) -> HedgingVectorEnv:
+    if isinstance(market, HedgingVectorEnv):
+        if changed:
+            raise ValueError("lanes that are made already take no arguments: change them, or name a market")
+        return market
+    arguments = {"autoreset_mode": AutoresetMode.SAME_STEP, **arguments}
+    if isinstance(market, MarketParams):
+        return HedgingVectorEnv(n_envs, **{**market.to_dict(), **arguments})
+    if not has_rivals(market):
+        find_market(market)  # suggests the nearest where there is none
+    made: Any = gym.make_vec(short_id(market), n_envs, "vector_entry_point", **arguments)
+    return made  # type: ignore[no-any-return]

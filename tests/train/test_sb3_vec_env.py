@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams
+from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, market_params
 
 pytest.importorskip("stable_baselines3")
 
@@ -142,3 +142,30 @@ def test_an_attribute_that_is_not_there_is_not_set():
             vector.set_attr("spraed", 0.1)
     with pytest.raises(ValueError, match="options hold 'parms'; did you mean 'params'"):
         env.lanes.reset(options={"parms": {"spread": 0.1}})
+
+
+def test_it_takes_what_gymnasium_takes():
+    market = "mm_env/DynamicSpread-v0"
+    lanes = SB3VecEnv(f"mm_env:{market}", 2, seed=1, num_trades=7, risk_aversion=0.5)
+    assert lanes.lanes.params == market_params(market, num_trades=7, risk_aversion=0.5)
+    assert SB3VecEnv(SHORT, 2, spread=0.07).lanes.params == SHORT.replace(spread=0.07)
+    with pytest.raises(ValueError, match="did you mean 'spread'"):
+        SB3VecEnv(market, 2, spraed=0.1)
+    with pytest.raises(ValueError, match="made already"):
+        SB3VecEnv(lanes.lanes, spread=0.1)
+
+
+def test_a_dealer_among_rivals_is_a_market_like_others():
+    lanes = SB3VecEnv("mm_env/DealerVsRulesFlat-v0", 4, seed=0, num_trades=5, rivals=["threshold:2"])
+    assert lanes.lanes.params.num_dealers == 2
+    PPO("MlpPolicy", lanes, n_steps=5, batch_size=20, n_epochs=1, device="cpu").learn(20)
+
+
+def test_pictures_of_lanes():
+    pytest.importorskip("matplotlib")
+    lanes = SB3VecEnv(SHORT, 2, seed=0, render_mode="rgb_array")
+    lanes.reset()
+    assert lanes.render_mode == "rgb_array"
+    assert [picture.shape for picture in lanes.get_images()] == [(576, 720, 3)] * 2
+    assert lanes.render("rgb_array").shape[2] == 3
+    assert SB3VecEnv(SHORT, 2).get_images() == [None] * 2

@@ -10,7 +10,7 @@ from typing import Any
 
 from mm_env.envs.arguments import reward_function
 from mm_env.market.params import MarketParams
-from mm_env.registration import FORMS, MARKETS, market_params
+from mm_env.registration import FORMS, MARKETS, market_params, short_id
 from train.hyperparams import DEFAULT, check_hyperparameters, read_hyperparameters, read_yaml, write_yaml
 
 CONFIG, ARGS = "config.yml", "args.yml"  # rl_zoo3's names: the hyperparameters, and the rest
@@ -165,4 +165,4 @@ def check_same(asked: TrainConfig, stored: TrainConfig) -> None:
 def _named(market: str | MarketParams) -> tuple[str | None, MarketParams]:
     if isinstance(market, MarketParams):
         return next((name for name in (*MARKETS, *FORMS) if market_params(name) == market), None), market
-    return market, market_params(market)
+    return short_id(market), market_params(market)
