@@ -114,7 +114,7 @@ def test_the_page_on_your_own_trades_runs_as_it_stands(tmp_path, monkeypatch):
     page = (ROOT / "docs" / "your-own-trades.md").read_text()
     (block,) = re.findall(r"```bash\n(.*?)```", page, flags=re.S)
     for line in block.splitlines():
-        result = CliRunner().invoke(main, shlex.split(line)[1:])
+        result = CliRunner().invoke(main, shlex.split(line, comments=True)[1:])
         assert result.exit_code == 0, result.output
     (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
     exec(compile(code, "your-own-trades.md", "exec"), {})
