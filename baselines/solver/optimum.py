@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.solver.market_mdp import HalfStep, MarketMDP
-from baselines.solver.probing import asked_twice
+from baselines.solver.probing import asked_twice, check_asked_later
 from baselines.solver.quote_envelope import QuoteEnvelope
 from mm_env.envs.action import (
     Actions,
@@ -34,12 +34,13 @@ from mm_env.envs.observation import Observations, decode_observation
 from mm_env.envs.predictor import Predictor
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision
-from mm_env.market.numbers import Integers, Values
+from mm_env.market.numbers import Integers, Values, evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import acceptance
 from mm_env.readable import Readable
 from mm_env.registration import params_of_market
 
+_ASKED_AGAIN = 5  # trades, to find out whether a policy remembers
 _TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
 
 
@@ -220,20 +221,29 @@ class _Stages:
 def policy_value(policy: PolicyFunction, params: MarketParams | str) -> float:
     """The exact J of a policy that is a function of the observation: its mean total reward, without simulation.
 
+    It needs a finite market, and a policy that decides about each row of observations by that row alone. Both are
+    checked: the policy is asked twice about everything that it could see, backwards in time, and about some of it
+    once more in the order of an episode and among fewer rows.
+
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.
-        ValueError: The policy gives bad actions; or, asked twice about the same observations, different ones: it
-            draws or remembers.
+        ValueError: The policy gives bad actions; or different ones about the same observations: it draws, remembers,
+            or minds the other rows.
     """
     params = params_of_market(params)
     mdp = MarketMDP(params)
     shape = (mdp.states, len(mdp.law.start), 1)
     worth = np.zeros(shape)
+    again, decided = set(evenly_spaced(params.num_trades, _ASKED_AGAIN).tolist()), {}
     for trade in reversed(range(params.num_trades)):
         seen = mdp.observations(params.num_trades - trade)
-        chosen = asked_twice(policy, seen.reshape(-1, seen.shape[-1]), params)
+        seen = seen.reshape(-1, seen.shape[-1])
+        chosen = asked_twice(policy, seen, params)
+        if trade in again:
+            decided[trade] = seen, chosen
         each = chosen.map(lambda part: part.reshape(shape))
         worth = mdp.value(mdp.stage(each, trade == params.num_trades - 1), mdp.continuation(worth))
+    check_asked_later(policy, decided, params)
     return float(mdp.average(worth)[mdp.start, 0])
 
 

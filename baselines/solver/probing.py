@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from mm_env.market.dynamics import Decision
 from mm_env.market.params import DealersParams, MarketParams
 
 LAST_TRADE = ("won", "best_quote")  # columns that tell of the last trade
+_TIPPED = 0.05  # of the rows may be decided otherwise among others: rounding can tip a network to the next level
 _DRAWS = 8  # views of each inventory and request, at every number of trades left
 
 
@@ -35,6 +36,36 @@ def asked_twice(policy: PolicyFunction, observations: Observations, params: Mark
             "what draws or remembers has no exact value here, mm_env.play and baselines.compare estimate it"
         )
     return first
+
+
+def check_asked_later(
+    policy: PolicyFunction, decided: Mapping[int, tuple[Observations, Decision]], params: MarketParams
+) -> None:
+    """Ask a policy again, now in the order of an episode, and about half of the rows alone.
+
+    Args:
+        policy: It was asked about the trades backwards in time.
+        decided: By trade, what it was asked and what it decided.
+        params: The market.
+
+    Raises:
+        NotAFunctionError: It decides otherwise: it remembers other trades, or minds the other rows.
+    """
+    for _, (seen, before) in sorted(decided.items()):
+        if len(differing(before, decide(policy, seen.copy(), params), len(seen))):
+            raise NotAFunctionError(
+                "policy must be a function of the observation, but decides otherwise once it has seen other trades: "
+                "what remembers has no exact value here, mm_env.play and baselines.compare estimate it"
+            )
+        half = len(seen) // 2
+        alone = decide(policy, seen[:half].copy(), params)
+        both = [(np.asarray(a), np.asarray(b)) for a, b in zip(before, alone, strict=True) if a is not None]
+        tipped = np.any([~np.isclose(a[:half], b, rtol=1e-4) for a, b in both if a.ndim], axis=0)
+        if np.mean(tipped) > _TIPPED:
+            raise NotAFunctionError(
+                "policy must decide about each row of observations by itself, but decides otherwise about the same "
+                "rows among others"
+            )
 
 
 def differing(one: Decision, other: Decision, rows: int) -> NDArray[np.intp]:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from baselines import policy_value
 from baselines.solver.market_mdp import MarketMDP
 from baselines.solver.probing import LAST_TRADE, asked_twice, differing, reactions, views
-from mm_env import DealersParams
+from mm_env import DealersParams, market_params
 from mm_env.envs.action import encode_action, quote_levels
 from mm_env.envs.observation import observation_names
 from mm_env.market.dynamics import Decision
@@ -60,6 +61,40 @@ def test_rows_differ_where_any_part_does():
     assert differing(one, other, 3).tolist() == [1, 2]
     assert differing(one, one, 3).tolist() == []
     assert differing(one, one._replace(max_units=np.zeros(3)), 3).tolist() == [0, 1, 2]
+
+
+class Remembers:
+    """Holds 15, and 3 once it has seen the first trade of an episode."""
+
+    kept = 15
+
+    def __call__(self, observations):
+        if (observations[:, 1] == 1).all():
+            self.kept = 3
+        return np.full(len(observations), self.kept)
+
+
+def mean_of_the_rows(observations):
+    return np.where(observations[:, 0] > observations[:, 0].mean() + 0.01, 0, 20)
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"), [(Remembers(), "once it has seen other trades"), (mean_of_the_rows, "each row")]
+)
+def test_a_policy_that_remembers_or_minds_other_rows_has_no_exact_value(policy, message):
+    """Asked twice in a row both decide the same; their values were 0.9055 and 0.9073, and played 0.9442 and 0.8177."""
+    with pytest.raises(ValueError, match=message):
+        policy_value(policy, market_params(num_trades=20))
+
+
+def test_a_network_whose_quotes_are_rounded_otherwise_among_other_rows_has_an_exact_value():
+    params = market_params("mm_env/DynamicSpread-v0", num_trades=6, continuous=True)
+
+    def rounds(observations):
+        noise = 1e-7 * (len(observations) % 7)
+        return np.tile(np.float32([-0.1, -0.3 + noise]), (len(observations), 1))
+
+    assert np.isfinite(policy_value(rounds, params))
 
 
 def test_who_decides_otherwise_when_asked_again_is_refused():
