@@ -285,7 +285,7 @@ def _mean(results: list[Result], name: str) -> str:
 
 
 def draw(runs: list[Training], path: Path) -> None:
-    """Share of the gap on held-out episodes against wall time, a line for each seed."""
+    """Share of the gap on selection episodes against wall time, a line for each seed."""
     from matplotlib.figure import Figure
 
     from mm_env.plotting import save_figure
@@ -297,7 +297,7 @@ def draw(runs: list[Training], path: Path) -> None:
     axes.axhline(1.0, color="#222222", ls="--", lw=1.0, label="exact optimum")
     axes.set_ylim(0.5, 1.02)
     axes.set_xlabel("wall time, seconds (one core, evaluations included)")
-    axes.set_ylabel("share of the gap closed\n(held-out episodes)")
+    axes.set_ylabel("share of the gap closed\n(selection episodes)")
     axes.legend(frameon=False, fontsize=9, loc="lower right")
     save_figure(figure, path)
 

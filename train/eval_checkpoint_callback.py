@@ -123,7 +123,9 @@ class EvalCheckpointCallback(BaseCallback):
         self.logger.record("eval/share", evaluation.share)
         self.logger.record("eval/mean_reward", float(evaluation.returns.mean()))
         self.logger.dump(steps)
-        self._bar.set_postfix(objective=f"{evaluation.objective:.4f}", share=f"{evaluation.share:.4f}")
+        self._bar.set_postfix_str(
+            f"selection episodes: objective={evaluation.objective:.4f}, share={evaluation.share:.4f}"
+        )
 
     def _training(self, evaluation: Evaluation, seconds: float, steps: int) -> dict[str, Any]:
         return {

@@ -14,7 +14,7 @@ from train.runs.train_config import CONFIG
 
 
 class TrainResult(NamedTuple):
-    """What there is to tell of a run; exact where the market can be solved, else of its held-out episodes."""
+    """What there is to tell of a run; exact where the market can be solved, else of fresh episodes."""
 
     seed: int
     run: str  # its folder
@@ -30,9 +30,8 @@ class TrainResult(NamedTuple):
     def of(cls, run: Training) -> TrainResult:
         """Score a run."""
         exact = run.exact
-        scored = (run.objective, False, run.share, float("nan"))
-        if exact is not None:
-            scored = (exact.objective, True, exact.share, exact.share_beyond)
+        beyond = float("nan") if exact is None else exact.share_beyond
+        scored = (run.objective, exact is not None, run.share, beyond)
         return cls(run.plan.seed, str(run.run_dir), run.timesteps, *scored, run.seconds, run.remarks())
 
 

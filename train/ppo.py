@@ -22,7 +22,7 @@ from train.hyperparams import ppo_arguments, ppo_callbacks, read_hyperparameters
 from train.policies.network_policy import NetworkPolicy
 from train.runs.checkpoints import checkpoint_path, checkpoints, restore_newest
 from train.runs.exact_score import ExactScore
-from train.runs.held_out import Curve
+from train.runs.held_out import FRESH_SEED, Curve, Evaluation, Evaluator
 from train.runs.random_state import RandomState
 from train.runs.stop_rule import StopRule
 from train.runs.train_config import CONFIG, TrainConfig, check_same, default_config
@@ -39,7 +39,7 @@ class Training:
         policy: The one that evaluated best, as `policy.safetensors` holds it.
         model: As it was at the end; its last checkpoint.
         plan: Market, seed and hyperparameters.
-        curve: Every evaluation on the held-out episodes.
+        curve: Every evaluation on the held-out selection episodes. The best is a little too good: it was chosen.
         run_dir: Its folder; None if nothing was written.
         stopped: Why it ended before its number of steps; None if it did not.
     """
@@ -53,14 +53,18 @@ class Training:
 
     @property
     def objective(self) -> float:
-        """J of the policy on the held-out episodes, price units."""
-        return float(self.policy.training["objective"])
+        """J of the policy, price units: exact where the market can be solved, else of fresh episodes."""
+        return self._fresh.objective if self.exact is None else self.exact.objective
 
     @property
     def share(self) -> float:
-        """Share of the gap that the policy closes on them; NaN where the optimum is unknown."""
-        share = self.policy.training.get("share")
-        return float(share) if isinstance(share, float) else float("nan")
+        """Share of the gap that the policy closes, known as J is; NaN where the optimum is unknown."""
+        return self._fresh.share if self.exact is None else self.exact.share
+
+    @cached_property
+    def _fresh(self) -> Evaluation:
+        """The policy on episodes that had no part in choosing it."""
+        return Evaluator(self.plan.params, self.plan.eval_episodes, FRESH_SEED)(self.policy)
 
     @cached_property
     def exact(self) -> ExactScore | None:
@@ -124,7 +128,7 @@ def train_ppo(
     writers: Sequence[KVWriter] = (),
     progress: bool = True,
 ) -> Training:
-    """Train PPO on a market, evaluating on held-out episodes as it goes.
+    """Train PPO on a market, evaluating on held-out episodes as it goes and keeping the best.
 
     An interrupted run (Ctrl-C, kill -9) is resumed to the same number of steps, with the optimiser's state, its place
     in the learning-rate schedule and in all random numbers: it ends with the policy that it would have ended with, bit

@@ -10,7 +10,7 @@ import pytest
 
 from baselines import make_policy, policy_value, solve
 from baselines.evaluation.comparison import compare
-from mm_env import MarketParams, market_params
+from mm_env import MarketParams, market_params, play
 
 pytest.importorskip("stable_baselines3")
 
@@ -20,7 +20,7 @@ from stable_baselines3.common.utils import set_random_seed
 
 from train import SB3VecEnv, load_policy, train_ppo
 from train.runs.checkpoints import checkpoints
-from train.runs.held_out import CURVE, Curve, Evaluator
+from train.runs.held_out import CURVE, FRESH_SEED, Curve, Evaluator
 from train.runs.train_config import default_config
 
 TINY = {"n_envs": 8, "n_steps": 10, "batch_size": 40, "n_epochs": 2, "policy_kwargs": {"net_arch": [8]}}
@@ -72,8 +72,8 @@ def test_a_run_folder_holds_what_rl_zoo3_users_know(tmp_path):
     assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
     assert result.timesteps == TOTAL
     assert result.seconds > 0
-    assert result.objective == max(result.curve.objective)
-    assert result.share == max(result.curve.share)
+    assert result.policy.training["objective"] == max(result.curve.objective)
+    assert (result.objective, result.share) == (result.exact.objective, result.exact.share)
 
 
 @pytest.mark.parametrize("market", ["mm_env/DynamicSpread-v0", "mm_env/AdverseSelection-v0", "mm_env/Latency-v0"])
@@ -139,6 +139,24 @@ def test_evaluation_meets_the_exact_value():
     assert evaluation.objective == pytest.approx(exact, abs=0.02)
     assert evaluation.share == pytest.approx((exact - rule) / (best - rule), abs=0.005)
     assert evaluation.returns.mean() == pytest.approx(exact, abs=1.0)
+
+
+def test_where_nothing_is_exact_a_run_reports_fresh_episodes(monkeypatch):
+    """Not the best of its evaluations, which chose the policy."""
+    monkeypatch.setattr("baselines.solver.market_mdp._LARGEST", 1)
+    result = tiny()
+    assert result.exact is None
+    fresh = play(result.policy, result.plan.params, result.plan.eval_episodes, FRESH_SEED)
+    assert result.objective == pytest.approx((fresh.reward - fresh.unexpected_pnl).sum(axis=1).mean())
+    assert result.objective != max(result.curve.objective)
+
+
+def test_the_progress_line_says_which_episodes_it_tells_of(monkeypatch):
+    said = []
+    monkeypatch.setattr("train.eval_checkpoint_callback.tqdm.set_postfix_str", lambda bar, text: said.append(text))
+    result = tiny()
+    assert len(said) == len(result.curve.objective)
+    assert said[-1].startswith(f"selection episodes: objective={result.curve.objective[-1]:.4f}")
 
 
 def test_the_share_is_unknown_where_the_market_cannot_be_solved(monkeypatch):

@@ -18,7 +18,8 @@ from mm_env.rollout import play_blocks
 
 CURVE = "evaluations.npz"
 # The same episodes for every run, so that runs compare in pairs; the lanes that train start far from it.
-HELD_OUT_SEED = int.from_bytes(b"held-out", "big")
+HELD_OUT_SEED = int.from_bytes(b"held-out", "big")  # of the selection episodes: the best policy on these is kept
+FRESH_SEED = int.from_bytes(b"at-the-end", "big")  # of episodes that have chosen nothing: what a run reports
 
 
 class Evaluation(NamedTuple):
@@ -30,15 +31,15 @@ class Evaluation(NamedTuple):
 
 
 class Evaluator:
-    """Scores policies on the same held-out episodes. The rule and the optimum play them once."""
+    """Scores policies on the same episodes. The rule and the optimum play them once."""
 
-    def __init__(self, params: MarketParams, episodes: int) -> None:
-        self.params, self.episodes = params, episodes
-        self._ends = gap_ends(params, episodes, HELD_OUT_SEED)
+    def __init__(self, params: MarketParams, episodes: int, seed: int = HELD_OUT_SEED) -> None:
+        self.params, self.episodes, self._seed = params, episodes, seed
+        self._ends = gap_ends(params, episodes, seed)
 
     def __call__(self, policy: Policy) -> Evaluation:
         """Play the episodes."""
-        totals = Totals.gather(play_blocks(policy, self.params, self.episodes, HELD_OUT_SEED))
+        totals = Totals.gather(play_blocks(policy, self.params, self.episodes, self._seed))
         result = Comparison(self.params, {"policy": totals}, self._ends)
         share = result.share("policy").value if self._ends is not None else float("nan")
         return Evaluation(result.score("policy", "objective").value, share, totals.reward)

@@ -57,7 +57,7 @@ def train(
     """Train an agent and save the policy; an interrupted run of PPO goes on with --resume.
 
     The objective, the share of the gap from the threshold rule to the optimum, and the share beyond, of that from the
-    best fixed rule, are exact where the market can be solved, else of held-out episodes.
+    best fixed rule, are exact where the market can be solved, else of fresh episodes.
 
     Example: mm-env train --seed 0 --out runs/ppo-0 && mm-env simulate --policy runs/ppo-0
     """
