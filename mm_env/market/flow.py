@@ -153,7 +153,9 @@ def _sides(
         return side, 0.0, informed
     repeats = (noise.uniforms["repeat"] < params.flow_persistence) & ~np.asarray(informed)
     present = np.ones_like(repeats) if came is None else came
-    first = present & (present.cumsum(axis=1) == 1)
+    seen = np.logical_or.accumulate(present, axis=1)
+    first = seen.copy()
+    first[:, 1:] &= ~seen[:, :-1]
     remembered = carry_forward(side, present & (~repeats | first))
     last_side = np.zeros_like(side)
     last_side[:, 1:] = remembered[:, :-1]
@@ -162,8 +164,10 @@ def _sides(
 
 def carry_forward(side: NDArray[Any], own: NDArray[np.bool_]) -> Sides:
     """The side at the last step that had one of its own, this one included; 0 before the first. Shape (n, T)."""
-    latest = np.maximum.accumulate(np.where(own, np.arange(side.shape[1]), -1), axis=1)
-    return np.where(latest < 0, 0, np.take_along_axis(side, np.maximum(latest, 0), axis=1)).astype(np.int8)
+    when = np.arange(4, 4 * side.shape[1] + 4, 4)  # leaves two bits for the side, and the latest is the largest
+    latest = (when + side.astype(np.int8, copy=False)) * own + 1
+    np.maximum.accumulate(latest, axis=1, out=latest)
+    return ((latest & 3) - 1).astype(np.int8)
 
 
 def _kinds(uniform: NDArray[np.float32], params: MarketParams) -> NDArray[np.unsignedinteger[Any]]:
@@ -211,20 +215,25 @@ def _expected(side: Any, last_side: Any, regime: Any, deviation: Any, known: Any
         return drift
     if params.mean_reversion > 0:
         return expected_move(side, last_side, of_regime(params.volatilities, regime), drift, params)
-    return expected_moves(params)[moves_index(side, last_side, regime)]
+    return expected_moves(params)[moves_index(side, last_side, regime, params)]
 
 
+@lru_cache(maxsize=256)
 def expected_moves(params: MarketParams) -> Values:
-    """E[change | side, side before, regime] without drift, for `moves_index`."""
-    side, last = np.array([0.0, 1.0, -1.0])[:, None, None], np.array([0.0, 1.0, -1.0])[:, None]
-    if params.informed_fraction == 0:
-        return np.zeros((3, 3, len(params.volatilities)))
-    return expected_move(side, last, np.array(params.volatilities), 0.0, params)
+    """E[change | side, side before, regime] without drift, for `moves_index`; read-only."""
+    side, last = np.array([-1.0, 0.0, 1.0])[:, None, None], np.array([-1.0, 0.0, 1.0])[:, None]
+    moves = np.zeros((3, 3, len(params.volatilities)))
+    if params.informed_fraction > 0:
+        moves = expected_move(side, last, np.array(params.volatilities), 0.0, params)
+    listed = moves.ravel()
+    listed.setflags(write=False)
+    return listed
 
 
-def moves_index(side: Any, last_side: Any, regime: Any) -> tuple[Any, Any, Any]:
+def moves_index(side: Any, last_side: Any, regime: Any, params: MarketParams) -> NDArray[np.intp]:
     """Where `expected_moves` holds the move to expect after each of these."""
-    return np.asarray(side).astype(np.intp), np.asarray(last_side).astype(np.intp), np.asarray(regime)
+    sides = 3 * np.asarray(side).astype(np.intp) + np.asarray(last_side).astype(np.intp) + 4
+    return np.asarray(sides * len(params.volatilities) + regime)
 
 
 def _stale(change: Values, latency: int) -> Values:

@@ -66,7 +66,7 @@ def transition_law(params: MarketParams) -> TransitionLaw:
 
     start = following(np.float64(0.0)) / len(params.volatilities)
     onward = following(now[:, None]) * _regime_probability(regime[:, None], regime, params)
-    return TransitionLaw(states, start, onward, expected_moves(params)[moves_index(side, last_side, regime)])
+    return TransitionLaw(states, start, onward, expected_moves(params)[moves_index(side, last_side, regime, params)])
 
 
 def exogenous_states(params: MarketParams) -> tuple[ExogenousState, Values]:
