@@ -298,7 +298,7 @@ OPTIONS = {
 }
 
 
-TAKES_FILES = ("inspect", "export")
+TAKES_FILES = ("inspect", "export", "calibrate")
 SLOW = (
     "baselines.replications.registry.replicate",
     "baselines.evaluation.insights.insights",
