@@ -17,7 +17,7 @@ from mm_env.envs.hedging_vector_env import HedgingVectorEnv
 from mm_env.envs.market_attributes import check_attribute
 from mm_env.envs.observation import Observations
 from mm_env.market.params import MarketParams
-from mm_env.registration import find_market, has_rivals, short_id
+from mm_env.registration import has_rivals, params_of_market, short_id
 
 Indices = int | Iterable[int] | None
 
@@ -160,9 +160,8 @@ def _lanes(
             raise ValueError("lanes that are made already take no arguments: change them, or name a market")
         return market
     arguments = {"autoreset_mode": AutoresetMode.SAME_STEP, **arguments}
-    if isinstance(market, MarketParams):
-        return HedgingVectorEnv(n_envs, **{**market.to_dict(), **arguments})
-    if not has_rivals(market):
-        find_market(market)  # suggests the nearest where there is none
-    made: Any = gym.make_vec(short_id(market), n_envs, "vector_entry_point", **arguments)
-    return made  # type: ignore[no-any-return]
+    if isinstance(market, str) and has_rivals(market):
+        made: Any = gym.make_vec(short_id(market), n_envs, "vector_entry_point", **arguments)
+        return made  # type: ignore[no-any-return]
+    params = params_of_market(market)
+    return HedgingVectorEnv(n_envs, **{**params.to_dict(), **arguments})

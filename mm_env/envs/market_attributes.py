@@ -67,8 +67,9 @@ class MarketAttributes:
         if options is not None and not isinstance(options, dict):
             raise ValueError(f"options must be a dictionary or None, got {options!r}")
         for name in options or {}:
-            if name not in (known := ["params", *others]):
-                raise ValueError(f"options hold {name!r}; {suggestion(name, known)}")
+            near = suggestion(name, known := ["params", *others])
+            if name not in known and near.startswith("did you mean"):  # what is far from ours is for somebody else
+                raise ValueError(f"options hold {name!r}; {near}")
         changes = (options or {}).get("params")
         if isinstance(changes, MarketParams):
             self.params = changes
