@@ -87,7 +87,7 @@ class Tape(Readable):
         All of them, or those from number `start` to the one before `stop`.
         """
         trades = range(self.num_trades)[start:stop]
-        one = self.paths.map(lambda values: np.ascontiguousarray(values[start:stop, column]))
+        one = self.paths.map(lambda values: np.ascontiguousarray(values[start:stop, ..., column]))
         last = np.array(trades) == self.num_trades - 1
         request, observed = one.state()
         number = len(trades)
