@@ -42,6 +42,7 @@ DOORS = {  # what is missing, and the code that needs it
         "mm('simulate', '--tape', 'tape.csv')",
         "mm('simulate', '--out', 'out')",
     ],
+    "plotly": ["mm('benchmark', '--policies', 'never', '--html', 'out')"],
     "pyarrow": [
         "mm_env.play(lambda seen: np.zeros(len(seen), int), 'mm_env/Hedging-v0', 2).save('steps.parquet')",
         "mm_env.Tape.read('tape.parquet')",

@@ -28,7 +28,7 @@ BOUNDS = {
     "regime": (0.0, 1.0),
     "deviation": (-np.inf, np.inf),
     "won": (-1.0, 1.0),
-    "best_quote": (-np.inf, np.inf),
+    "best_quote": (-1.0, 1.0),
     "in_flight_1": (-1.0, 1.0),
     "in_flight_2": (-1.0, 1.0),
     "rival_1": (-1.0, 1.0),
@@ -56,6 +56,12 @@ def test_the_bounds_of_every_column(params):
     assert dict(zip(names, zip(space.low.tolist(), space.high.tolist(), strict=True), strict=True)) == {
         name: BOUNDS[name] for name in names
     }
+
+
+def test_a_quote_around_a_mid_that_somebody_else_takes_for_another_has_no_bounds():
+    params = EVERYTHING.replace(view_noise=0.01)
+    space, place = observation_space(params), observation_names(params).index("best_quote")
+    assert (space.low[place], space.high[place]) == (-np.inf, np.inf)
 
 
 def test_the_market_of_all_mechanisms_shows_every_column():

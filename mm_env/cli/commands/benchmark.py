@@ -15,6 +15,7 @@ from mm_env.cli.console import print_json
 from mm_env.cli.inputs import read_policy
 from mm_env.cli.options import Command, Place, json_option, out_option, trust_option
 from mm_env.cli.outputs import writing
+from mm_env.extras import needed_for
 
 
 @click.command(cls=Command)
@@ -62,6 +63,9 @@ def benchmark(
 
     load = partial(read_policy, trust_pickle=trust_pickle)
     number = workers or os.cpu_count() or 1
+    if html is not None:
+        with needed_for("the report"):
+            import plotly  # noqa: F401  # before anything is computed
     if recorded is not None:
         found = run.verify(recorded, load, number)
         if found:
