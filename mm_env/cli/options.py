@@ -174,7 +174,7 @@ def read_changes(texts: tuple[str, ...]) -> dict[str, object]:
             raise ValueError(f"--set {text}: expected FIELD=VALUE")
         try:
             changes[field.strip()] = _value(value.strip())
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"--set {text}: not JSON: {error}") from error
     return changes
 

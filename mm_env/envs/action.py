@@ -217,7 +217,8 @@ def levels_to_action(hedge: NDArray[Any], distance: NDArray[Any], params: Market
             parts.append((wanted - quotes[0]) / (quotes[-1] - quotes[0]))
         return np.clip(2.0 * np.stack(parts, axis=-1) - 1.0, -1.0, 1.0).astype(np.float32)
     if len(quotes) > 1:
-        hedges = (*hedges, np.clip(np.round((wanted - quotes[0]) / params.tick), 0, len(quotes) - 1))
+        steps = (np.clip(wanted, quotes[0], quotes[-1]) - quotes[0]) / params.tick
+        hedges = (*hedges, np.minimum(np.round(steps), len(quotes) - 1))
     elif len(hedges) == 1:
         return np.array(hedge, dtype=np.int64)
     if params.flat:
