@@ -33,6 +33,17 @@ CASES = {
 }
 
 
+def equal_or_tied(model, observations, one, other):
+    """Whether actions are the same, but for single levels whose logits are equal to single precision's rounding."""
+    rows = np.flatnonzero(one != other) if one.ndim == 1 else np.flatnonzero((one != other).any(axis=1))
+    if len(rows) == 0 or one.ndim > 1:
+        return len(rows) == 0
+    with torch.no_grad():
+        logits = model.policy.get_distribution(torch.as_tensor(observations[rows])).distribution.logits.numpy()
+    gaps = logits[np.arange(len(rows)), one[rows]] - logits[np.arange(len(rows)), other[rows]]
+    return len(rows) <= 5 and bool((np.abs(gaps) < 1e-4).all())
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_actions_on_100_000_observations(case, tmp_path):
     params, kind, activation = CASES[case]
@@ -53,8 +64,9 @@ def test_the_same_actions_on_100_000_observations(case, tmp_path):
         np.testing.assert_allclose(mine, theirs, atol=2e-5)
         np.testing.assert_allclose(mine, torchs, atol=2e-5)
     else:
-        np.testing.assert_array_equal(mine, theirs)
-        assert (mine == torchs).all() or kind is OrdinalPolicy  # whose PyTorch form draws between levels
+        assert equal_or_tied(model, observations, mine, theirs)
+        # PyTorch's form of ordered levels draws between them.
+        assert kind is OrdinalPolicy or equal_or_tied(model, observations, mine, torchs)
         assert len(np.unique(mine)) > 3
     assert back(observations[:6].reshape(2, 3, -1)).shape == (2, 3, *mine.shape[1:])
     assert back.predict(observations[0])[0].shape == mine.shape[1:]
