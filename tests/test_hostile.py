@@ -182,7 +182,7 @@ def tried(change):
         return str(error)
 
 
-@rounds(200, 40_000)
+@rounds(200, 15_000)
 def test_changes_of_a_living_market(number):
     """Options of a reset, attributes: refused by a `ValueError`, or one environment and the lanes become the same."""
     rng = random.Random(5)
