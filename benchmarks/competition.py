@@ -13,14 +13,14 @@ import numpy as np
 from baselines import make_policy
 from baselines.evaluation import scores
 from baselines.evaluation.league import league
-from baselines.evaluation.scores import Estimate, Totals, objective, ratio
+from baselines.evaluation.scores import Totals, objective, ratio
 from baselines.replications.winners_curse import largest_of
 from baselines.solver.best_response import best_response, exploitability
 from mm_env import DealersParams, Episodes, play_dealers
-from mm_env.atomic_write import replacing
+from mm_env.atomic_write import write_text
 from mm_env.cli.console import print_json, print_table, progress_bar
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
-from mm_env.intervals import plus_minus
+from mm_env.readable import markdown_rows
 
 RULES = ("threshold:3:0.03", "threshold:10:0.04")  # that a learner plays against: they quote always the same
 NUMBERS = (1, 2, 3, 5, 10)  # of dealers
@@ -94,7 +94,7 @@ def curse(episodes: int, seeds: range, progress: Callable[[int], None]) -> list[
         totals = Totals.summed([Totals.of(seat) for seat in seats])
         earned = ratio(totals.spread_pnl, totals.fills)
         expected = params.spread - noise * largest_of(number)
-        rows.append([str(number), f"{noise:g}", plus_minus(earned.value, earned.half_width()), f"{expected:.4f}"])
+        rows.append([str(number), f"{noise:g}", str(earned), f"{expected:.4f}"])
         progress(1)
     return rows
 
@@ -111,10 +111,10 @@ def hedgers(episodes: int, seeds: range, progress: Callable[[int], None]) -> lis
         rows.append(
             [
                 said,
-                *(plus_minus(figure.value, figure.half_width()) for figure in volumes),
+                *map(str, volumes),
                 _share(mine, theirs),
                 f"{best.value:.4f}",
-                _told(objective(theirs)),
+                str(objective(theirs)),
                 f"{exploitability(rival, params):.4f}",
             ]
         )
@@ -200,8 +200,7 @@ def main(names: Sequence[str], seeds: int, seed: int, episodes: int, out: Path |
             click.echo(f"\n{asked[name].asks}\n")
             print_table(asked[name].header, rows)
     if out is not None:
-        with replacing(out / "competition.md") as temporary:
-            temporary.write_text(_page(found, seeds, seed, episodes), encoding="utf-8")
+        write_text(out / "competition.md", _page(found, seeds, seed, episodes))
 
 
 def _page(found: Mapping[str, list[list[str]]], seeds: int, seed: int, episodes: int) -> str:
@@ -215,7 +214,7 @@ def _page(found: Mapping[str, list[list[str]]], seeds: int, seed: int, episodes:
     for name, rows in found.items():
         question = QUESTIONS[name]
         lines += ["", f"## {name.capitalize()}", "", question.asks, ""]
-        lines += [f"| {' | '.join(row)} |" for row in (question.header, ["---"] * len(question.header), *rows)]
+        lines += markdown_rows(question.header, rows)
     return "\n".join(lines) + "\n"
 
 
@@ -236,17 +235,13 @@ def _filled(seats: Sequence[Episodes]) -> float:
 
 
 def _share(mine: Totals, theirs: Totals) -> str:
-    return _told(ratio(mine.fills, mine.fills + theirs.fills))
-
-
-def _told(estimate: Estimate) -> str:
-    return plus_minus(estimate.value, estimate.half_width())
+    return str(ratio(mine.fills, mine.fills + theirs.fills))
 
 
 def _over_seeds(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.4f}"
-    return _told(scores.mean(np.array(values)))
+    return str(scores.mean(np.array(values)))
 
 
 if __name__ == "__main__":

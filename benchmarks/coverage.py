@@ -14,10 +14,11 @@ from baselines import make_policy
 from baselines.evaluation.comparison import Comparison, gap_ends
 from baselines.evaluation.scores import Estimate, Totals
 from mm_env import market_params, play_blocks
-from mm_env.atomic_write import replacing
 from mm_env.cli.console import print_json, print_table, progress_bar
+from mm_env.cli.outputs import write_page
 from mm_env.market.numbers import Integers
 from mm_env.market.params import MarketParams
+from mm_env.readable import markdown_rows
 
 MARKETS: Mapping[str, Mapping[str, object]] = {  # market and what is changed in it
     "mm_env/Hedging-v0": {},
@@ -129,9 +130,7 @@ def main(
     else:
         print_table(*_table(found, lambda row: f"{row.covered:.3f}"))
     if out is not None:
-        with replacing(out / "coverage.md") as temporary:
-            temporary.write_text(_page(found, repetitions, size, seed, episodes), encoding="utf-8")
-        click.echo(f"wrote {out / 'coverage.md'}", err=True)
+        write_page(out / "coverage.md", _page(found, repetitions, size, seed, episodes))
 
 
 def _table(found: Sequence[Coverage], said: Callable[[Coverage], str]) -> tuple[list[str], list[list[str]]]:
@@ -160,19 +159,15 @@ def _page(found: Sequence[Coverage], repetitions: int, size: int, seed: int, epi
         "influence functions; those of CVaR 5 %, which a few episodes make, are Hall's (1992): they take the skewness "
         "of these into account and are longer downwards. Below 400 episodes CVaR has no interval.",
         "",
-        *_markdown(*_table(found, lambda row: f"{row.covered:.3f}")),
+        *markdown_rows(*_table(found, lambda row: f"{row.covered:.3f}")),
         "",
         "CVaR once more: the share of samples whose interval lies wholly below the truth, and wholly above it, 0.025 "
         "each if all were well, and the share in which the value plus or minus half the width, as tables print it, "
         "holds it.",
         "",
-        *_markdown(*_table(tails, lambda row: f"{row.below:.3f}, {row.above:.3f}; {row.plus_minus:.3f}")),
+        *markdown_rows(*_table(tails, lambda row: f"{row.below:.3f}, {row.above:.3f}; {row.plus_minus:.3f}")),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
 
 
 if __name__ == "__main__":

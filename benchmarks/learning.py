@@ -20,7 +20,7 @@ from baselines.evaluation import scores
 from baselines.evaluation.gap import Gap
 from mm_env import MARKETS, market_params
 from mm_env.cli.console import print_json, print_table, progress_bar
-from mm_env.intervals import LEVEL, plus_minus
+from mm_env.intervals import LEVEL
 
 if TYPE_CHECKING:
     from train.ppo import Training
@@ -277,7 +277,7 @@ def bootstrap_interval(shares: Sequence[Sequence[float]], seed: int = 0) -> tupl
 def _over_seeds(results: list[Result], name: str) -> str:
     """Mean with 95 % interval."""
     mean = scores.mean(np.array([getattr(result, name) for result in results]))
-    return plus_minus(mean.value, mean.half_width())
+    return str(mean)
 
 
 def _mean(results: list[Result], name: str) -> str:

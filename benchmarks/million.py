@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 
 import click
 
 from baselines import SCORES, Totals, make_policy
-from benchmarks.throughput import pin_to_one_core
+from benchmarks.throughput import peak_memory, pin_to_one_core
 from mm_env import market_params, play_blocks
 from mm_env.cli.console import print_json, print_table
-from mm_env.intervals import plus_minus
 
 
 @click.command(context_settings={"show_default": True})
@@ -31,17 +28,16 @@ def main(episodes: int, policy: str, seed: int, as_json: bool) -> None:
     totals = Totals.gather(play_blocks(make_policy(policy, params), params, episodes, seed))
     scores = {name: score.estimate(totals) for name, score in SCORES.items()}
     seconds = time.perf_counter() - start
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, bytes
     cost = {
         "seconds": round(seconds, 1),
         "ns_per_step": round(seconds / episodes / params.num_trades * 1e9, 1),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6),
+        "peak_memory_mb": peak_memory(),
     }
     if as_json:
         print_json({**cost, "scores": {name: figure.value for name, figure in scores.items()}})
         return
     print_table(list(cost), [[f"{value:g}" for value in cost.values()]])
-    print_table(["score", "value"], [[n, plus_minus(f.value, f.half_width())] for n, f in scores.items()])
+    print_table(["score", "value"], [[n, str(f)] for n, f in scores.items()])
 
 
 if __name__ == "__main__":

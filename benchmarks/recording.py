@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import click
 
 from baselines import compare, make_policy
-from benchmarks.throughput import pin_to_one_core
+from benchmarks.throughput import peak_memory, pin_to_one_core
 from mm_env import Tape, market_params
 from mm_env.cli.console import print_json, print_table
 
@@ -40,13 +38,12 @@ def main(requests: int, policy: str, seed: int, as_json: bool) -> None:
         scored = compare({policy: make_policy(policy, params)}, params, tape=tape)
         marks.append(time.process_time())
     seconds = [after - before for before, after in itertools.pairwise(marks)]
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, bytes
     told = {
         "requests": summary.clients,
         **{f"{name}_s": round(s, 2) for name, s in zip(("read", "inspect", "replay_and_score"), seconds, strict=True)},
         "total_s": round(sum(seconds), 2),
         "us_per_step": round(seconds[2] / requests * 1e6, 2),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6),
+        "peak_memory_mb": peak_memory(),
         "pnl": round(scored.score(policy, "pnl").value, 4),
     }
     if as_json:

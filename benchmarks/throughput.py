@@ -7,6 +7,8 @@ minute of the machine slows all of them; the median round counts.
 from __future__ import annotations
 
 import os
+import resource
+import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -134,6 +136,12 @@ def pin_to_one_core() -> None:
     system: Any = os
     if hasattr(system, "sched_setaffinity"):
         system.sched_setaffinity(0, {min(system.sched_getaffinity(0))})
+
+
+def peak_memory() -> int:
+    """The most memory that this process has had, megabytes."""
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, bytes
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
 
 
 if __name__ == "__main__":

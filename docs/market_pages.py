@@ -15,6 +15,7 @@ from mm_env.cli.tables import print_solution
 from mm_env.envs.action import action_space
 from mm_env.market.params import MarketParams
 from mm_env.market.validation import written
+from mm_env.readable import markdown_rows
 
 PAGE = """# {name}
 
@@ -123,8 +124,7 @@ def _meaning(unit: str, allowed: str, meaning: str) -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+    return "\n".join(markdown_rows(header, [[cell.replace("|", r"\|") for cell in row] for row in rows]))
 
 
 def _write(path: Path, text: str) -> None:

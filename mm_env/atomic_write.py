@@ -31,3 +31,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         folder.rmdir()
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text as UTF-8 with the line ends that it has, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")

@@ -57,6 +57,16 @@ def skewed_interval(skewness: float, observations: float, level: float = LEVEL) 
     return -float(low), -float(high)
 
 
+def with_interval(value: float, standard_error: float) -> str:
+    """A figure with its 95 % interval, its standard error being known.
+
+    Example:
+        >>> with_interval(0.5, 0.01)
+        '0.50 ± 0.02'
+    """
+    return plus_minus(value, half_width(standard_error))
+
+
 def plus_minus(value: float, half_width: float) -> str:
     """A figure with its interval, to the digits that the interval supports.
 

@@ -207,7 +207,7 @@ def market_params(market: str = "mm_env/Hedging-v0", **changes: Any) -> MarketPa
 def _in_file(path: Path) -> dict[str, Any]:
     """What a market's file says, as `mm-env calibrate --out` writes it."""
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as a market: {error}") from error
 

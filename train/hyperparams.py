@@ -11,14 +11,13 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from mm_env.atomic_write import replacing
-from mm_env.market.validation import is_real, is_whole
+from mm_env.atomic_write import write_text
+from mm_env.market.validation import is_real, is_whole, suggestion
 
 if TYPE_CHECKING:
     from stable_baselines3.common.callbacks import BaseCallback
@@ -103,9 +102,7 @@ def check_hyperparameters(values: Mapping[str, Any]) -> None:
     """Raise `ValueError` naming the first hyperparameter that is unknown or not as it must be."""
     for name, value in values.items():
         if name not in RULES:
-            near = get_close_matches(str(name), RULES, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(RULES)}"
-            raise ValueError(f"{name!r} is not a hyperparameter; {hint}")
+            raise ValueError(f"{name!r} is not a hyperparameter; {suggestion(name, list(RULES))}")
         if not RULES[name].good(value):
             raise ValueError(f"{name} must be {RULES[name].allowed}, got {value!r}")
 
@@ -168,8 +165,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def write_yaml(values: Mapping[str, Any], path: Path) -> None:
     """Write a mapping of plain values, whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(yaml.safe_dump(dict(values), sort_keys=True), encoding="utf-8")
+    write_text(path, yaml.safe_dump(dict(values), sort_keys=True))
 
 
 def _start(value: Any) -> float:

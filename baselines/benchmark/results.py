@@ -33,9 +33,10 @@ import numpy as np
 from baselines.benchmark.agents import Agent, short
 from baselines.benchmark.aggregate import AGGREGATES, Scores, comparisons, league
 from baselines.benchmark.suite import SUITES, Scale
-from mm_env.atomic_write import replacing
+from mm_env.atomic_write import write_text
 from mm_env.intervals import half_width, plus_minus
 from mm_env.market.params import MarketParams
+from mm_env.readable import markdown_rows
 from mm_env.registration import market_params
 
 FORMAT = "mm_env benchmark 1"
@@ -168,8 +169,7 @@ def write(results: Results, folder: Path) -> None:
     """Write `results.json`, `results.csv` and `results.md`, each whole or not at all."""
     texts = (json.dumps(results, indent=1) + "\n", _csv(results), markdown(results))
     for name, text in zip(FILES, texts, strict=True):
-        with replacing(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+        write_text(folder / name, text)
 
 
 def _csv(results: Results) -> str:
@@ -186,18 +186,18 @@ def markdown(results: Results) -> str:
     order = ranked(results)
     lines = []
     if results["league"]:
-        lines += _table(
+        lines += markdown_rows(
             ["agent", *(aggregate.title for aggregate in AGGREGATES.values())],
             [[agent, *(_interval(results["league"][agent][name]) for name in AGGREGATES)] for agent in order],
         )
     rows = []
     for agent in order:
         rows.append([agent, *(_cell(results, agent, market) for market in markets)])
-    lines += ["", *_table(["score by market", *map(short, markets)], rows)]
+    lines += ["", *markdown_rows(["score by market", *map(short, markets)], rows)]
     named = {"optimum": "optimum", "best fixed rule": "rule", "the market's rule": "usual", "never": "never"}
     scales = [results["markets"][market]["scale"] for market in markets]
     rows = [[title, *(f"{scale[name]:.4f}" for scale in scales)] for title, name in named.items()]
-    lines += ["", *_table(["J, price units", *map(short, markets)], rows)]
+    lines += ["", *markdown_rows(["J, price units", *map(short, markets)], rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -235,8 +235,3 @@ def market_figure(results: Results, agent: str, market: str) -> tuple[float, flo
 def _cell(results: Results, agent: str, market: str) -> str:
     value, half = market_figure(results, agent, market)
     return plus_minus(value, half) if half else _number(value)
-
-
-def _table(header: list[str], rows: list[list[str]]) -> list[str]:
-    line = "| {} |".format
-    return [line(" | ".join(row)) for row in (header, ["---"] * len(header), *rows)]

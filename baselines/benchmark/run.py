@@ -24,7 +24,7 @@ from baselines.benchmark import results as files
 from baselines.benchmark.agents import Agent, digest
 from baselines.benchmark.evaluation import Evaluation
 from baselines.benchmark.suite import EVALUATION_SEED, SUITES, Scale
-from mm_env.atomic_write import replacing
+from mm_env.atomic_write import write_text
 from mm_env.envs.action import PolicyFunction
 from mm_env.market.params import MarketParams
 from mm_env.registration import market_params
@@ -146,8 +146,7 @@ def _computed(
             yield task, outcome
     for task, outcome in _in_turn(left, load) if workers == 1 else _at_once(left, load, workers):
         if folder is not None:
-            with replacing(folder / f"{task.key}.json") as temporary:
-                temporary.write_text(json.dumps(outcome))
+            write_text(folder / f"{task.key}.json", json.dumps(outcome))
         yield task, outcome
 
 

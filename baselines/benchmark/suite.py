@@ -66,7 +66,7 @@ class Scale(NamedTuple):
         """Compute it."""
         params = market_params(market)
         rule = best_rule(params)
-        fixed = (min(params.hedge_threshold, params.inventory_limit), params.inventory_limit)
+        fixed = (params.rule_threshold, params.inventory_limit)
         usual, never = (policy_value(ThresholdPolicy(threshold, params), params) for threshold in fixed)
         return cls(solve(params).value, rule.value, rule.threshold, rule.distance, usual, never)
 

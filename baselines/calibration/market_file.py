@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from baselines.calibration.estimates import Calibration
-from mm_env.atomic_write import replacing
-from mm_env.intervals import half_width, plus_minus
+from mm_env.atomic_write import write_text
+from mm_env.intervals import with_interval
 from mm_env.market.client_tier import ClientTier
 from mm_env.market.params import MarketParams
 
@@ -36,8 +36,7 @@ def market_text(found: Calibration, origin: str) -> str:
 
 def write_market(found: Calibration, path: Path, origin: str) -> None:
     """Write `market_text`, whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(market_text(found, origin))
+    write_text(path, market_text(found, origin))
 
 
 def _entry(field: Any, value: Any, told: str) -> list[str]:
@@ -50,5 +49,5 @@ def _entry(field: Any, value: Any, told: str) -> list[str]:
 def _told(found: Calibration, name: str) -> str:
     """The estimates of a field, or of the entries of a list, with their 95 % intervals."""
     figures = [each for field, each in found.estimates.items() if field == name or field.startswith(f"{name}[")]
-    text = ", ".join(plus_minus(figure.value, half_width(figure.standard_error)) for figure in figures)
+    text = ", ".join(with_interval(*figure) for figure in figures)
     return f"estimate {text} (95 %)" if text else ""

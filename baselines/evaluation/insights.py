@@ -11,7 +11,7 @@ import numpy as np
 from baselines.evaluation.scores import SCORES, Estimate, Totals, mean
 from baselines.policies.registry import make_policy
 from mm_env.episodes import Episodes
-from mm_env.intervals import plus_minus
+from mm_env.readable import markdown_rows
 from mm_env.registration import market_params
 from mm_env.rollout import play_blocks
 
@@ -157,9 +157,7 @@ class Finding:
     def row(self) -> list[str]:
         """What to print below `HEADER`."""
         setting = self.setting
-        mine, theirs, difference = (
-            plus_minus(found.value, found.half_width()) for found in (self.policy, self.against, self.difference)
-        )
+        mine, theirs, difference = map(str, (self.policy, self.against, self.difference))
         return [setting.said, setting.policy, self.claim.figure, mine, setting.against, theirs, difference, self.holds]
 
     def to_dict(self) -> dict[str, Any]:
@@ -247,6 +245,5 @@ def page(found: Sequence[tuple[Sentence, Sequence[Finding]]], episodes: int, see
     ]
     for sentence, findings in found:
         lines += ["", f"## {sentence.text}", "", sentence.reading, "", f"**{verdict(findings)}**", ""]
-        rows = (HEADER, ["---"] * len(HEADER), *(finding.row() for finding in findings))
-        lines += [f"| {' | '.join(row)} |" for row in rows]
+        lines += markdown_rows(HEADER, [finding.row() for finding in findings])
     return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ from baselines.reference_check import HEADER, STANDARD_ERRORS, ReferenceCheck
 from baselines.replications import avellaneda_stoikov, cartea_jaimungal, fx_desk, winners_curse
 from baselines.replications.experiment import Experiment
 from mm_env.market.validation import suggestion
+from mm_env.readable import markdown_rows
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "avellaneda-stoikov": avellaneda_stoikov.EXPERIMENT,
@@ -60,9 +61,5 @@ def page(found: Mapping[str, Sequence[ReferenceCheck]], episodes: int, seed: int
     for name, figures in found.items():
         experiment = EXPERIMENTS[name]
         lines += ["", f"## {experiment.title}", "", f"{experiment.source}.", "", experiment.setting, ""]
-        lines += [_line(HEADER), _line(["---"] * len(HEADER)), *(_line(figure.row()) for figure in figures)]
+        lines += markdown_rows(HEADER, [figure.row() for figure in figures])
     return "\n".join(lines) + "\n"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

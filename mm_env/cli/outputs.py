@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mm_env.atomic_write import write_text
 from mm_env.cli.console import progress_bar
 from mm_env.market.params import MarketParams
 
@@ -37,6 +38,12 @@ def writing(path: Path) -> Iterator[Path]:
     """Say that the file, or folder, was written where it was."""
     yield path
     click.echo(f"wrote {path}", err=True)
+
+
+def write_page(path: Path, text: str) -> None:
+    """Save a text and say where."""
+    with writing(path):
+        write_text(path, text)
 
 
 def write_figure(path: Path, figure: Figure) -> None:

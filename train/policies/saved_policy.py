@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mm_env.atomic_write import replacing
+from mm_env.atomic_write import replacing, write_text
 from mm_env.envs.observation import observation_names
 from mm_env.envs.predictor import Predictor
 from mm_env.extras import needed_for
@@ -47,8 +47,7 @@ def save_policy(policy: NetworkPolicy, folder: str | Path) -> None:
     }
     with replacing(Path(folder) / f"{NAME}.safetensors") as temporary:
         temporary.write_bytes(weights)
-    with replacing(Path(folder) / f"{NAME}.json") as temporary:
-        temporary.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    write_text(Path(folder) / f"{NAME}.json", json.dumps(description, indent=2) + "\n")
 
 
 def load_policy(path: str | Path, params: MarketParams | None = None, trust_pickle: bool = False) -> NetworkPolicy:

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from mm_env.atomic_write import replacing
+from mm_env.atomic_write import write_text
 from mm_env.cli.console import print_json
 from mm_env.cli.inputs import read_policy
 from mm_env.cli.options import Command, Place, json_option, out_option, trust_option
-from mm_env.cli.outputs import writing
+from mm_env.cli.outputs import write_page, writing
 from mm_env.extras import needed_for
 
 
@@ -85,8 +85,8 @@ def benchmark(
     if out is not None and kept is not None:
         results.write(scored, out)
         rows = [f"{task},{took:.3f}" for task, took in seconds.items()]
-        with writing(out), replacing(out / "seconds.csv") as temporary:
-            temporary.write_text("\n".join(["task,cpu_seconds", *rows]) + "\n")
+        with writing(out):
+            write_text(out / "seconds.csv", "\n".join(["task,cpu_seconds", *rows]) + "\n")
         shutil.rmtree(kept, ignore_errors=True)
     _report(html, scored)
 
@@ -96,8 +96,7 @@ def _report(path: Path | None, scored: dict[str, Any]) -> None:
     if path is not None:
         from baselines.benchmark.report import page
 
-        with writing(path), replacing(path) as temporary:
-            temporary.write_text(page(scored), encoding="utf-8")
+        write_page(path, page(scored))
 
 
 def _tell(done: int, every: int) -> None:

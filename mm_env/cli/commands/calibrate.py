@@ -22,7 +22,7 @@ from mm_env.cli.options import (
     with_options,
 )
 from mm_env.cli.outputs import writing
-from mm_env.intervals import half_width, plus_minus
+from mm_env.intervals import with_interval
 
 if TYPE_CHECKING:
     from baselines.calibration.sensitivity import Shortfall
@@ -62,7 +62,7 @@ def calibrate(
             }
         )
     else:
-        rows = [[name, plus_minus(f.value, half_width(f.standard_error))] for name, f in found.estimates.items()]
+        rows = [[name, with_interval(*figure)] for name, figure in found.estimates.items()]
         print_table(["parameter", "estimate, 95 %"], rows)
         click.echo(f"\nnot told by the file, kept: {', '.join(found.kept)}")
         if markets:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mm_env.atomic_write import replacing
+from mm_env.atomic_write import write_text
 from mm_env.cli.console import print_json
 from mm_env.cli.inputs import make_policies, read_market
 from mm_env.cli.options import Command, Place, json_option, market_option, seed_option, set_option, trust_option
@@ -51,9 +51,7 @@ def game(
     chosen = make_policies(policies or RIVALS, params, seed, trust_pickle)
     values = policy_value(next(iter(chosen.values())), params), solved(params).value
     page = game_page(params, chosen, values, " ".join([market, *changes]), seed, tapes)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(out, page)
     if as_json:
         print_json({"page": str(out), "bytes": len(page.encode()), "value": values[0], "optimum": values[1]})
     else:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from mm_env.atomic_write import replacing
 from mm_env.cli.console import print_json, print_table, progress_bar
 from mm_env.cli.options import Command, json_option, out_option, seed_option
-from mm_env.cli.outputs import writing
+from mm_env.cli.outputs import write_page
 
 
 @click.command(cls=Command)
@@ -39,5 +38,4 @@ def insights(episodes: int, seed: int, out: Path | None, as_json: bool) -> None:
             click.echo(f"\n{sentence.text}\n{measured.verdict(findings)}\n")
             print_table(measured.HEADER, [finding.row() for finding in findings])
     if out is not None:
-        with writing(out / "insights.md") as path, replacing(path) as temporary:
-            temporary.write_text(measured.page(found, episodes, seed), encoding="utf-8")
+        write_page(out / "insights.md", measured.page(found, episodes, seed))

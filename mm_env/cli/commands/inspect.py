@@ -11,7 +11,7 @@ from mm_env.cli.console import print_json, print_table
 from mm_env.cli.inputs import read_tape
 from mm_env.cli.options import Command, json_option, out_option, reading_options, trades_argument, with_options
 from mm_env.cli.outputs import write_figure
-from mm_env.intervals import half_width, plus_minus
+from mm_env.intervals import half_width, with_interval
 from mm_env.market.recordings.recording import Recording
 from mm_env.market.recordings.summary import Measured, Summary
 
@@ -69,7 +69,7 @@ def print_summary(summary: Summary, recording: Recording) -> None:
 
 
 def _told(figure: Measured) -> str:
-    return plus_minus(figure.value, half_width(figure.standard_error))
+    return with_interval(*figure)
 
 
 def _read(recording: Recording) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from mm_env.atomic_write import replacing
 from mm_env.cli.console import print_json, print_table, progress_bar
 from mm_env.cli.options import Command, json_option, out_option, seed_option
-from mm_env.cli.outputs import writing
+from mm_env.cli.outputs import write_page
 
 
 @click.command(cls=Command)
@@ -45,8 +44,7 @@ def replicate(experiments: tuple[str, ...], episodes: int, seed: int, out: Path 
     else:
         print_table(HEADER, [figure.row() for figures in found.values() for figure in figures])
     if out is not None:
-        with writing(out / "replications.md") as path, replacing(path) as temporary:
-            temporary.write_text(page(found, episodes, seed), encoding="utf-8")
+        write_page(out / "replications.md", page(found, episodes, seed))
     missed = [figure.name for figures in found.values() for figure in figures if not figure.agrees]
     if missed:
         raise click.ClickException(f"not as published: {'; '.join(missed)}")

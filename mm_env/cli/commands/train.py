@@ -13,7 +13,7 @@ import click
 
 from mm_env.cli.console import print_json, print_table
 from mm_env.cli.options import DEFAULT_MARKET, Command, Place, json_option, read_changes, set_option
-from mm_env.intervals import half_width, plus_minus
+from mm_env.intervals import with_interval
 
 if TYPE_CHECKING:
     from train.many_seeds import TrainResult
@@ -145,8 +145,7 @@ def _other(algo: str, market: str | None, seed: int | None, run_dir: Path, asked
     shares = (nan, nan) if found.exact is None else (found.exact.share, found.exact.share_beyond)
     remarks = [f"{algo} is as it comes: nothing of it was tuned. --algo ppo is."]
     if found.exact is None:
-        width = half_width(found.standard_error)
-        remarks.append(f"J is of 2,000 episodes played: {plus_minus(found.objective, width)}.")
+        remarks.append(f"J is of 2,000 episodes played: {with_interval(found.objective, found.standard_error)}.")
     exact = found.exact is not None
     steps = int(found.model.num_timesteps)
     return TrainResult(seed or 0, str(run_dir), steps, found.objective, exact, *shares, seconds, remarks)
@@ -199,4 +198,4 @@ def _over_seeds(values: list[float]) -> str:
     from baselines.evaluation import scores
 
     mean = scores.mean(np.array(values))
-    return plus_minus(mean.value, mean.half_width()) if np.isfinite(mean.value) else ""
+    return str(mean) if np.isfinite(mean.value) else ""
