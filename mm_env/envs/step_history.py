@@ -29,18 +29,21 @@ class StepHistory:
     """
 
     def __init__(self, params: MarketParams, lanes: int = 1) -> None:
-        self._params, self._lanes = params, lanes
+        self._params = params
         self._steps: list[tuple[ExogenousState, Decision, Step, Move]] = []
         self._begun = [0] * lanes  # where each lane's episode begins
         self._recorded: dict[int, _Recorded] = {}
 
     def begin(self, lanes: NDArray[np.intp]) -> None:
-        """Forget the episodes of these lanes: they begin anew."""
-        if len(lanes) == self._lanes:
-            self._steps.clear()
+        """Forget the episodes of these lanes: they begin anew. Steps that no lane needs any more are let go."""
         for lane in lanes.tolist():
             self._begun[lane] = len(self._steps)
             self._recorded.pop(lane, None)
+        past = min(self._begun)
+        if past:
+            del self._steps[:past]
+            self._begun = [begun - past for begun in self._begun]
+            self._recorded = {lane: each._replace(steps=each.steps - past) for lane, each in self._recorded.items()}
 
     def record(self, state: ExogenousState, decision: Decision, step: Step, move: Move) -> None:
         """Keep one step of every lane."""
