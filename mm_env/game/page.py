@@ -49,7 +49,7 @@ def game_page(
         raise ValueError("policies must hold one or more to play against")
     if not values[1] > values[0]:
         raise ValueError(f"the optimum must be worth more than the first policy, got {values[1]} and {values[0]}")
-    episodes = [_episode(params, seed, number) for number in range(tapes)]
+    drawn = Tape.draw(params, seed, tapes)
     played = {name: play(policy, params, tapes, seed) for name, policy in policies.items()}
     data = {
         "title": title,
@@ -61,7 +61,7 @@ def game_page(
         "thresholds": hedge_levels(params).tolist(),
         "distances": quote_levels(params).tolist(),
         "decisions": {name: [run.threshold.tolist(), run.distance.tolist()] for name, run in played.items()},
-        "tapes": episodes,
+        "tapes": [_rows(drawn, number, params) for number in range(tapes)],
     }
     page = files("mm_env.game").joinpath("page.html").read_text(encoding="utf-8")
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
@@ -76,7 +76,7 @@ def law_source(params: MarketParams) -> str:
     return javascript("law", law, (dynamics.initial_book(params), requests[0], Decision(0.0, 0.0, None), moves[0]))
 
 
-def _episode(params: MarketParams, seed: int, number: int) -> list[list[Any]]:
-    """One tape as rows of request, regime and price move."""
-    requests, observed, moves = Tape.draw(params, seed, 1, number).episode(0, params)
+def _rows(tape: Tape, number: int, params: MarketParams) -> list[list[Any]]:
+    """One episode as rows of request, regime and price move."""
+    requests, observed, moves = tape.episode(number, params)
     return [[r, o.regime, m] for r, o, m in zip(requests, observed, moves, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mm_env.kernels.scalar_kernel import paths
+from mm_env.kernels.scalar_kernel import inputs
 from mm_env.kernels.tracing import Tree, trace
 
 # What the traced lines name that JavaScript spells otherwise; the functions are those of `scalar_ops.py`.
@@ -28,9 +28,7 @@ def javascript(name: str, function: Callable[..., Tree], arguments: Tree) -> str
         arguments: Like those that it will be called with: tuples are nested arrays there, None is null.
     """
     program = trace(function, arguments)
-    names = [f"a{place}" for place in range(len(arguments))]
-    places = [path for each, tree in zip(names, arguments, strict=True) for path in paths(tree, each)]
-    loads = [f"x{place} = {places[place]}" for place in program.used]
+    names, loads = inputs(program, arguments)
     body = [*(f"const {line};" for line in [*loads, *program.lines]), f"return {_array(program.result)};"]
     return "\n  ".join([f"function {name}({', '.join(names)}) {{", *body]) + "\n}\n"
 

@@ -32,24 +32,10 @@ class Columns(NamedTuple):
     side_bytes: Any
 
     def fill(self, states: NDArray[np.uint64], noise: RandomDraws) -> None:
-        """Fill all of the noise, time first in memory, in the order of `RandomStreams.fill`.
-
-        Episode e is number e // lanes of lane e % lanes.
-        """
-
-        def rows(values: NDArray[Any]) -> NDArray[Any]:
-            return np.moveaxis(values, 0, -1).reshape(-1, len(values) // len(states), len(states))
-
-        self.normals(states, rows(noise.move))
-        self.side_bytes(states, rows(noise.side))
-        for uniform in noise.uniforms.values():
-            self.uniforms(states, rows(uniform))
-        if noise.jump is not None:
-            self.normals(states, rows(noise.jump))
-        if noise.preference is not None:
-            self.uniforms(states, rows(noise.preference))
-        if noise.view is not None:
-            self.normals(states, rows(noise.view))
+        """Fill all of the noise, time first in memory; episode e is number e // lanes of lane e % lanes."""
+        for kind, values in noise.in_order():
+            rows = np.moveaxis(values, 0, -1).reshape(-1, len(values) // len(states), len(states))
+            getattr(self, kind)(states, rows)
 
 
 def ziggurat() -> tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32]]:

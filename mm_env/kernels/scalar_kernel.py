@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from mm_env.kernels import scalar_ops
-from mm_env.kernels.tracing import SCALAR_OPS, Tree, built, defined, leaves, trace
+from mm_env.kernels.tracing import SCALAR_OPS, Program, Tree, built, defined, leaves, trace
 from mm_env.market.numbers import ElementaryFunctions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -42,9 +42,7 @@ class ScalarKernel:
 
     def _made(self, arguments: Tree) -> Callable[..., Tree]:
         program = trace(self._function, arguments)
-        names = [f"a{place}" for place in range(len(arguments))]
-        places = [path for name, tree in zip(names, arguments, strict=True) for path in paths(tree, name)]
-        loads = [f"x{place} = {places[place]}" for place in program.used]
+        names, loads = inputs(program, arguments)
         types: dict[str, type] = {}
         returned = built(program.result, map(str, leaves(program.result)), types)
         return defined(
@@ -52,10 +50,17 @@ class ScalarKernel:
         )
 
 
-def paths(tree: Tree, path: str) -> Iterator[str]:
+def inputs(program: Program, arguments: Tree) -> tuple[list[str], list[str]]:
+    """The names of a program's arguments, and the assignments that read out of them the numbers that it needs."""
+    names = [f"a{place}" for place in range(len(arguments))]
+    paths = [path for name, tree in zip(names, arguments, strict=True) for path in _paths(tree, name)]
+    return names, [f"x{place} = {paths[place]}" for place in program.used]
+
+
+def _paths(tree: Tree, path: str) -> Iterator[str]:
     """Where each number of a tree is found."""
     if not isinstance(tree, tuple):
         yield path
         return
     for place, part in enumerate(tree):
-        yield from paths(part, f"{path}[{place}]")
+        yield from _paths(part, f"{path}[{place}]")

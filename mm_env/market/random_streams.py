@@ -70,6 +70,15 @@ class RandomDraws(NamedTuple):
             change=empty(np.float64),
         )
 
+    def in_order(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """The arrays in the order in which they are drawn, each after its kind: normals, side_bytes or uniforms."""
+        yield "normals", self.move
+        yield "side_bytes", self.side
+        yield from (("uniforms", uniform) for uniform in self.uniforms.values())
+        for kind, values in (("normals", self.jump), ("uniforms", self.preference), ("normals", self.view)):
+            if values is not None:
+                yield kind, values
+
 
 def _uniforms(params: MarketParams) -> Iterator[str]:
     """The mechanisms that need a uniform number at each step, in the order of drawing."""
@@ -106,18 +115,16 @@ class RandomStreams:
     def fill(self, seed: int, block: int, noise: RandomDraws, rows: slice) -> None:
         """Write block number `block` of seed number `seed` into `rows` of the noise."""
         self._bits.state = _jumped(self._origins[seed], block)
-        self._generator.standard_normal(out=noise.move[rows], dtype=np.float32)
-        sides = noise.side[rows].reshape(-1)
-        words = self._bits.random_raw(-(-sides.size // 8)).astype(_EIGHT_BYTES, copy=False)
-        sides[:] = words.view(np.uint8)[: sides.size]
-        for uniform in noise.uniforms.values():
-            self._generator.random(out=uniform[rows], dtype=np.float32)
-        if noise.jump is not None:
-            self._generator.standard_normal(out=noise.jump[rows], dtype=np.float32)
-        if noise.preference is not None:
-            self._generator.random(out=noise.preference[rows], dtype=np.float32)
-        if noise.view is not None:
-            self._generator.standard_normal(out=noise.view[rows], dtype=np.float32)
+        for kind, values in noise.in_order():
+            out = values[rows]
+            if kind == "normals":
+                self._generator.standard_normal(out=out, dtype=np.float32)
+            elif kind == "uniforms":
+                self._generator.random(out=out, dtype=np.float32)
+            else:
+                sides = out.reshape(-1)
+                words = self._bits.random_raw(-(-sides.size // 8)).astype(_EIGHT_BYTES, copy=False)
+                sides[:] = words.view(np.uint8)[: sides.size]
 
     def states(self, seeds: Sequence[int], blocks: Sequence[int]) -> NDArray[np.uint64]:
         """The generators where block `blocks[i]` of seed number `seeds[i]` begins, shape (n, 6).
