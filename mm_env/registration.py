@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import gymnasium as gym
 
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.validation import suggestion
 from mm_env.sibling_packages import check_sibling
+
+Params = TypeVar("Params", bound=MarketParams)
 
 
 class Market(NamedTuple):
@@ -218,11 +220,7 @@ def params_of_market(market: MarketParams | str) -> MarketParams:
     Raises:
         ValueError: Neither.
     """
-    if isinstance(market, MarketParams):
-        return market
-    if not isinstance(market, str):
-        raise ValueError(f"params must be MarketParams or the id of a market, got {market!r}")
-    return market_params(market)
+    return _params_of(market, MarketParams, market_params)
 
 
 def dealers_params(market: str = DEALERS, /, **changes: Any) -> DealersParams:
@@ -246,11 +244,16 @@ def params_of_dealers(market: DealersParams | str) -> DealersParams:
     Raises:
         ValueError: Neither.
     """
-    if isinstance(market, DealersParams):
+    return _params_of(market, DealersParams, dealers_params)
+
+
+def _params_of(market: Any, kind: type[Params], named: Callable[[str], Params]) -> Params:
+    """A market of that kind, given as itself or by its name."""
+    if isinstance(market, kind):
         return market
     if not isinstance(market, str):
-        raise ValueError(f"params must be DealersParams or the id of a market, got {market!r}")
-    return dealers_params(market)
+        raise ValueError(f"params must be {kind.__name__} or the id of a market, got {market!r}")
+    return named(market)
 
 
 def register_markets() -> None:

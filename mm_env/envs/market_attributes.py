@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from copy import copy
-from difflib import get_close_matches
 from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
@@ -15,7 +14,7 @@ from mm_env.envs.arguments import checked_reward
 from mm_env.envs.observation import observation_names, observation_space
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.tape import Tape
-from mm_env.market.validation import suggestion
+from mm_env.market.validation import nearest, suggestion
 
 
 class MarketAttributes:
@@ -66,10 +65,10 @@ class MarketAttributes:
         """The options of a reset, those of the market already set; there may be `others`."""
         if options is not None and not isinstance(options, dict):
             raise ValueError(f"options must be a dictionary or None, got {options!r}")
+        known = ("params", *others)
         for name in options or {}:
-            near = suggestion(name, known := ["params", *others])
-            if name not in known and near.startswith("did you mean"):  # what is far from ours is for somebody else
-                raise ValueError(f"options hold {name!r}; {near}")
+            if name not in known and nearest(name, known) is not None:  # what is far from ours is for somebody else
+                raise ValueError(f"options hold {name!r}; {suggestion(name, known)}")
         changes = (options or {}).get("params")
         if isinstance(changes, MarketParams):
             self.params = changes
@@ -108,9 +107,11 @@ def check_same_spaces(before: MarketParams, after: MarketParams) -> None:
 
 def check_attribute(env: Any, name: str) -> None:
     """Raise `ValueError` at what is nearly a market parameter: setting it would do nothing, and nobody would know."""
-    near = get_close_matches(name, [field.name for field in dataclasses.fields(DealersParams)], n=1, cutoff=0.8)
-    if near and not hasattr(env, name):
-        raise ValueError(f"there is no attribute {name!r} to set; did you mean {near[0]!r}?")
+    if hasattr(env, name):
+        return
+    near = nearest(name, [field.name for field in dataclasses.fields(DealersParams)], cutoff=0.8)
+    if near is not None:
+        raise ValueError(f"there is no attribute {name!r} to set; did you mean {near!r}?")
 
 
 def _no_json() -> str:

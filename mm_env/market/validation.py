@@ -128,9 +128,20 @@ def suggestion(name: object, known: Sequence[str]) -> str:
         >>> suggestion("thresold", ["threshold", "never"]), suggestion("x", ["threshold", "never"])
         ("did you mean 'threshold'?", 'known: threshold, never')
     """
+    near = nearest(name, known)
+    return f"known: {', '.join(known)}" if near is None else f"did you mean '{near}'?"
+
+
+def nearest(name: object, known: Sequence[str], cutoff: float = 0.6) -> str | None:
+    """The known name that is most like this one, itself or its part after a slash; None where none is as like as that.
+
+    Example:
+        >>> nearest("thresold", ["threshold", "never"]), nearest("x", ["threshold", "never"])
+        ('threshold', None)
+    """
     short = {each.rpartition("/")[2]: each for each in known} | {each: each for each in known}
-    near = get_close_matches(str(name), short, n=1)
-    return f"did you mean '{short[near[0]]}'?" if near else f"known: {', '.join(known)}"
+    near = get_close_matches(str(name), short, n=1, cutoff=cutoff)
+    return short[near[0]] if near else None
 
 
 def describe_fields(cls: Any) -> list[list[str]]:
