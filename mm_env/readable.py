@@ -1,4 +1,4 @@
-"""Readable: what an object tells a person who prints it, as one line and, in a notebook, as a table."""
+"""What an object tells a person who prints it, or shows it in a notebook: its facts, or a table."""
 
 from __future__ import annotations
 
@@ -18,6 +18,24 @@ class Readable:
 
     def _repr_html_(self) -> str:
         return html_table(type(self).__name__, [], self.facts())
+
+
+class ReadableTable:
+    """An object that is told by a table."""
+
+    def head(self) -> str:
+        """What the table is of."""
+        raise NotImplementedError
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """A header, and the rows below it."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{self.head()}\n{text_table(*self.table())}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.head(), *self.table())
 
 
 def html_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -16,7 +16,7 @@ from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape
 from mm_env.market.transition_law import UnsolvableError
 from mm_env.market.validation import suggestion
-from mm_env.readable import html_table, text_table
+from mm_env.readable import ReadableTable
 from mm_env.registration import params_of_market
 from mm_env.rollout import play_blocks
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(ReadableTable):
     """Policies that played the same tapes.
 
     Attributes:
@@ -77,13 +77,8 @@ class Comparison:
         rows = [[policy, *(str(self.score(policy, name)) for name in columns)] for policy in self.totals]
         return ["policy", *columns], rows
 
-    def __repr__(self) -> str:
-        return f"{self._head()}\n{text_table(*self.table())}"
-
-    def _repr_html_(self) -> str:
-        return html_table(self._head(), *self.table())
-
-    def _head(self) -> str:
+    def head(self) -> str:
+        """How many episodes were played, and in which market."""
         episodes = len(next(iter(self.totals.values())))
         return f"{episodes:,} episodes, 95 % intervals, {self.params!r}"
 

@@ -11,7 +11,7 @@ from mm_env.envs.action import PolicyFunction
 from mm_env.envs.dealers_market import play_dealers_blocks
 from mm_env.market.params import DealersParams
 from mm_env.market.validation import suggestion
-from mm_env.readable import html_table, text_table
+from mm_env.readable import ReadableTable
 from mm_env.registration import params_of_dealers
 
 
@@ -55,7 +55,7 @@ MAIN_SCORES = ("objective", "pnl", "sd", "spread_pnl", "hedge_cost", "win_rate",
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class League:
+class League(ReadableTable):
     """Policies that played each other.
 
     Attributes:
@@ -89,13 +89,8 @@ class League:
         rows = [[policy, *(str(self.score(policy, name)) for name in MAIN_SCORES)] for policy in self.totals]
         return ["policy", *MAIN_SCORES], rows
 
-    def __repr__(self) -> str:
-        return f"{self._head()}\n{text_table(*self.table())}"
-
-    def _repr_html_(self) -> str:
-        return html_table(self._head(), *self.table())
-
-    def _head(self) -> str:
+    def head(self) -> str:
+        """How many episodes were played, and in which market."""
         return f"{len(self.market):,} episodes, 95 % intervals, {self.params!r}"
 
     def to_dict(self) -> dict[str, Any]:
