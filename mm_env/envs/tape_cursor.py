@@ -89,7 +89,9 @@ class TapeCursor:
         under_way = self.trade < self._length
 
         def shown(now: Any, none: Any) -> Any:
-            return np.where(under_way, now, none) if isinstance(now, np.ndarray) and none is not None else now
+            if not isinstance(now, np.ndarray) or none is None:
+                return now
+            return np.where(under_way, now, now.dtype.type(none))  # of one dtype, as 0 times -1 is -0.0 of floats alone
 
         request, observed = (map(shown, *pair) for pair in zip(state, NO_REQUEST, strict=True))
         return ExogenousState(Request._make(request), ObservedState._make(observed))
