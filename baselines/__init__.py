@@ -1,7 +1,8 @@
 """Rules that need no learning, the exact optimum, and the figures to compare them by."""
 
 from baselines.evaluation.comparison import Comparison, compare, gap_ends
-from baselines.evaluation.scores import SCORES, Estimate, Totals, share_of_gap
+from baselines.evaluation.scores import SCORES, Estimate, share_of_gap
+from baselines.evaluation.totals import Totals
 from baselines.policies.registry import POLICIES, Policy, make_policy
 from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.fixed_rules import best_rule, threshold_values

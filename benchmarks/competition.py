@@ -13,7 +13,8 @@ import numpy as np
 from baselines import make_policy
 from baselines.evaluation import scores
 from baselines.evaluation.league import league
-from baselines.evaluation.scores import Totals, objective, ratio
+from baselines.evaluation.scores import objective, ratio
+from baselines.evaluation.totals import Totals
 from baselines.replications.winners_curse import largest_of
 from baselines.solver.best_response import best_response, exploitability
 from mm_env import DealersParams, Episodes, play_dealers

@@ -12,7 +12,8 @@ import numpy as np
 
 from baselines import make_policy
 from baselines.evaluation.comparison import Comparison, gap_ends
-from baselines.evaluation.scores import Estimate, Totals
+from baselines.evaluation.scores import Estimate
+from baselines.evaluation.totals import Totals
 from mm_env import market_params, play_blocks
 from mm_env.cli.console import print_json, print_table, progress_bar
 from mm_env.cli.outputs import write_page

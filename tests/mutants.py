@@ -40,6 +40,10 @@ SUITES = {
     "mm_env/envs/observation.py": ("tests/envs/test_observation.py",),
     "mm_env/envs/action.py": ("tests/envs/test_action.py",),
     "baselines/evaluation/scores.py": ("tests/baselines/evaluation/test_scores.py",),
+    "baselines/evaluation/totals.py": (
+        "tests/baselines/evaluation/test_totals.py",
+        "tests/baselines/evaluation/test_scores.py",
+    ),
     "baselines/solver/optimum.py": ("tests/baselines/solver/test_optimum.py",),
     "baselines/solver/fixed_rules.py": ("tests/baselines/solver/test_fixed_rules.py",),
     "baselines/solver/quote_envelope.py": ("tests/baselines/solver/test_optimum.py",),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from baselines.evaluation.scores import Totals, objective
+from baselines.evaluation.scores import objective
+from baselines.evaluation.totals import Totals
 from baselines.solver.optimum import policy_value
 from baselines.solver.probing import NotAFunctionError
 from mm_env.envs.action import PolicyFunction

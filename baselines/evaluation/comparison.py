@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from baselines.evaluation.scores import MAIN_SCORES, SCORES, Estimate, Totals, objective, share_of_gap
+from baselines.evaluation.scores import MAIN_SCORES, SCORES, Estimate, objective, share_of_gap
+from baselines.evaluation.totals import Totals
 from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.optimum import OptimalPolicy, solve
 from mm_env.envs.action import PolicyFunction, hedge_levels

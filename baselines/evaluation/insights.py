@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from baselines.evaluation.scores import SCORES, Estimate, Totals, mean
+from baselines.evaluation.scores import SCORES, Estimate, mean
+from baselines.evaluation.totals import Totals
 from baselines.policies.registry import make_policy
 from mm_env.episodes import Episodes
 from mm_env.readable import markdown_rows

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from baselines.evaluation.scores import SCORES, Estimate, Totals, mean, ratio
+from baselines.evaluation.scores import SCORES, Estimate, mean, ratio
+from baselines.evaluation.totals import Totals
 from mm_env.envs.action import PolicyFunction
 from mm_env.envs.dealers_market import play_dealers_blocks
 from mm_env.market.params import DealersParams

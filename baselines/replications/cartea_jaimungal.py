@@ -7,7 +7,8 @@ import math
 import numpy as np
 from scipy.linalg import expm
 
-from baselines.evaluation.scores import Totals, objective
+from baselines.evaluation.scores import objective
+from baselines.evaluation.totals import Totals
 from baselines.policies.closed_form import end_values, generator
 from baselines.policies.demand import exponential_demand
 from baselines.policies.quoting import CarteaJaimungal

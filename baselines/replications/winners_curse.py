@@ -7,7 +7,8 @@ from functools import partial
 from scipy import stats
 from scipy.integrate import quad
 
-from baselines.evaluation.scores import Totals, ratio
+from baselines.evaluation.scores import ratio
+from baselines.evaluation.totals import Totals
 from baselines.policies.registry import make_policy
 from baselines.reference_check import ReferenceCheck
 from baselines.replications.experiment import Experiment

@@ -7,7 +7,8 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from baselines import make_policy, solve
-from baselines.evaluation.scores import Totals, objective
+from baselines.evaluation.scores import objective
+from baselines.evaluation.totals import Totals
 from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.best_response import best_response, exploitability, response_value
 from mm_env import DealersParams, market_params, play_dealers

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.evaluation.comparison import Comparison, gap_ends
-from baselines.evaluation.scores import Totals
+from baselines.evaluation.totals import Totals
 from baselines.policies.registry import Policy
 from mm_env.atomic_write import replacing
 from mm_env.market.params import MarketParams

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from baselines import make_policy
 from baselines.evaluation import insights as measured
 from baselines.evaluation.insights import Claim, Finding, Setting, beyond_the_cap, expected_pnl, verdict
-from baselines.evaluation.scores import SCORES, Totals, mean
+from baselines.evaluation.scores import SCORES, mean
+from baselines.evaluation.totals import Totals
 from mm_env import MarketParams, Tape, play
 from mm_env.cli.main import main
 

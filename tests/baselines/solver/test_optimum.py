@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselines import POLICIES, best_rule, make_policy, policy_value, solve, threshold_values
-from baselines.evaluation.scores import Totals, mean, objective, ratio
+from baselines.evaluation.scores import mean, objective, ratio
+from baselines.evaluation.totals import Totals
 from baselines.policies.threshold import ThresholdPolicy
 from mm_env import MarketParams, market_params, play_blocks
 from mm_env.market.dynamics import Decision, Move, Request, initial_book, realised_reward, step
