@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Two processes test on two cores: each computes on one thread.
+export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo docs test test-slow test-oldest test-rllib mutants format clean
 

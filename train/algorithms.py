@@ -12,6 +12,7 @@ from gymnasium import spaces
 
 from mm_env.envs.action import Actions
 from mm_env.envs.observation import Observations
+from mm_env.envs.predictor import act_by_rows
 from mm_env.extras import needed_for
 from mm_env.market.params import MarketParams
 from mm_env.registration import market_params
@@ -149,9 +150,7 @@ def check_actions(algorithm: str, env: SB3VecEnv) -> None:
 
 def _scored(model: BaseAlgorithm, params: MarketParams, remembers: bool) -> AlgorithmResult:
     def policy(observations: Observations) -> Actions:
-        shape = observations.shape[:-1]
-        actions, _ = model.predict(observations.reshape(-1, observations.shape[-1]), deterministic=True)
-        return actions.reshape(*shape, *actions.shape[1:])
+        return act_by_rows(lambda rows: model.predict(rows, deterministic=True)[0], observations)
 
     exact = None if remembers else ExactScore.of(policy, params)
     if exact is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 from baselines.policies.threshold import ThresholdPolicy
@@ -27,9 +28,7 @@ class Gap(NamedTuple):
             UnsolvableError: The market is too large to solve or not finite; the message names the field.
             ValueError: The hedge levels leave the market's threshold out.
         """
-        params = params_of_market(params)
-        rule = ThresholdPolicy(params.rule_threshold, params)
-        return cls(policy_value(rule, params), best_rule(params).value, solve(params).value)
+        return _gap(params_of_market(params))
 
     def shares(self, objective: float) -> tuple[float, float]:
         """The share closed of the gap from the seed's rule to the optimum, and of that from the best fixed rule.
@@ -39,8 +38,8 @@ class Gap(NamedTuple):
         Example:
             >>> Gap(threshold=1.0, rule=2.0, optimum=3.0).shares(2.5)
             (0.75, 0.5)
-        >>> Gap(threshold=1.0, rule=3.0, optimum=3.0).shares(2.5)
-        (0.75, nan)
+            >>> Gap(threshold=1.0, rule=3.0, optimum=3.0).shares(2.5)
+            (0.75, nan)
         """
         least = 1e-9 * abs(self.optimum)  # what rounding makes of no gap
         first, second = (
@@ -48,3 +47,10 @@ class Gap(NamedTuple):
             for low in (self.threshold, self.rule)
         )
         return first, second
+
+
+@lru_cache(maxsize=32)
+def _gap(params: MarketParams) -> Gap:
+    """Solved once a market: every learned policy of it is measured against the same."""
+    rule = ThresholdPolicy(params.rule_threshold, params)
+    return Gap(policy_value(rule, params), best_rule(params).value, solve(params).value)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mm_env.envs.action import Actions
 from mm_env.envs.observation import Observations
+
+
+def act_by_rows(act: Callable[[Any], Any], observations: Observations) -> Actions:
+    """Let a function of rows, shape (n, observations), act on observations of any shape (..., observations).
+
+    Returns:
+        Its actions, of shape (...), or (..., parts) where it returns several numbers a row.
+    """
+    seen = np.asarray(observations, dtype=np.float32)
+    actions = np.asarray(act(seen.reshape(-1, seen.shape[-1])))
+    return actions.reshape((*seen.shape[:-1], *actions.shape[1:]))
 
 
 class Predictor:

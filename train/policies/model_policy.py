@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mm_env.envs.action import Actions, action_space
 from mm_env.envs.observation import Observations, observation_space
-from mm_env.envs.predictor import Predictor
+from mm_env.envs.predictor import Predictor, act_by_rows
 from mm_env.market.params import MarketParams
 
 if TYPE_CHECKING:
@@ -45,10 +43,7 @@ class ModelPolicy(Predictor):
 
     def __call__(self, observations: Observations) -> Actions:
         """Observations of shape (..., observations) to actions of shape (...), or (..., parts)."""
-        shape = np.shape(observations)
-        rows = np.asarray(observations, dtype=np.float32).reshape(-1, shape[-1])
-        actions, _ = self.policy.predict(rows, deterministic=True)
-        return np.asarray(actions.reshape((*shape[:-1], *actions.shape[1:])))
+        return act_by_rows(lambda rows: self.policy.predict(rows, deterministic=True)[0], observations)
 
     @classmethod
     def read(cls, path: Path, params: MarketParams) -> ModelPolicy:

@@ -20,7 +20,7 @@ from mm_env import __version__
 from mm_env.atomic_write import replacing
 from mm_env.envs.action import Actions, action_sizes
 from mm_env.envs.observation import Observations, observation_names
-from mm_env.envs.predictor import Predictor
+from mm_env.envs.predictor import Predictor, act_by_rows
 from mm_env.extras import needed_for
 from mm_env.market.params import MarketParams, params_of
 from train.policies.network_policy import NetworkPolicy, check_interface
@@ -38,10 +38,7 @@ class OnnxPolicy(Predictor):
 
     def __call__(self, observations: Observations) -> Actions:
         """Observations of shape (..., observations) to actions of shape (...), or (..., parts)."""
-        shape = np.shape(observations)
-        rows = np.asarray(observations, dtype=np.float32).reshape(-1, shape[-1])
-        (actions,) = self.session.run(["action"], {"observation": rows})
-        return np.asarray(actions.reshape((*shape[:-1], *actions.shape[1:])))
+        return act_by_rows(lambda rows: self.session.run(["action"], {"observation": rows})[0], observations)
 
 
 def export_onnx(policy: NetworkPolicy, path: str | Path) -> None:
