@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mm_env.market.params import MarketParams
+from mm_env.market.validation import check_whole
+from mm_env.worker_pool import at_once
 from train.ppo import Training, begin_run, train_ppo
 from train.runs.train_config import CONFIG
 
@@ -66,8 +66,7 @@ def train_seeds(
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise ValueError(f"seeds must be different, and at least one, got {list(seeds)}")
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers!r}")
+    check_whole("workers", workers, 1)
     folders = {seed: Path(run_dir) / f"seed-{seed}" for seed in seeds}
     asked = {"env_kwargs": env_kwargs, "total_timesteps": total_timesteps}
     for seed, folder in folders.items():
@@ -77,12 +76,8 @@ def train_seeds(
             raise ValueError(f"{folder}: there is no run to resume")
     given = {**asked, **arguments, "market": market, "resume": True, "progress": False}
     jobs = [(seed, folder, given) for seed, folder in folders.items()]
-    if workers == 1:
-        yield from map(_trained, jobs)
-        return
-    with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(_trained, job) for job in jobs]):
-            yield done.result()
+    for _, result in at_once(_trained, jobs, workers):
+        yield result
 
 
 def _trained(job: tuple[int, Path, dict[str, Any]]) -> TrainResult:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
-from multiprocessing import get_context, parent_process
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +24,7 @@ from mm_env.atomic_write import write_text
 from mm_env.envs.action import PolicyFunction
 from mm_env.market.params import MarketParams
 from mm_env.registration import market_params
+from mm_env.worker_pool import at_once
 
 Load = Callable[[str, MarketParams, int], PolicyFunction]  # from a source, a market and a seed to a policy
 PARTIAL = "partial"  # the folder of what is done already
@@ -144,7 +141,7 @@ def _computed(
             left.append(task)
         else:
             yield task, outcome
-    for task, outcome in _in_turn(left, load) if workers == 1 else _at_once(left, load, workers):
+    for task, outcome in at_once(partial(compute, load=load), left, workers):
         if folder is not None:
             write_text(folder / f"{task.key}.json", json.dumps(outcome))
         yield task, outcome
@@ -155,35 +152,6 @@ def _kept(task: Task, folder: Path | None) -> dict[str, Any] | None:
         return None
     kept: dict[str, Any] = json.loads((folder / f"{task.key}.json").read_text())
     return kept
-
-
-def _in_turn(tasks: Iterable[Task], load: Load) -> Iterator[tuple[Task, dict[str, Any]]]:
-    return ((task, compute(task, load)) for task in tasks)
-
-
-def _at_once(tasks: Sequence[Task], load: Load, workers: int) -> Iterator[tuple[Task, dict[str, Any]]]:
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
-        running: Mapping[Future[dict[str, Any]], Task] = {pool.submit(compute, task, load): task for task in tasks}
-        left = set(running)
-        try:
-            while left:
-                ended, left = wait(left, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    yield running[future], future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Let a worker end when the process that started it does, however that ends."""
-    parent = parent_process()
-    if parent is not None:
-        Thread(target=_end_after, args=(parent,), daemon=True).start()
-
-
-def _end_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
 
 
 def _origin(episodes: int) -> dict[str, Any]:

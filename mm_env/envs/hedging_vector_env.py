@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import gymnasium as gym
@@ -40,7 +41,7 @@ from mm_env.registration import METADATA
 Flags = NDArray[np.bool_]
 
 _PLAIN = (float, bool)  # types of what is one value for all lanes
-_WORTH_COMPILING = 10_000_000  # requests
+_WORTH_COMPILING = 2.0  # seconds spent in the law as NumPy: about what compiling it takes
 
 _OF_THE_BOOK = frozenset(
     {"inventory", "price", "equity", "unrealized_pnl", "cumulative_hedge", "order"}
@@ -60,7 +61,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
       lane's action and resets it. `SAME_STEP`: the lane is reset at once; `info["final_obs"]` and
       `info["final_info"]` hold how it ended. `DISABLED`: call `reset(options={"reset_mask": mask})`.
     * `compiled`: run the law as machine code: the same numbers bit for bit, and seconds to compile. Default: where
-      Numba is installed (`pip install 'mm_env[fast]'`), once it has answered ten million requests, to repay them.
+      Numba is installed (`pip install 'mm_env[fast]'`), once the law has taken as long as compiling it would. Machine
+      code is kept for other processes in the user's cache folder, or in that named by `MM_ENV_CACHE_DIR`.
     * `render_mode`: as of `HedgingEnv`; `render()` returns a picture, or a line, for each lane.
     * `lanes_per_tape`: G neighbouring lanes play the same tape: lane i is seeded s + i // G, and the lanes of a group
       begin every episode together. What clients do is then the same for all of them, so that they differ by what
@@ -95,7 +97,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         never = check_compiled(compiled) is False
-        self._unanswered = None if never else _WORTH_COMPILING  # requests until it is compiled
+        self._spent = None if never else 0.0  # seconds in the law, until it is compiled
         self._rewarded_step: LawStep = partial(dynamics.rewarded_step, reward=self._reward, params=self._params)
         self._look: VectorKernel | None = None
         self._lanes: TapeCursor | None = None
@@ -256,7 +258,10 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
 
     def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
         """What the law makes of every lane's decision, and the rewards."""
+        start = perf_counter()
         step, rewards = self._rewarded_step(self._book, self._state.request, decision, lanes.move())
+        if self._spent is not None:
+            self._spent += perf_counter() - start
         return step, np.asarray(rewards)
 
     def _told(self, lanes: TapeCursor, decision: Decision, step: Step) -> tuple[ExogenousState, Decision, Step, Move]:
@@ -271,17 +276,15 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         """Begin the next episode in the lanes of the mask."""
         lanes.next_episode(which)
         self._book = dynamics.reset_where(which, self._book, self._params)
-        if self._unanswered is not None:
-            self._unanswered -= int(which.sum()) * self._params.num_trades
-            if self._unanswered < 0 and numba_works():
-                self._compile()
+        if self._spent is not None and self._spent > _WORTH_COMPILING and numba_works():
+            self._compile()
 
     def _compile(self) -> None:
         """Run the law as machine code from now on."""
         law = partial(dynamics.rewarded_step, reward=self._reward, params=self._params, xp=TraceOps())
         self._rewarded_step = VectorKernel(law, self.num_envs)
         self._look = VectorKernel(partial(observation_values, params=self._params), self.num_envs, np.float32)
-        self._unanswered = None
+        self._spent = None
         if self._lanes is not None:
             self._lanes.compile()
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from importlib import import_module
+from inspect import getsource
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mm_env.kernels.machine_code_cache import kept
 from mm_env.market.random_streams import MULTIPLIER, RandomDraws
 
 _SCRATCH_LANES = 8
@@ -152,10 +155,11 @@ def columns() -> Columns:
         layer, stripe, x, state = candidate(state)
         return (x, state) if stripe < inside[layer] else decided(layer, stripe, x, state)
 
+    text = getsource(import_module(__name__)) + str(MULTIPLIER)
+
     def column(number: Any, dtype: Any) -> Any:
         """What fills an array with numbers that are drawn one at a time."""
 
-        @njit
         def fill(states: Any, out: Any) -> None:
             draws, blocks, lanes = out.shape
             scratch = np.empty((_SCRATCH_LANES, blocks, draws), dtype)
@@ -170,7 +174,8 @@ def columns() -> Columns:
                     s[0], s[1], s[2], s[3], s[4], s[5] = state
                 turn(scratch, width, out, start)
 
-        return fill
+        fill.__name__ = fill.__qualname__ = f"fill_{number.__name__}"
+        return kept(njit(fill), fill.__name__ + text)
 
     @njit
     def turn(scratch: Any, width: int, out: Any, start: int) -> None:
@@ -201,4 +206,4 @@ def columns() -> Columns:
                 s[0], s[1], s[2], s[3], s[4], s[5] = state
             turn(scratch, width, out, start)
 
-    return Columns(column(normal, np.float32), column(uniform, np.float32), side_bytes)
+    return Columns(column(normal, np.float32), column(uniform, np.float32), kept(side_bytes, "side_bytes" + text))

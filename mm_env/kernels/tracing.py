@@ -156,7 +156,11 @@ def built(tree: Tree, texts: Iterator[str], types: dict[str, type]) -> str:
 def defined(signature: str, body: list[str], scope: dict[str, Any]) -> Callable[..., Any]:
     """The function of that signature and body, seeing what is in scope."""
     made: dict[str, Callable[..., Any]] = {}
-    exec(_code("\n    ".join([f"def {signature}:", *body])), {"inf": math.inf, "nan": math.nan, **scope}, made)
+    exec(
+        _code("\n    ".join([f"def {signature}:", *body])),
+        {"__name__": __name__, "inf": math.inf, "nan": math.nan, **scope},
+        made,
+    )
     (function,) = made.values()
     return function
 

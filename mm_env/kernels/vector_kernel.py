@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from hashlib import sha256
 from importlib import import_module
+from inspect import getsource
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from mm_env.extras import MissingExtraError, pip_line
+from mm_env.kernels import scalar_ops
+from mm_env.kernels.machine_code_cache import kept
 from mm_env.kernels.tracing import SCALAR_OPS, Traced, Tree, built, defined, leaves, needed, trace
 
 _APART = 40, 512  # rows lie so many numbers apart, modulo so many: whole pages apart they would share cache lines
@@ -123,18 +127,24 @@ def kernel(
     elementary = {name: njit(function) for name, function in SCALAR_OPS.items()}
     loops: dict[str, Callable[..., None]] = {}
     calls: list[str] = []
+    name = f"loops_{sha256(repr((blocks, arguments, lines, outputs)).encode()).hexdigest()[:16]}"
     for start in range(0, len(outputs), _ROWS_A_LOOP):
         rows, numbers = zip(*outputs[start : start + _ROWS_A_LOOP], strict=True)
         parameters = [f"row{place}" for place, _ in enumerate(rows)]
         writes = [f"{row}[i] = {number}" for row, number in zip(parameters, numbers, strict=True)]
         body = ["for i in range(lanes):", *(f"    {line}" for line in (*needed(lines, numbers), *writes))]
-        name = f"loop{len(calls)}"
-        loop = defined(f"{name}({', '.join(['lanes', *parameters, *arguments])})", body, elementary)
-        loops[name] = njit(loop, error_model="numpy")
-        calls.append(f"{name}({', '.join(['lanes', *rows, *arguments])})")
-    signature = f"loops({', '.join(['lanes', *blocks, *arguments])})"
-    compiled: Callable[..., None] = njit(defined(signature, calls, loops), error_model="numpy")
-    return compiled
+        loop = defined(f"{name}_{len(calls)}({', '.join(['lanes', *parameters, *arguments])})", body, elementary)
+        loops[loop.__name__] = njit(loop, error_model="numpy")
+        calls.append(f"{loop.__name__}({', '.join(['lanes', *rows, *arguments])})")
+    whole = defined(f"{name}({', '.join(['lanes', *blocks, *arguments])})", calls, loops)
+    compiled: Callable[..., None] = njit(whole, error_model="numpy")
+    return kept(compiled, f"{name} {_own_text()}")
+
+
+@lru_cache(maxsize=1)
+def _own_text() -> str:
+    """What makes the loops out of a program, as text."""
+    return "".join(map(getsource, (import_module(__name__), scalar_ops)))
 
 
 def _each_lane(place: int, number: Any) -> str:

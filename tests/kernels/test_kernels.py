@@ -196,8 +196,10 @@ class TestVectorKernel:
 
     @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="instructions of x86-64")
     @pytest.mark.parametrize("name", ["mm_env/Hedging-v0", "mm_env/DynamicSpread-v0"])
-    def test_instructions_serve_several_lanes_at_once(self, name):
+    def test_instructions_serve_several_lanes_at_once(self, name, monkeypatch):
         """LLVM packs what it finds side by side in memory, in loops that write few rows."""
+        monkeypatch.setenv("MM_ENV_CACHE_DIR", "")  # what comes from the cache cannot be read
+        vector_kernel.kernel.cache_clear()
         env = HedgingVectorEnv(64, compiled=True, **MARKETS[name].changes)
         env.reset(seed=0)
         env.step(env.action_space.sample())
@@ -234,12 +236,12 @@ class TestVectorKernel:
             loop(Book(*(np.full(2, number) for number in BOOK[:-1])))
 
     def test_it_begins_when_it_pays(self, monkeypatch):
-        monkeypatch.setattr(hedging_vector_env, "_WORTH_COMPILING", 20)
+        monkeypatch.setattr(hedging_vector_env, "_WORTH_COMPILING", 0.0)
         env = HedgingVectorEnv(2, num_trades=5)
         never = HedgingVectorEnv(2, num_trades=5, compiled=False)
         assert_alike(env.reset(seed=0), never.reset(seed=0))
         for trade in range(18):
-            assert isinstance(env._rewarded_step, vector_kernel.VectorKernel) is (trade >= 12)  # the third episode
+            assert isinstance(env._rewarded_step, vector_kernel.VectorKernel) is (trade >= 6)  # the second episode
             assert_steps_alike(env, never)
         assert not isinstance(never._rewarded_step, vector_kernel.VectorKernel)
 
@@ -254,7 +256,7 @@ def test_numba_is_not_needed(monkeypatch):
     """Neither if it is missing, nor if it does not go with the NumPy that is installed."""
     vector_kernel.numba_works.cache_clear()
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.setattr(hedging_vector_env, "_WORTH_COMPILING", 0)
+    monkeypatch.setattr(hedging_vector_env, "_WORTH_COMPILING", -1.0)
     env = HedgingVectorEnv(2)
     env.reset(seed=0)
     assert not isinstance(env._rewarded_step, vector_kernel.VectorKernel)
