@@ -23,7 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.solver.market_mdp import MarketMDP
-from baselines.solver.probing import LAST_TRADE, asked_twice, reactions, views
+from baselines.solver.probing import (
+    LAST_TRADE,
+    asked_twice,
+    check_asked_later,
+    reactions,
+    trades_asked_again,
+    views,
+)
 from mm_env.envs.action import (
     Actions,
     PolicyFunction,
@@ -95,6 +102,7 @@ def best_response(params: DealersParams | str, rivals: Sequence[PolicyFunction])
     worth = np.zeros(duel.shape)
     for trade in reversed(range(params.num_trades)):
         worth, hedges[trade], quotes[trade] = duel.best(worth, trade)
+    duel.check_asked_later()
     return BestResponse(params, duel.opening(worth), hedges, quotes, duel.mdp)
 
 
@@ -110,6 +118,7 @@ def response_value(policy: PolicyFunction, params: DealersParams | str, rivals: 
     worth = np.zeros(duel.shape)
     for trade in reversed(range(params.num_trades)):
         worth = duel.value(duel.decisions(policy, trade, swapped=False), worth, trade)
+    duel.check_asked_later(policy)
     return duel.opening(worth)
 
 
@@ -157,6 +166,8 @@ class _Duel:
             raise ValueError(
                 f"inventory_limit={params.inventory_limit} is too large for the inventories of two dealers"
             )
+        self._again = trades_asked_again(params)
+        self._decided: dict[bool, dict[int, tuple[Observations, Decision]]] = {True: {}, False: {}}  # by `swapped`
         level = make_decision(self._levels, 0.0, params)
         self._halves = {
             last: self.mdp.hedge_and_mark(self.mdp.no_trade_result(), level, self.mdp.move(last))
@@ -174,16 +185,25 @@ class _Duel:
         other = own[:, :, 0].T[..., None]
         if self._rivals == 1:
             other = np.zeros((1, 1, 1))
-        held, seen = (other, own) if swapped else (own, other)
+        held, rivals = (other, own) if swapped else (own, other)
         states = self.mdp.law.states
-        observed = states.observed._replace(rivals=(seen,) * (self.params.num_dealers - 1))
+        observed = states.observed._replace(rivals=(rivals,) * (self.params.num_dealers - 1))
         book = self.mdp.book._replace(inventory=np.broadcast_to(held, self.shape))
         shown = observe(book, states._replace(observed=observed), self.params.num_trades - trade, self.params)
-        chosen = asked_twice(policy, shown.reshape(-1, shown.shape[-1]), self.params)
+        seen = shown.reshape(-1, shown.shape[-1])
+        chosen = asked_twice(policy, seen, self.params)
+        if trade in self._again:
+            self._decided[swapped][trade] = seen, chosen
         by_threshold = chosen.max_units is None and chosen.target is None
         if not by_threshold or not np.isin(chosen.threshold, self._levels).all():
             raise ValueError("policy must decide by hedge thresholds of the market's levels")
         return chosen.map(lambda part: part.reshape(self.shape))
+
+    def check_asked_later(self, own: PolicyFunction | None = None) -> None:
+        """Raise `NotAFunctionError` if the rival or the dealer's own policy remembers, or minds the other rows."""
+        check_asked_later(self._policy, self._decided[True], self.params)
+        if own is not None:
+            check_asked_later(own, self._decided[False], self.params)
 
     def check_own(self, policy: PolicyFunction) -> None:
         """Raise `ValueError` unless the policy of `dealer_0` decides by what the duel's states tell."""

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.solver.market_mdp import HalfStep, MarketMDP
-from baselines.solver.probing import asked_twice, check_asked_later
+from baselines.solver.probing import asked_twice, check_asked_later, trades_asked_again
 from baselines.solver.quote_envelope import QuoteEnvelope
 from mm_env.envs.action import (
     Actions,
@@ -34,13 +34,12 @@ from mm_env.envs.observation import Observations, decode_observation
 from mm_env.envs.predictor import Predictor
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision
-from mm_env.market.numbers import Integers, Values, evenly_spaced
+from mm_env.market.numbers import Integers, Values
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import acceptance
 from mm_env.readable import Readable
 from mm_env.registration import params_of_market
 
-_ASKED_AGAIN = 5  # trades, to find out whether a policy remembers
 _TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
 
 
@@ -234,7 +233,7 @@ def policy_value(policy: PolicyFunction, params: MarketParams | str) -> float:
     mdp = MarketMDP(params)
     shape = (mdp.states, len(mdp.law.start), 1)
     worth = np.zeros(shape)
-    again, decided = set(evenly_spaced(params.num_trades, _ASKED_AGAIN).tolist()), {}
+    again, decided = trades_asked_again(params), {}
     for trade in reversed(range(params.num_trades)):
         seen = mdp.observations(params.num_trades - trade)
         seen = seen.reshape(-1, seen.shape[-1])

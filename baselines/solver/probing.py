@@ -11,10 +11,12 @@ from baselines.solver.market_mdp import MarketMDP
 from mm_env.envs.action import PolicyFunction, decide, quote_levels
 from mm_env.envs.observation import Observations, observation_names, observe
 from mm_env.market.dynamics import Decision
+from mm_env.market.numbers import evenly_spaced
 from mm_env.market.params import DealersParams, MarketParams
 
 LAST_TRADE = ("won", "best_quote")  # columns that tell of the last trade
 _TIPPED = 0.05  # of the rows may be decided otherwise among others: rounding can tip a network to the next level
+_ASKED_AGAIN = 5  # trades, to find out whether a policy remembers
 _DRAWS = 8  # views of each inventory and request, at every number of trades left
 
 
@@ -36,6 +38,11 @@ def asked_twice(policy: PolicyFunction, observations: Observations, params: Mark
             "what draws or remembers has no exact value here, mm_env.play and baselines.compare estimate it"
         )
     return first
+
+
+def trades_asked_again(params: MarketParams) -> set[int]:
+    """The trades of an episode about which `check_asked_later` asks once more."""
+    return set(evenly_spaced(params.num_trades, _ASKED_AGAIN).tolist())
 
 
 def check_asked_later(

@@ -14,7 +14,7 @@ from baselines.solver.best_response import best_response, exploitability, respon
 from mm_env import DealersParams, market_params, play_dealers
 from mm_env.envs.action import encode_action
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
-from mm_env.envs.observation import decode_observation
+from mm_env.envs.observation import decode_observation, observation_names
 from tests.envs.test_hedging_vector_env import assert_play_alike
 
 ID = "mm_env/DealerVsRules-v0"
@@ -139,6 +139,21 @@ def test_no_rule_is_an_equilibrium_here():
     assert exploitability(ThresholdPolicy(3, params, 0.04), params) > 0.1
 
 
+class Remembers:
+    """Quotes by its inventory, and hedges everything if the trade that it was asked about before was an earlier one."""
+
+    def __init__(self, params):
+        self.params, self.now, self.before = params, 0.0, 0.0
+
+    def __call__(self, observations):
+        seen = dict(zip(observation_names(self.params), observations.T, strict=True))
+        if seen["time_left"][0] != self.now:
+            self.now, self.before = seen["time_left"][0], self.now
+        kept = 0 if self.before > self.now else self.params.inventory_limit
+        quotes = np.where(seen["inventory"] > 0, 0.02, 0.04)
+        return encode_action(np.full(len(observations), kept), observations, self.params, quotes)
+
+
 class Reacting(Skew):
     """Quotes 0.06 after a win, or after a quote above 0.05, or when a rival is long; and 0.02 otherwise."""
 
@@ -198,6 +213,14 @@ class TestWhatIsNotAFunctionOfTheState:
         for value in (best_response, lambda p, rivals: exploitability(rivals[0], p)):
             with pytest.raises(ValueError, match="asked twice about the same"):
                 value(params, [make_policy("random", params)])
+
+    def test_who_remembers_is_refused(self):
+        """As the programme goes, backwards in time, each is a function of what it is asked; as an episode goes, not."""
+        params = two(transparent=True)
+        with pytest.raises(ValueError, match="once it has seen other trades"):
+            best_response(params, [Remembers(params)])
+        with pytest.raises(ValueError, match="once it has seen other trades"):
+            response_value(Remembers(params), params, [Reacting(params, ["rival_1"])])
 
 
 @pytest.mark.parametrize(
