@@ -49,6 +49,7 @@ SUITES = {
     "baselines/solver/quote_envelope.py": ("tests/baselines/solver/test_optimum.py",),
     "baselines/solver/market_mdp.py": ("tests/baselines/solver/test_optimum.py",),
     "baselines/solver/best_response.py": ("tests/baselines/test_dealer_vs_rules.py",),
+    "baselines/solver/duel.py": ("tests/baselines/test_dealer_vs_rules.py",),
     "baselines/solver/probing.py": ("tests/baselines/solver/test_probing.py",),
     "baselines/solver/summary.py": ("tests/baselines/solver/test_summary.py",),
 }
