@@ -21,6 +21,7 @@ from mm_env.readable import Readable
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,6 +85,16 @@ class Episodes(Readable):
         if not isinstance(rows, slice):
             rows = slice(range(len(self))[rows], range(len(self))[rows] + 1)
         return Episodes(self.params, **{name: a[rows] for name, a in self.arrays().items()})
+
+    def first_trades(self, trades: int) -> Episodes:
+        """The episodes as they stood after so many trades: what an environment tells of one in progress."""
+        return Episodes(self.params, **{name: a[:, :trades] for name, a in self.arrays().items()})
+
+    def plot(self, index: int = 0, title: str | None = None, axes: Any = None) -> Figure:
+        """The charts of one episode, as `mm_env.plotting.plot_episode` draws them."""
+        from mm_env.plotting import plot_episode
+
+        return plot_episode(self, index, title, axes)
 
     def facts(self) -> list[tuple[str, str]]:
         """How many there are, what they earned and what they held."""

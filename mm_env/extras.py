@@ -15,6 +15,7 @@ EXTRAS: Mapping[str, str] = {  # the module that is imported, and the extra of `
     "pettingzoo": "multi",
     "plotly": "report",
     "pyarrow": "data",
+    "pygame": "render",
     "ray": "rllib",
     "safetensors": "train",
     "sb3_contrib": "contrib",

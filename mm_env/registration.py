@@ -123,7 +123,7 @@ MARKETS: Mapping[str, Market] = {
 }
 
 
-METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 10}  # of every single environment
+METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "human", "ansi"], "render_fps": 10}  # of every environment
 DEALERS = "mm_env/Dealers-v0"  # PettingZoo's id of several dealers who learn
 DEALERS_DEFAULTS = MARKETS["mm_env/DynamicSpread-v0"].changes  # of theirs: who cannot quote cannot compete
 VERSUS = "mm_env/DealerVsRules-v0"  # one dealer who learns among rivals with rules; needs the baselines

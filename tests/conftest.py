@@ -1,4 +1,11 @@
+"""What all tests share: windows are shown on no screen, and machine code is kept apart."""
+
+import os
+
 import pytest
+
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,6 @@
 """What the contract tests are applied to: every registered market, and random parameters of the law."""
 
+from importlib.util import find_spec
 from typing import Any
 
 from hypothesis import strategies as st
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from mm_env import MARKETS, MarketParams
 
 IDS = list(MARKETS)
+WINDOWLESS = find_spec("pygame") is None  # then no check asks for render_mode="human"
 NOT_FINITE = ("mean_reversion", "quote_latency")  # what the exact solver cannot have
 
 

@@ -36,6 +36,7 @@ DOORS = {  # what is missing, and the code that needs it
         "env = gym.make('mm_env/Hedging-v0', render_mode='rgb_array'); env.reset(); env.render()",
         *(f"mm({name!r}, '--out', 'out')" for name in ("simulate", "compare", "solve", "compete")),
     ],
+    "pygame": ["env = gym.make('mm_env/Hedging-v0', render_mode='human'); env.reset()"],
     "pandas": [
         "mm_env.play(lambda seen: np.zeros(len(seen), int), 'mm_env/Hedging-v0', 2).to_dataframe()",
         "mm_env.Tape.read('tape.csv')",

@@ -9,6 +9,7 @@ from mm_env import MARKETS, market_params
 from mm_env.envs.action import action_sizes
 from mm_env.registration import ACTION_FORMS, FORMS, VERSUS, find_market, in_form
 from tests.envs.test_hedging_vector_env import assert_same
+from tests.markets import WINDOWLESS
 
 ALL_FORMS = [*FORMS, *(in_form(VERSUS, form) for form in ACTION_FORMS)]
 CONTINUOUS = in_form("mm_env/Hedging-v0", "Continuous")
@@ -84,6 +85,6 @@ def assert_close(mine, theirs):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", ALL_FORMS)
 def test_the_checkers_accept_a_form(name):
-    check_env(gym.make(name).unwrapped)
+    check_env(gym.make(name).unwrapped, skip_render_check=WINDOWLESS)
     sb3 = pytest.importorskip("stable_baselines3.common.env_checker")
     sb3.check_env(gym.make(name).unwrapped)

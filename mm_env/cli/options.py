@@ -99,6 +99,16 @@ def out_option(*modules: str) -> Option:
     return click.option("--out", type=Place(folder=True), callback=checked, help="Folder for charts and files.")
 
 
+def movie_path(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    """The path of a moving picture that can be written: known before anything is played."""
+    if path is not None:
+        with needed_for("moving pictures"):
+            from mm_env.plotting.movie import check_movie
+        check_movie(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 trust_option: Option = click.option(
     "--trust-pickle", is_flag=True, help="Read policies from .zip files too. These can run code: only your own."
 )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mm_env.market.tape import Tape
 
 _LOOKED_AT = 200  # episodes, of which one is drawn
+_MOST_FRAMES = 200  # of a moving picture: more than 20 seconds nobody watches
 
 
 def compare_with_progress(
@@ -62,7 +63,9 @@ def draw_episodes(
     seed: int,
     tape: Tape | None,
 ) -> None:
-    """Save the charts of one episode under each policy: one that shows hedges and rejections where they occur.
+    """Save the charts of one episode under each policy, still or moving as the ending of the path says.
+
+    It is the first that shows hedges and rejections where they occur, the same for all policies.
 
     Args:
         paths: Where to, by policy.
@@ -72,7 +75,7 @@ def draw_episodes(
         seed: Of the episodes.
         tape: Played instead, if given.
     """
-    from mm_env.plotting import plot_episode, telling_episode
+    from mm_env.plotting import MOVIES, episode_frames, plot_episode, save_movie, telling_episode
     from mm_env.rollout import play
 
     episodes = _LOOKED_AT if tape is None else min(_LOOKED_AT, tape.num_episodes)
@@ -81,7 +84,12 @@ def draw_episodes(
     origin = f"seed {seed}" if tape is None else "recorded tape"
     for name, run in played.items():
         title = f"{name} in {market}, {origin}, episode {index}"
-        write_figure(paths[name], plot_episode(run, index, title))
+        if paths[name].suffix.lower() in MOVIES:
+            every = -(-run.num_trades // _MOST_FRAMES)
+            with writing(paths[name]), progress_bar("drawing frames"):
+                save_movie(episode_frames(run, index, title, every), paths[name])
+        else:
+            write_figure(paths[name], plot_episode(run, index, title))
 
 
 def draw_policies(out: Path, name: str, policies: Mapping[str, PolicyFunction], params: MarketParams) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
@@ -22,16 +22,22 @@ from mm_env.envs.dealers_market import (
 )
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space
+from mm_env.envs.screen import Screen
+from mm_env.envs.step_history import StepHistory
 from mm_env.envs.tape_cursor import TapeCursor
-from mm_env.episodes import Episodes, Recorder, step_info
+from mm_env.episodes import Episodes, step_info
 from mm_env.extras import needed_for
 from mm_env.market import dynamics
 from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.params import DealersParams
+from mm_env.registration import METADATA
 
 with needed_for("several agents"):
     from pettingzoo import ParallelEnv
     from pettingzoo.utils.conversions import parallel_to_aec
+
+if TYPE_CHECKING:
+    from mm_env.plotting import Film
 
 
 class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # PettingZoo's base class is untyped
@@ -63,7 +69,7 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
         ValueError: A bad argument; the message names it.
     """
 
-    metadata: dict[str, Any] = {"name": "dealers_v0", "render_modes": ["rgb_array", "ansi"], "render_fps": 10}
+    metadata: dict[str, Any] = {"name": "dealers_v0", **METADATA}
 
     def __init__(self, *, reward: str = "realised", render_mode: str | None = None, **market_params: Any) -> None:
         self._params = DealersParams.from_mapping({**DEALERS_DEFAULTS, **market_params})
@@ -81,7 +87,8 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
         self._market = DealersMarket(self._params, 1)
         self._lanes: TapeCursor | None = None
         self._state = NO_REQUEST
-        self._recorders: list[Recorder] = []
+        self._history: StepHistory | None = None
+        self._screen = Screen(self._film, "mm_env", self.metadata["render_fps"])
         self._seen = np.zeros((self._params.num_dealers, len(self.observation_names)), np.float32)
 
     def reset(
@@ -98,6 +105,7 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
         params = self._take_change()
         if params is not None:
             self._params, self._decide, self._market = params, ActionDecoder(params), DealersMarket(params, 1)
+            self._screen.clear()
             if self._lanes is not None:
                 self._lanes.enter(params)
         if seed is not None or self._lanes is None:
@@ -106,9 +114,12 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
         self._lanes.next_episode(np.ones(1, dtype=np.bool_))
         self._market.reopen()
         self.agents = list(self.possible_agents)
-        self._recorders = [Recorder(self._params, 1) for _ in self.agents] if self.render_mode else []
+        self._history = StepHistory(self._params, len(self.agents)) if self.render_mode else None
         nothing = step_info(dynamics.no_step(dynamics.initial_book(self._params)))
-        return self._observe(self._lanes), {agent: dict(nothing) for agent in self.agents}
+        observations = self._observe(self._lanes)
+        if self.render_mode == "human":
+            self.render()
+        return observations, {agent: dict(nothing) for agent in self.agents}
 
     def step(self, actions: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
         """Let every dealer quote and hedge, and the price move.
@@ -126,14 +137,16 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
         state, move = self._state, lanes.move()
         step = self._market.step(state.request, lanes.preference(), decision, move)
         rewards = np.broadcast_to(self._reward(step, move, self._params), (len(self.agents), 1))
-        for seat, recorder in enumerate(self._recorders):
-            recorder.record(*(for_seat(part, seat) for part in (state, decision, step, move)))
+        if self._history is not None:
+            self._history.record(state, decision, step, move)
         lanes.advance()
         observations, over = self._observe(lanes), lanes.ended() is not None
         agents = self.agents
         infos = {agent: _plain(step_info(for_seat(step, seat))) for seat, agent in enumerate(agents)}
         if over:
             self.agents = []
+        if self.render_mode == "human":
+            self.render()
         return (
             observations,
             {agent: float(rewards[seat, 0]) for seat, agent in enumerate(agents)},
@@ -160,12 +173,12 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
         Raises:
             ValueError: Nothing was recorded: made without a `render_mode`, or not yet reset.
         """
-        if not self._recorders:
+        if self._history is None:
             raise ValueError("nothing recorded: make the environment with a render_mode, and reset it")
-        return {dealer_name(seat): recorder.episodes() for seat, recorder in enumerate(self._recorders)}
+        return {dealer_name(seat): self._history.episodes(seat) for seat in range(self._params.num_dealers)}
 
     def render(self) -> NDArray[np.uint8] | str | None:
-        """The episode so far: every dealer's inventory and profit as an RGB array, or a line of text for each."""
+        """The episode so far: every dealer's inventory and profit as an RGB array or in the window, or a line each."""
         if self.render_mode is None:
             return None
         if self.render_mode == "ansi":
@@ -174,12 +187,19 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
                 f"{agent}  inventory {inventory[seat, 0]:+.0f}  equity {equity[seat, 0]:+.2f}"
                 for seat, agent in enumerate(self.possible_agents)
             )
-        from mm_env.plotting.dealers_chart import dealers_frame
-
-        return dealers_frame(self.episodes())
+        if self.render_mode == "human":
+            self._screen.show([self.episodes()])
+            return None
+        return self._screen.pictures([self.episodes()])[0]
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Close the window, if there is one."""
+        self._screen.close()
+
+    def _film(self) -> Film:
+        from mm_env.plotting import dealers_film
+
+        return dealers_film(self._params, self.possible_agents)
 
     def _decisions(self, actions: Any) -> list[Any]:
         if not isinstance(actions, Mapping):

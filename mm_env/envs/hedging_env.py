@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -16,6 +16,7 @@ from mm_env.envs.action_mask import action_mask
 from mm_env.envs.arguments import check_compiled, check_render_mode, checked_reward, plain_seed
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space, values_of_parts
+from mm_env.envs.screen import Screen
 from mm_env.envs.step_history import StepHistory, text_line
 from mm_env.episodes import Episodes, step_info
 from mm_env.kernels.scalar_kernel import FLOATS, straight
@@ -26,6 +27,9 @@ from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape, largest_size, tape_of
 from mm_env.registration import METADATA
+
+if TYPE_CHECKING:
+    from mm_env.plotting import Film
 
 
 class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
@@ -106,7 +110,8 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
       keep, so that `spec.to_json()` works.
     * `compiled`: `False` runs `mm_env.market.dynamics` as it stands, so that a debugger steps into it; by default the
       environment runs the same operations as straight Python, with the same numbers bit for bit, several times faster.
-    * `render_mode`: `"rgb_array"` (three charts of the episode so far) or `"ansi"` (one line).
+    * `render_mode`: `"rgb_array"` (three charts of the episode so far), `"human"` (the same in a window, after every
+      step; needs pygame) or `"ansi"` (one line). Steps are drawn when a picture is asked for.
 
     ## Version history
     * v0: initial version.
@@ -143,12 +148,15 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self._trade = self._params.num_trades  # nothing to answer before the first reset
         self._book = dynamics.initial_book(self._params)
         self._history: StepHistory | None = None
+        self._screen = Screen(self._film, "mm_env", self.metadata["render_fps"])
 
     def _checked_params(self, values: dict[str, Any]) -> MarketParams:
         return MarketParams.from_mapping(values)
 
     def _enter(self, params: MarketParams) -> None:
         """Play in this market from now on."""
+        if params is not self._params:
+            self._screen.clear()
         self._params = params
         self._decide = ActionDecoder(self._params)
         law, look = partial(dynamics.rewarded_step, reward=self._reward, params=params), values_of_parts
@@ -181,6 +189,8 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self._trade = 0
         self._book = dynamics.initial_book(self._params)
         self._history = StepHistory(self._params) if self.render_mode else None
+        if self.render_mode == "human":
+            self.render()
         return self._observe(), step_info(dynamics.no_step(self._book))
 
     def step(self, action: Any) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
@@ -199,6 +209,8 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
             self._history.record(ExogenousState(request, self._observed[self._trade]), decision, step, move)
         self._book = step.book
         self._trade += 1
+        if self._history is not None and self.render_mode == "human":
+            self.render()
         return self._observe(), reward, self._trade == self._params.num_trades, False, step_info(step)
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -213,21 +225,26 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         return action_mask(self._book, self._requests[self._trade], self._params)
 
     def render(self) -> NDArray[np.uint8] | str | None:
-        """The episode so far: three charts as an RGB array, or one line of text.
+        """The episode so far: three charts as an RGB array, or in the window, or one line of text.
 
         Raises:
             gymnasium.error.ResetNeeded: No episode has begun.
         """
         if self.render_mode is None:
-            gym.logger.warn('render() needs gym.make(..., render_mode="rgb_array" or "ansi")')
+            gym.logger.warn('render() needs gym.make(..., render_mode="rgb_array", "human" or "ansi")')
             return None
         if self._history is None:
             raise gym.error.ResetNeeded("call reset() first: no episode has begun")
         if self.render_mode == "ansi":
             return text_line(self._book, self._trade, self._params)
-        from mm_env.plotting import episode_frame
+        if self.render_mode == "human":
+            self._screen.show([self.episodes()])
+            return None
+        return self._screen.pictures([self.episodes()])[0]
 
-        return episode_frame(self.episodes())
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        self._screen.close()
 
     def episodes(self) -> Episodes:
         """The steps of this episode so far as arrays of shape (1, steps).
@@ -238,6 +255,11 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         if self._history is None:
             raise ValueError("nothing recorded: make the environment with a render_mode, and reset it")
         return self._history.episodes()
+
+    def _film(self) -> Film:
+        from mm_env.plotting import episode_film
+
+        return episode_film(self._params)
 
     def _np_seed(self) -> int:
         seed = self.np_random_seed

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -25,6 +25,7 @@ from mm_env.envs.observation import (
     observation_values,
     observe,
 )
+from mm_env.envs.screen import MOST_SHOWN, Screen
 from mm_env.envs.step_history import StepHistory, of_lane, text_line
 from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.episodes import step_info
@@ -37,6 +38,9 @@ from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, largest_size, tape_of
 from mm_env.market.validation import check_whole, is_whole
 from mm_env.registration import METADATA
+
+if TYPE_CHECKING:
+    from mm_env.plotting import Film
 
 Flags = NDArray[np.bool_]
 
@@ -63,7 +67,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     * `compiled`: run the law as machine code: the same numbers bit for bit, and seconds to compile. Default: where
       Numba is installed (`pip install 'mm_env[fast]'`), once the law has taken as long as compiling it would. Machine
       code is kept for other processes in the user's cache folder, or in that named by `MM_ENV_CACHE_DIR`.
-    * `render_mode`: as of `HedgingEnv`; `render()` returns a picture, or a line, for each lane.
+    * `render_mode`: as of `HedgingEnv`; `render()` returns a picture, or a line, for each lane. The window of "human"
+      shows the first nine lanes.
     * `lanes_per_tape`: G neighbouring lanes play the same tape: lane i is seeded s + i // G, and the lanes of a group
       begin every episode together. What clients do is then the same for all of them, so that they differ by what
       their dealers did alone: the quiet comparison that `train.PairedRolloutBuffer` learns from. Default: 1.
@@ -105,6 +110,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             self._compile()
         self._tape = tape
         self._history = StepHistory(self._params, self.num_envs) if self.render_mode else None
+        self._screen = Screen(self._film, "mm_env", self.metadata["render_fps"])
         self._markets = self.num_envs  # each with a seed of its own
         self._all = np.ones(self.num_envs, dtype=np.bool_)
         self._ended: Flags | None = None  # lanes that wait for their reset
@@ -140,6 +146,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
                 raise ValueError("reset_mask needs a full reset before it, and no seed with it")
             self._lanes = TapeCursor(self._params, self._seeds(seed), self._tape, compiled=self._look is not None)
         info = self._restart(self._lanes, lanes, step_info(dynamics.no_step(self._book)))
+        if self.render_mode == "human":
+            self.render()
         return self._observe(self._lanes), self._info(info, lanes)
 
     def step(self, actions: Any) -> tuple[Observations, NDArray[np.float64], Flags, Flags, dict[str, Any]]:
@@ -179,6 +187,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             observations = self._observe(lanes)
         else:
             info = self._info(info, self._all)
+        if self.render_mode == "human":
+            self.render()
         return observations, rewards, terminated, np.zeros(self.num_envs, dtype=np.bool_), info
 
     def _checked_params(self, values: dict[str, Any]) -> MarketParams:
@@ -218,16 +228,21 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             gymnasium.error.ResetNeeded: No episode has begun.
         """
         if self._history is None:
-            gym.logger.warn('render() needs make_vec(..., render_mode="rgb_array" or "ansi")')
+            gym.logger.warn('render() needs make_vec(..., render_mode="rgb_array", "human" or "ansi")')
             return None
         if self._lanes is None:
             raise gym.error.ResetNeeded("call reset() first: no episode has begun")
+        if self.render_mode == "human":
+            self._screen.show([self._history.episodes(lane) for lane in range(min(self.num_envs, MOST_SHOWN))])
+            return None
         if self.render_mode == "ansi":
             trades = np.broadcast_to(self._lanes.trade, (self.num_envs,)).tolist()
             return tuple(text_line(of_lane(self._book, i), trade, self._params) for i, trade in enumerate(trades))
-        from mm_env.plotting import episode_frame
+        return self._screen.pictures([self._history.episodes(lane) for lane in range(self.num_envs)])
 
-        return tuple(episode_frame(self._history.episodes(lane)) for lane in range(self.num_envs))
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the window, if there is one."""
+        self._screen.close()
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which levels are worth choosing in each lane, by `mm_env.envs.action_mask`: shape (N, levels).
@@ -249,12 +264,18 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     def _enter(self, params: Any) -> None:
         """Play in this market from now on."""
         self._params = params
+        self._screen.clear()
         if self._history is not None:
             self._history = StepHistory(params, self.num_envs)
         if self._look is not None:
             self._compile()
         else:
             self._rewarded_step = partial(dynamics.rewarded_step, reward=self._reward, params=params)
+
+    def _film(self) -> Film:
+        from mm_env.plotting import episode_film
+
+        return episode_film(self._params)
 
     def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
         """What the law makes of every lane's decision, and the rewards."""

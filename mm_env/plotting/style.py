@@ -1,21 +1,28 @@
 """What all figures share: Matplotlib, colours, axes and checks.
 
-Every chart stays readable in greyscale: what differs in colour differs in dashes, markers or weight as well.
+Every chart stays readable in greyscale: what differs in colour differs in dashes, markers or weight as well. Ink, paper
+and the sizes of letters are those of Matplotlib's settings, so that style sheets work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mm_env.atomic_write import replacing
 from mm_env.extras import needed_for
 
 with needed_for("figures"):
+    from matplotlib import rcParams
+    from matplotlib.artist import Artist as Artist
     from matplotlib.axes import Axes as Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg as FigureCanvasAgg
+    from matplotlib.collections import PolyCollection as PolyCollection
     from matplotlib.figure import Figure as Figure
+    from matplotlib.lines import Line2D as Line2D
     from matplotlib.ticker import MaxNLocator as MaxNLocator
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -23,7 +30,7 @@ FORMATS = (".png", ".svg", ".pdf")
 # Okabe and Ito's palette, which the colour-blind can tell apart, and a red.
 BLUE, SKY, GREEN, ORANGE, PURPLE = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7"
 VERMILION, RED, BLACK, GREY = "#D55E00", "#C1121F", "#222222", "#8C8C8C"
-SERIES_STYLES = (
+SERIES_STYLES: tuple[Mapping[str, Any], ...] = (
     {"color": BLUE, "marker": "o", "linestyle": "-"},
     {"color": VERMILION, "marker": "s", "linestyle": "--"},
     {"color": GREEN, "marker": "^", "linestyle": "-."},
@@ -34,10 +41,49 @@ SERIES_STYLES = (
 )
 
 
+def ink() -> str:
+    """The colour of letters, and of what is drawn in black on white paper."""
+    color = rcParams["text.color"]
+    return BLACK if color == "black" else str(color)
+
+
+def paper() -> str:
+    """The colour behind the lines of a chart."""
+    return str(rcParams["axes.facecolor"])
+
+
+def series_style(number: int) -> dict[str, Any]:
+    """Colour, marker and dashes of the series of this number; after the last they begin again."""
+    style = dict(SERIES_STYLES[number % len(SERIES_STYLES)])
+    return style | {"color": ink()} if style["color"] == BLACK else style
+
+
+def given_axes(axes: Axes | Sequence[Axes] | Any, number: int) -> list[Axes]:
+    """The axes that somebody drew up himself, one or an array of them, as a list of as many as there are charts.
+
+    Raises:
+        ValueError: Not axes, or another number.
+    """
+    found = list(np.ravel(np.asarray(axes, dtype=object)))
+    kinds = all(isinstance(each, Axes) for each in found)
+    told = f"{len(found)} of them" if kinds else repr(axes)
+    wanted = "Matplotlib Axes" if number == 1 else f"{number} Matplotlib Axes, one for each chart"
+    check(kinds and len(found) == number, f"axes must be {wanted}, got {told}")
+    return found
+
+
+def figure_of(axes: Axes) -> Figure:
+    """The figure that axes stand in, through figures within figures."""
+    figure: Any = axes.figure
+    while not isinstance(figure, Figure):
+        figure = figure.figure
+    return figure
+
+
 def tidy(axes: Axes) -> None:
     """No box, a light grid behind."""
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#DDDDDD", lw=0.6)
+    axes.grid(alpha=0.5, lw=0.6)
     axes.set_axisbelow(True)
 
 

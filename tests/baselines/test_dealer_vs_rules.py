@@ -16,13 +16,14 @@ from mm_env.envs.action import encode_action
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
 from mm_env.envs.observation import decode_observation, observation_names
 from tests.envs.test_hedging_vector_env import assert_play_alike
+from tests.markets import WINDOWLESS
 
 ID = "mm_env/DealerVsRules-v0"
 
 
 class TestEnvironment:
     def test_gymnasium_accepts_it(self):
-        check_env(gym.make(ID).unwrapped)
+        check_env(gym.make(ID).unwrapped, skip_render_check=WINDOWLESS)
 
     @pytest.mark.filterwarnings("ignore::UserWarning")
     def test_stable_baselines3_accepts_it(self):

@@ -219,7 +219,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match="AutoresetMode"):
             HedgingVectorEnv(2, autoreset_mode="sometimes")
         with pytest.raises(ValueError, match="render_mode"):
-            HedgingVectorEnv(2, render_mode="human")
+            HedgingVectorEnv(2, render_mode="video")
 
 
 GROUPED = MarketParams(num_trades=5, inventory_limit=4, hedge_threshold=2)

@@ -95,7 +95,9 @@ class TestEpisode:
             plot_episode(hedged, index)
 
     def test_what_is_no_episodes_is_refused(self):
-        with pytest.raises(ValueError, match="episodes must be Episodes, got list"):
+        with pytest.raises(ValueError, match="episodes must be Episodes, got int"):
+            plot_episode([3])
+        with pytest.raises(ValueError, match="episodes must be a mapping with one entry or more"):
             plot_episode([])
         with pytest.raises(ValueError, match="episodes must be a mapping with one entry or more"):
             plot_episode({})
@@ -159,7 +161,7 @@ class TestEpisodeOfOtherMarkets:
         labels = [text.get_text().partition(" (")[0] for text in charts[0].get_legend().get_texts()]
         assert labels == ["inventory", "inventory limit ±6", "hedge trigger ±3", "hedge", "rejected"]
         assert len(charts) == 3
-        assert not charts[0].patches
+        assert not charts[0].collections
 
     def test_informed_clients_are_marked_where_they_traded(self):
         run = play(always(3), PARAMS.replace(informed_fraction=0.3), episodes=1, seed=2)
@@ -191,7 +193,8 @@ class TestEpisodeOfOtherMarkets:
         stormy = set(1 + np.flatnonzero(run.regime[0] == 1))
         assert 5 < len(stormy) < 55
         for axes in plot_episode(run).axes:
-            spans = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches]
+            corners = [path.vertices[:, 0] for path in axes.collections[-1].get_paths()]
+            spans = [(x.min(), x.max()) for x in corners]
             assert {trade for trade in range(1, 61) if any(a < trade < b for a, b in spans)} == stormy
         assert "volatility 0.5" in plot_episode(run).axes[0].get_legend_handles_labels()[1]
 

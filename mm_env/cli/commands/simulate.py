@@ -1,4 +1,4 @@
-"""`mm-env simulate`: play one policy, print its scores, save every step and draw the first episode."""
+"""`mm-env simulate`: play one policy, print its scores, save every step and draw an episode, still or moving."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from mm_env.cli.console import print_json, progress_bar
 from mm_env.cli.inputs import episodes_to_play, read_market, read_policy, read_tape
-from mm_env.cli.options import Command, play_options
+from mm_env.cli.options import Command, Place, movie_path, play_options
 from mm_env.cli.outputs import compare_with_progress, draw_episodes, writing
 from mm_env.cli.tables import markout_rows, print_markouts, print_scores
 from mm_env.market.params import MarketParams
@@ -23,10 +23,17 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.option("--policy", default="threshold", help="A policy of `mm-env policies`, or a folder of a saved one.")
 @click.option("--markout", is_flag=True, help="How the mid moves after a fill too: by tier, and informed or not.")
+@click.option(
+    "--animate",
+    type=Place(folder=False),
+    callback=movie_path,
+    help="A .gif or .mp4 file: the charts of an episode as it is played. MP4 needs ffmpeg.",
+)
 @play_options(1000, "matplotlib", "pandas")
 def simulate(
     policy: str,
     markout: bool,
+    animate: Path | None,
     market: str,
     changes: tuple[str, ...],
     episodes: int,
@@ -36,7 +43,7 @@ def simulate(
     as_json: bool,
     trust_pickle: bool,
 ) -> None:
-    """Play one policy; print its scores, save every step and draw the first episode.
+    """Play one policy; print its scores, save every step and draw an episode, still or moving.
 
     Example: mm-env simulate --policy threshold:10 --episodes 1000 --seed 0 --out out/simulate
     """
@@ -60,8 +67,9 @@ def simulate(
         steps = play_blocks(chosen[policy], params, episodes_to_play(episodes, tape), seed, tape)
         with writing(out / "episodes.csv") as path, progress_bar("writing every step"):
             save_csv(steps, path)
-        name = " ".join([market, *changes])
-        draw_episodes({policy: out / "episode.png"}, chosen, params, name, seed, tape)
+    pictures = [path for path in (out and out / "episode.png", animate) if path is not None]
+    for path in pictures:
+        draw_episodes({policy: path}, chosen, params, " ".join([market, *changes]), seed, tape)
 
 
 def _markouts(
