@@ -22,7 +22,6 @@ from mm_env.envs.dealers_market import (
 )
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space
-from mm_env.envs.screen import Screen
 from mm_env.envs.step_history import StepHistory
 from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.episodes import Episodes, step_info
@@ -31,6 +30,7 @@ from mm_env.market import dynamics
 from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.params import DealersParams
 from mm_env.registration import METADATA
+from mm_env.screen import Screen
 
 with needed_for("several agents"):
     from pettingzoo import ParallelEnv

@@ -16,7 +16,6 @@ from mm_env.envs.action_mask import action_mask
 from mm_env.envs.arguments import check_compiled, check_render_mode, checked_reward, plain_seed
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space, values_of_parts
-from mm_env.envs.screen import Screen
 from mm_env.envs.step_history import StepHistory, text_line
 from mm_env.episodes import Episodes, step_info
 from mm_env.kernels.scalar_kernel import FLOATS, straight
@@ -27,6 +26,7 @@ from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape, largest_size, tape_of
 from mm_env.registration import METADATA
+from mm_env.screen import Screen
 
 if TYPE_CHECKING:
     from mm_env.plotting import Film

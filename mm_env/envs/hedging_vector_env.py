@@ -25,7 +25,6 @@ from mm_env.envs.observation import (
     observation_values,
     observe,
 )
-from mm_env.envs.screen import MOST_SHOWN, Screen
 from mm_env.envs.step_history import StepHistory, of_lane, text_line
 from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.episodes import step_info
@@ -38,6 +37,7 @@ from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, largest_size, tape_of
 from mm_env.market.validation import check_whole, is_whole
 from mm_env.registration import METADATA
+from mm_env.screen import MOST_SHOWN, Screen
 
 if TYPE_CHECKING:
     from mm_env.plotting import Film
