@@ -108,13 +108,17 @@ class MarketMDP:
         traded = dynamics.quote_and_trade(self.book, self.exogenous.request, decision, self.params)
         return traded, traded.filled * acceptance(self.exogenous.request, decision.distance, self.params)
 
-    def no_trade_result(self) -> TradeResult:
+    def no_trade_result(self, states: slice = slice(None)) -> TradeResult:
         """The first half of a step in which nobody trades."""
-        return TradeResult(self.book.inventory, 0.0, False, 0.0, 0.0)
+        return TradeResult(np.asarray(self.book.inventory)[states], 0.0, False, 0.0, 0.0)
 
-    def hedge_and_mark(self, traded: TradeResult, decision: Decision, move: Move) -> HalfStep:
-        """The second half of a step: hedge, move and mark."""
-        step = dynamics.hedge_and_mark(self.book, traded, decision, move, self.params)
+    def hedge_and_mark(
+        self, traded: TradeResult, decision: Decision, move: Move, states: slice = slice(None)
+    ) -> HalfStep:
+        """The second half of a step: hedge, move and mark; of some of the states alone, if `traded` is so."""
+        orders = tuple(np.asarray(order)[states] for order in self.book.in_flight)
+        book = self.book._replace(inventory=np.asarray(self.book.inventory)[states], in_flight=orders)
+        step = dynamics.hedge_and_mark(book, traded, decision, move, self.params)
         return HalfStep(np.asarray(dynamics.expected_reward(step, move, self.params)), self.number(step.book))
 
     def stage(self, decision: Decision, last: bool) -> StepOutcomes:

@@ -18,29 +18,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.solver.market_mdp import HalfStep, MarketMDP
+from baselines.solver.market_mdp import MarketMDP
 from baselines.solver.probing import asked_twice, check_asked_later, trades_asked_again
-from baselines.solver.quote_envelope import QuoteEnvelope
+from baselines.solver.stages import Stages
 from mm_env.envs.action import (
     Actions,
     PolicyFunction,
     hedge_options,
     levels_to_action,
-    make_decision,
     num_hedges,
     quote_levels,
 )
 from mm_env.envs.observation import Observations, decode_observation
 from mm_env.envs.predictor import Predictor
-from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision
 from mm_env.market.numbers import Integers, Values
 from mm_env.market.params import MarketParams
-from mm_env.market.transition_law import acceptance
 from mm_env.readable import Readable
 from mm_env.registration import params_of_market
-
-_TIE = 1e-12  # actions whose values differ by less, relative to the values, are equally good
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,13 +144,13 @@ def solve(params: MarketParams | str, progress: Callable[[int], None] = lambda t
     params = params_of_market(params)
     mdp = MarketMDP(params)
     mdp.check_size(num_hedges(params))
-    stages = _Stages(mdp)
+    stages = Stages(mdp)
     shape = (params.num_trades, mdp.states, len(mdp.law.start))
     hedges, quotes = np.empty(shape, np.int16), np.empty(shape, np.int16)
     values = np.zeros((params.num_trades + 1, mdp.states))
     worth = np.zeros(shape[1:])
     for trade in reversed(range(params.num_trades)):
-        worth, hedges[trade], quotes[trade] = stages.best(worth, last=trade == params.num_trades - 1)
+        worth, hedges[trade], quotes[trade] = stages.best(worth, trade)
         values[trade] = mdp.average(worth)
         progress(1)
     return Solution(
@@ -165,56 +160,6 @@ def solve(params: MarketParams | str, progress: Callable[[int], None] = lambda t
         quote_index=quotes,
         mdp=mdp,
     )
-
-
-class _Stages:
-    """One step of the recursion, laid out once for every trade."""
-
-    def __init__(self, mdp: MarketMDP) -> None:
-        self._mdp = mdp
-        params = mdp.params
-        distances = quote_levels(params)
-        self._by_threshold = params.hedge_action != "units"  # where nothing matters, the highest: no needless order
-        # Exogenous states after which the same is to come and to pay share their second half.
-        regime = np.broadcast_to(np.asarray(mdp.law.states.observed.regime), mdp.row.shape)
-        alike = np.stack([mdp.row, mdp.law.expected, regime], axis=1)
-        _, self._first, self._like = np.unique(alike, axis=0, return_index=True, return_inverse=True)
-        level = hedge_options(params)
-        self._halves = {
-            last: mdp.hedge_and_mark(mdp.no_trade_result(), level, mdp.move(last, self._first))
-            for last in (False, True)
-        }
-        traded, _ = mdp.quote_and_trade(make_decision(0.0, distances, params))
-        filled = mdp.number(mdp.book._replace(inventory=traded.inventory))
-        self._trades = np.broadcast_to(traded.filled, filled.shape)[:, :, 0]
-        self._filled = np.where(self._trades, filled[:, :, 0], np.arange(mdp.states)[:, None])
-        chance = np.broadcast_to(acceptance(mdp.exogenous.request, distances, params), (len(mdp.row), len(distances)))
-        request = mdp.exogenous.request
-        edge = dynamics.quote(request, make_decision(0.0, distances, params))
-        earned = np.broadcast_to(dynamics.spread_earned(request.signed_size, edge), chance.shape)
-        self._quotes = [QuoteEnvelope.of(f, s) for f, s in zip(chance, earned, strict=True)]
-
-    def best(self, worth: Values, last: bool) -> tuple[Values, Integers, Integers]:
-        """Value, hedge level and quote level in every case; `worth` is the value one trade later."""
-        half = self._halves[last]
-        continuation = self._mdp.continuation(worth[:, :, None])[:, :, 0]
-        kept = [self._kept(half, number, continuation) for number in range(len(self._first))]
-        found = [self._choose(exogenous, kept[like]) for exogenous, like in enumerate(self._like)]
-        value, hedge, quote = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
-        return value, hedge, quote
-
-    def _kept(self, half: HalfStep, number: int, continuation: Values) -> Values:
-        """The second half of a step in every state, for every hedge level; shape (states, levels)."""
-        row = self._mdp.row[self._first[number]]
-        return np.asarray(half.reward[:, number] + continuation[half.after[:, 0], row])
-
-    def _choose(self, exogenous: int, no_trade: Values) -> tuple[Values, Integers, Integers]:
-        quotes, trades = self._quotes[exogenous], self._trades[:, exogenous]
-        gain = no_trade[self._filled[:, exogenous]] - no_trade
-        gains = no_trade + np.where(trades[:, None], quotes.worth(gain), 0.0)
-        hedge = len(gains[0]) - 1 - _best(gains[:, ::-1]) if self._by_threshold else _best(gains)
-        states = np.arange(len(hedge))
-        return gains[states, hedge], hedge, quotes.best(gain[states, hedge])
 
 
 def policy_value(policy: PolicyFunction, params: MarketParams | str) -> float:
@@ -244,10 +189,3 @@ def policy_value(policy: PolicyFunction, params: MarketParams | str) -> float:
         worth = mdp.value(mdp.stage(each, trade == params.num_trades - 1), mdp.continuation(worth))
     check_asked_later(policy, decided, params)
     return float(mdp.average(worth)[mdp.start, 0])
-
-
-def _best(gains: Values) -> Integers:
-    """The best hedge level in every state; of several, the one that does best summed over states, then the first."""
-    common = int(gains.sum(axis=0).argmax())
-    as_good = gains[:, common] >= gains.max(axis=1) - _TIE * np.abs(gains).max()
-    return np.asarray(np.where(as_good, common, gains.argmax(axis=1)))
