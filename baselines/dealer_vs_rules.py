@@ -134,8 +134,10 @@ class DealerVsRulesEnv(_NamedRivals, HedgingEnv):
         book = dynamics.initial_book(self._params)
         self._show(0, (book,) * (len(self.rivals) + 1), (0.0,) * (len(self.rivals) + 1), 0.0)
 
-    def _among_rivals(self, book: Book, request: Request, decision: Decision, move: Move) -> tuple[Step, float]:
-        """What the law makes of a decision beside those of the rivals, and the reward."""
+    def _among_rivals(
+        self, book: Book, request: Request, decision: Decision, move: Move
+    ) -> tuple[Step, tuple[Any, float]]:
+        """What the law makes of a decision beside those of the rivals, and beside it the reward and the cost."""
         decisions = (decision, *(self._decided(seat, request) for seat in range(1, len(self.rivals) + 1)))
         books, preference = (book, *self._rival_books), self._preferences[self._trade]
         step, reward, others, won, best_quote = self._compete(books, request, decisions, preference, move)

@@ -252,8 +252,8 @@ class Recorder:
         return Episodes(self._params, **{name: rows[name][: self._steps].T for name in RECORDED})
 
 
-def step_info(step: Step) -> dict[str, Any]:
-    """What `info` tells of a step: the named parts of the reward and the book at its end."""
+def step_info(step: Step, cost: Number = 0.0) -> dict[str, Any]:
+    """What `info` tells of a step: the named parts of the reward, the book at its end, and the cost of the cap."""
     book, filled, hedge, order, spread_pnl, hedge_cost, inventory_pnl, risk_penalty = step
     info = {
         "spread_pnl": spread_pnl,
@@ -267,6 +267,7 @@ def step_info(step: Step) -> dict[str, Any]:
         "equity": book.equity,
         "unrealized_pnl": book.unrealized_pnl,
         "cumulative_hedge": book.cumulative_hedge,
+        "cost": cost,
     }
     if book.in_flight:
         info["order"] = order

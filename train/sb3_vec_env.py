@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
+from mm_env.envs.arguments import check_one_number
 from mm_env.envs.hedging_vector_env import HedgingVectorEnv
 from mm_env.envs.market_attributes import check_attribute
 from mm_env.envs.observation import Observations
@@ -60,6 +61,7 @@ class SB3VecEnv(VecEnv):
     ) -> None:
         own = {"reward": reward, **({} if lanes_per_tape == 1 else {"lanes_per_tape": lanes_per_tape})}
         self.lanes = _lanes(market, n_envs, {**arguments, **own}, bool(arguments))
+        check_one_number(self.lanes._reward_name)
         if self.lanes.autoreset_mode is not AutoresetMode.SAME_STEP:
             raise ValueError(f"the lanes must be of AutoresetMode.SAME_STEP, got {self.lanes.autoreset_mode}")
         super().__init__(self.lanes.num_envs, self.lanes.single_observation_space, self.lanes.single_action_space)

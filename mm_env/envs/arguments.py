@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from mm_env.market.dynamics import REWARDS, Reward
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from mm_env.market import dynamics
+from mm_env.market.dynamics import REWARDS, Move, Reward, RewardParts, Step
 from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, check_tape
 
 
-def checked_reward(name: str, tape: Tape | None, params: MarketParams) -> Reward[Number]:
-    """The law's reward of that name, in a market that the tape, if there is one, can be played in."""
+def checked_reward(name: str, tape: Tape | None, params: MarketParams) -> Reward[tuple[Any, Number]]:
+    """The law's reward of that name, and beside it the cost, in a market that the tape, if any, can be played in."""
     if tape is not None:
         check_tape(tape, params)
-    return reward_function(name, tape, params)
+    return partial(_reward_and_cost, reward=reward_function(name, tape, params))
 
 
-def reward_function(name: str, tape: Tape | None, params: MarketParams | None = None) -> Reward[Number]:
+def _reward_and_cost(step: Step, move: Move, params: MarketParams, reward: Reward[Any]) -> tuple[Any, Number]:
+    return reward(step, move, params), dynamics.cap_cost(step, params)
+
+
+def reward_array(reward: Number | RewardParts, shape: tuple[int, ...]) -> NDArray[Any]:
+    """A reward as an array of that shape; one of parts with them as its last axis."""
+    if not isinstance(reward, tuple):
+        return np.asarray(reward)
+    return np.stack([np.broadcast_to(part, shape) for part in reward], axis=-1)
+
+
+def reward_space(reward: str) -> spaces.Box | None:
+    """The space of a reward of parts, as MO-Gymnasium's clients ask for it; None of one number, which has none."""
+    if reward != "vector":
+        return None
+    most = RewardParts(spread_pnl=np.inf, hedge_cost=0.0, inventory_pnl=np.inf, risk_penalty=0.0)
+    return spaces.Box(-np.inf, np.array(most), dtype=np.float64)
+
+
+def check_one_number(reward: str) -> None:
+    """Raise `ValueError` where a reward has several parts, for agents who learn from one number."""
+    if (space := reward_space(reward)) is not None:
+        raise ValueError(f"reward={reward!r} has {space.shape[0]} parts: learn from 'realised' or 'expected'")
+
+
+def reward_function(name: str, tape: Tape | None, params: MarketParams | None = None) -> Reward[Any]:
     """The law's reward of that name; the expected one needs a tape whose law is known."""
     if not isinstance(name, str) or name not in REWARDS:
         raise ValueError(f"reward must be one of {', '.join(map(repr, REWARDS))}, got {name!r}")

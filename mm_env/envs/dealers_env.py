@@ -11,7 +11,7 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from mm_env.envs.action import ActionDecoder, action_space
-from mm_env.envs.arguments import check_render_mode, checked_reward, plain_seed
+from mm_env.envs.arguments import check_render_mode, checked_reward, plain_seed, reward_array, reward_space
 from mm_env.envs.dealers_market import (
     DEALERS_DEFAULTS,
     DealersMarket,
@@ -74,6 +74,7 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
     def __init__(self, *, reward: str = "realised", render_mode: str | None = None, **market_params: Any) -> None:
         self._params = DealersParams.from_mapping({**DEALERS_DEFAULTS, **market_params})
         self._reward_name, self._reward = reward, checked_reward(reward, None, self._params)
+        self._reward_space = reward_space(reward)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_names = observation_names(self._params)
         self.possible_agents = [dealer_name(seat) for seat in range(self._params.num_dealers)]
@@ -136,20 +137,24 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
         decision = stack_decisions(self._decisions(actions), 1)
         state, move = self._state, lanes.move()
         step = self._market.step(state.request, lanes.preference(), decision, move)
-        rewards = np.broadcast_to(self._reward(step, move, self._params), (len(self.agents), 1))
+        reward, cost = self._reward(step, move, self._params)
+        rewards = reward_array(reward, (len(self.agents), 1))[:, 0]
         if self._history is not None:
             self._history.record(state, decision, step, move)
         lanes.advance()
         observations, over = self._observe(lanes), lanes.ended() is not None
         agents = self.agents
-        infos = {agent: _plain(step_info(for_seat(step, seat))) for seat, agent in enumerate(agents)}
+        infos = {
+            agent: _plain(step_info(*(for_seat(part, seat) for part in (step, cost))))
+            for seat, agent in enumerate(agents)
+        }
         if over:
             self.agents = []
         if self.render_mode == "human":
             self.render()
         return (
             observations,
-            {agent: float(rewards[seat, 0]) for seat, agent in enumerate(agents)},
+            {agent: reward if reward.ndim else float(reward) for agent, reward in zip(agents, rewards, strict=True)},
             dict.fromkeys(agents, over),
             dict.fromkeys(agents, False),
             infos,
@@ -162,6 +167,10 @@ class DealersEnv(MarketAttributes, ParallelEnv):  # type: ignore[misc]  # Pettin
     def action_space(self, agent: str) -> spaces.Space[Any]:
         """The space of what an agent does."""
         return self.action_spaces[agent]
+
+    def reward_space(self, agent: str) -> spaces.Box | None:
+        """The space of what an agent earns with `reward="vector"`, as MOMAland's clients ask for it; else None."""
+        return self._reward_space
 
     def state(self) -> Observations:
         """What all dealers see, one after another: for centralised training."""

@@ -86,11 +86,12 @@ class DealersVectorEnv(HedgingVectorEnv):
         super()._enter(params)
         self._market = DealersMarket(params, self._markets)
 
-    def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
+    def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, tuple[Any, Any]]:
         move = lanes.move()
         whole = Decision._make(self._seated(part, number) for number, part in enumerate(decision))
         step = self._market.step(self._state.request, lanes.preference(), whole, move)
-        return self._shown(step), self._shown(self._reward(step, move, self._params))
+        reward, cost = self._reward(step, move, self._params)
+        return self._shown(step), (self._shown(reward), self._shown(cost))
 
     def _seated(self, part: Number | None, number: int) -> Number | None:
         """One part of the decisions of all dealers, shape (K, M): the lanes' and, below them, the rivals'."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -13,7 +12,14 @@ from numpy.typing import NDArray
 
 from mm_env.envs.action import ActionDecoder, action_space
 from mm_env.envs.action_mask import action_mask
-from mm_env.envs.arguments import check_compiled, check_render_mode, checked_reward, plain_seed
+from mm_env.envs.arguments import (
+    check_compiled,
+    check_render_mode,
+    checked_reward,
+    plain_seed,
+    reward_array,
+    reward_space,
+)
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space, values_of_parts
 from mm_env.envs.step_history import StepHistory, text_line
@@ -21,7 +27,7 @@ from mm_env.episodes import Episodes, step_info
 from mm_env.kernels.scalar_kernel import FLOATS, straight
 from mm_env.kernels.tracing import TraceOps
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Book, Decision, Move, Request, Reward, Step
+from mm_env.market.dynamics import LawStep
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape, largest_size, tape_of
@@ -80,6 +86,8 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
     risk_aversion * s^2 * inventory^2, s^2 being the variance of the coming price move: that of `price_volatility` or
     the regime's, plus `jump_probability * jump_volatility`^2. With `reward="expected"` the inventory
     PnL is replaced by its expectation given what the dealer can know: the same optimum with a fraction of the noise.
+    With `reward="vector"` it is an array of the four parts, costs and penalty negative, whose sum is the reward; then
+    `reward_space` is there, as MO-Gymnasium has it.
 
     ## Starting state
     No inventory, no cash, no orders, the mid at `starting_price`.
@@ -90,8 +98,9 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
 
     ## Info
     `spread_pnl`, `hedge_cost`, `inventory_pnl`, `risk_penalty`, `filled`, `hedge` (signed units), `inventory`,
-    `price`, `equity`, `unrealized_pnl`, `cumulative_hedge`: each as it stands at the end of the step. With
-    `hedge_latency`, `order`: signed units ordered.
+    `price`, `equity`, `unrealized_pnl`, `cumulative_hedge`: each as it stands at the end of the step. `cost`: 1 if
+    the inventory is at the cap then, else 0, for agents under a constraint. With `hedge_latency`, `order`: signed units
+    ordered.
 
     ## Seeds
     `reset(seed=s)` starts episode 0 of seed s and every later `reset()` the next one: the same market for every
@@ -105,7 +114,7 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
     ## Arguments
     Every field of `MarketParams` (`gym.make("mm_env/Hedging-v0", risk_aversion=0.02)`), and:
 
-    * `reward`: `"realised"` (default) or `"expected"`.
+    * `reward`: `"realised"` (default), `"expected"` or `"vector"`.
     * `tape`: a recorded `Tape` to play instead of drawn episodes, or the path of its file: a path is what a `spec` can
       keep, so that `spec.to_json()` works.
     * `compiled`: `False` runs `mm_env.market.dynamics` as it stands, so that a debugger steps into it; by default the
@@ -131,8 +140,8 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self._params = self._checked_params(market_params)
         tape = tape_of(tape)
         self._reward_name = reward
-        # The numbers of one dealer are floats.
-        self._reward = cast(Reward[float], checked_reward(reward, tape, self._params))
+        self._reward = checked_reward(reward, tape, self._params)
+        self.reward_space = reward_space(reward)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_names = observation_names(self._params)
         self.observation_space = observation_space(self._params, largest_size(tape))
@@ -160,7 +169,7 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self._params = params
         self._decide = ActionDecoder(self._params)
         law, look = partial(dynamics.rewarded_step, reward=self._reward, params=params), values_of_parts
-        self._rewarded_step: Callable[[Book, Request, Decision, Move], tuple[Step, float]] = partial(law, xp=FLOATS)
+        self._rewarded_step: LawStep = partial(law, xp=FLOATS)
         self._look = partial(look, params=params)
         if self._compiled is not False:  # else as they stand, for a debugger to step into
             self._rewarded_step = straight(partial(law, xp=TraceOps()))
@@ -204,14 +213,16 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
             raise gym.error.ResetNeeded("call reset() first: no episode is under way")
         decision = self._decide(action)
         request, move = self._requests[self._trade], self._moves[self._trade]
-        step, reward = self._rewarded_step(self._book, request, decision, move)
+        step, (reward, cost) = self._rewarded_step(self._book, request, decision, move)
         if self._history is not None:
             self._history.record(ExogenousState(request, self._observed[self._trade]), decision, step, move)
         self._book = step.book
         self._trade += 1
         if self._history is not None and self.render_mode == "human":
             self.render()
-        return self._observe(), reward, self._trade == self._params.num_trades, False, step_info(step)
+        if self.reward_space is not None:
+            reward = reward_array(reward, ())
+        return self._observe(), reward, self._trade == self._params.num_trades, False, step_info(step, cost)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which levels are worth choosing now, by `mm_env.envs.action_mask`: for sb3-contrib's MaskablePPO.

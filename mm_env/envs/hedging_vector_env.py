@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from mm_env.envs.action import Actions, action_space, decode_actions
 from mm_env.envs.action_mask import action_mask
-from mm_env.envs.arguments import check_compiled, check_render_mode, checked_reward, plain_seed
+from mm_env.envs.arguments import (
+    check_compiled,
+    check_render_mode,
+    checked_reward,
+    plain_seed,
+    reward_array,
+    reward_space,
+)
 from mm_env.envs.market_attributes import MarketAttributes, check_attribute
 from mm_env.envs.observation import (
     Observations,
@@ -96,6 +103,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self._params = self._checked_params(market_params)
         tape = tape_of(tape)
         self._reward_name, self._reward = reward, checked_reward(reward, tape, self._params)
+        self.reward_space = reward_space(reward)
         self.observation_names = observation_names(self._params)
         self.single_observation_space = observation_space(self._params, largest_size(tape))
         self.single_action_space = action_space(self._params)
@@ -113,6 +121,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self._screen = Screen(self._film, "mm_env", self.metadata["render_fps"])
         self._markets = self.num_envs  # each with a seed of its own
         self._all = np.ones(self.num_envs, dtype=np.bool_)
+        parts = () if self.reward_space is None else self.reward_space.shape
+        self._reward_shape = (self.num_envs, *parts)
         self._ended: Flags | None = None  # lanes that wait for their reset
         self._book, self._state = dynamics.initial_book(self._params), NO_REQUEST
 
@@ -166,16 +176,17 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             raise gym.error.ResetNeeded(f"lanes {first} have ended: reset them first")
 
         if resting is not None and resting.all():
-            step, rewards = dynamics.no_step(self._book), np.zeros(self.num_envs)
+            step, rewards, cost = dynamics.no_step(self._book), np.zeros(self._reward_shape), 0.0
         else:
-            step, rewards = self._answer(lanes, decision)
+            step, (reward, cost) = self._answer(lanes, decision)
+            rewards = reward_array(reward, (self.num_envs,))
         if self._history is not None:
             self._history.record(*self._told(lanes, decision, step))
-        info = step_info(step)
+        info = step_info(step, cost)
         self._book = step.book
         lanes.advance()
         if resting is not None:
-            rewards = np.where(resting, 0.0, rewards)
+            rewards = np.where(resting.reshape(-1, *[1] * (rewards.ndim - 1)), 0.0, rewards)
             info = self._restart(lanes, resting, info)
         self._ended = self._over(lanes)
         terminated = self._ended.copy() if self._ended is not None else np.zeros(self.num_envs, dtype=np.bool_)
@@ -277,13 +288,13 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
 
         return episode_film(self._params)
 
-    def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, NDArray[Any]]:
-        """What the law makes of every lane's decision, and the rewards."""
+    def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, tuple[Any, Any]]:
+        """What the law makes of every lane's decision, and beside it the rewards and the costs."""
         start = perf_counter()
-        step, rewards = self._rewarded_step(self._book, self._state.request, decision, lanes.move())
+        answered = self._rewarded_step(self._book, self._state.request, decision, lanes.move())
         if self._spent is not None:
             self._spent += perf_counter() - start
-        return step, np.asarray(rewards)
+        return answered
 
     def _told(self, lanes: TapeCursor, decision: Decision, step: Step) -> tuple[ExogenousState, Decision, Step, Move]:
         """What there is to tell of a step, parts of shape (N,)."""

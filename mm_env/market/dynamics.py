@@ -100,9 +100,18 @@ class Step(NamedTuple):
     risk_penalty: Number  # charged, >= 0
 
 
-Paid = TypeVar("Paid", bound=Number)  # what a reward is: a float for one dealer, an array for many
+class RewardParts(NamedTuple):
+    """The named parts of the reward, signed so that their sum is the realised reward; price units."""
+
+    spread_pnl: Number
+    hedge_cost: Number  # <= 0
+    inventory_pnl: Number
+    risk_penalty: Number  # <= 0
+
+
+Paid = TypeVar("Paid")  # what a reward is: a float for one dealer, an array for many; or `RewardParts` of these
 Reward: TypeAlias = Callable[[Step, Move, MarketParams], Paid]
-LawStep: TypeAlias = Callable[[Book, Request, Decision, Move], tuple[Step, Number]]  # `rewarded_step` of one market
+LawStep: TypeAlias = Callable[[Book, Request, Decision, Move], tuple[Step, Any]]  # `rewarded_step` of one market
 
 
 def step(
@@ -290,4 +299,18 @@ def expected_reward(step: Step, move: Move, params: MarketParams) -> Number:
     return step.spread_pnl - step.hedge_cost + expected_pnl(step, move, params) - step.risk_penalty
 
 
-REWARDS: Mapping[str, Reward[Number]] = {"realised": realised_reward, "expected": expected_reward}
+def reward_parts(step: Step, move: Move, params: MarketParams) -> RewardParts:
+    """The realised reward as the vector of its named parts, for agents of several objectives."""
+    return RewardParts(step.spread_pnl, -step.hedge_cost, step.inventory_pnl, -step.risk_penalty)
+
+
+def cap_cost(step: Step, params: MarketParams) -> Number:
+    """1 where the inventory is at the cap at the end of the step, else 0: what agents under a constraint keep low."""
+    return (size(step.book.inventory) >= params.inventory_limit) * 1.0
+
+
+REWARDS: Mapping[str, Reward[Any]] = {
+    "realised": realised_reward,
+    "expected": expected_reward,
+    "vector": reward_parts,
+}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mm_env.envs.arguments import reward_function
+from mm_env.envs.arguments import check_one_number, reward_function
 from mm_env.market.params import MarketParams
 from mm_env.registration import FORMS, MARKETS, market_params, short_id
 from train.hyperparams import DEFAULT, check_hyperparameters, read_hyperparameters, read_yaml, write_yaml
@@ -47,6 +47,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         reward_function(self.reward, None)
+        check_one_number(self.reward)
         check_hyperparameters(self.hyperparameters)
         if self.hyperparameters.get("use_sde") and not self.learned_in.continuous:
             raise ValueError("use_sde explores in continuous actions only")
