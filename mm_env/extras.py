@@ -20,6 +20,7 @@ EXTRAS: Mapping[str, str] = {  # the module that is imported, and the extra of `
     "safetensors": "train",
     "sb3_contrib": "contrib",
     "stable_baselines3": "train",
+    "statsmodels": "calibrate",
     "tensorboard": "train",
     "torch": "train",
     "tqdm": "train",

@@ -74,6 +74,7 @@ def play_blocks(
             raise ValueError(f"{name}={getattr(params, name)}: dealers who compete are played by mm_env.play_dealers")
     if tape is not None:
         check_tape(tape, params)
+        tape = tape.shown_in(params)
     if episodes is None:
         episodes = 1000 if tape is None else tape.num_episodes
     check_play(policy, episodes, seed, most=2**53 if tape is None else tape.num_episodes)

@@ -52,6 +52,7 @@ DOORS = {  # what is missing, and the code that needs it
     "pettingzoo": ["import mm_env.parallel_env", "from mm_env.envs.dealers_env import DealersEnv"],
     "numba": ["gym.make_vec('mm_env/Hedging-v0', 2, vectorization_mode='vector_entry_point', compiled=True)"],
     "sb3_contrib": ["mm('train', '--algo', 'tqc', '--set', 'continuous=true', '--out', 'run')"],
+    "statsmodels": ["from baselines.calibration.price_moves import fit_moves; fit_moves(np.arange(100.0)[None], 2)"],
     "wandb": ["mm('train', '--track', 'wandb', '--out', 'run')"],
     "mlflow": ["mm('train', '--track', 'mlflow', '--out', 'run')"],
     "onnx": [f"mm('export', {str(SAVED)!r}, '--onnx', 'out.onnx')"],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -11,14 +13,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
+from baselines.calibration.price_moves import FittedMoves, fit_moves
+from mm_env.extras import pip_line
 from mm_env.market.client_tier import ClientTier
 from mm_env.market.numbers import Values
 from mm_env.market.params import MarketParams
+from mm_env.market.recordings.recording import TapeWarning
 from mm_env.market.recordings.summary import Measured
 from mm_env.market.tape import Tape
-from mm_env.market.validation import MOST
-
-_ESTIMATED = ("price_volatility", "arrival_probability", "buy_probability", "flow_persistence", "informed_fraction")
+from mm_env.market.validation import MOST, check_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,28 +33,39 @@ class Calibration:
         estimates: By field, `tiers[0].decay` and the like included. One that is out of its range by chance is told as
             it is: its interval is right.
         kept: The fields that keep the base market's value.
+        left_out: The fields whose estimates are not told apart from 0, so that the market is without them: mean
+            reversion, with which a market has no exact optimum.
     """
 
     params: MarketParams
     estimates: Mapping[str, Measured]
     kept: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
-def calibrate(tape: Tape, base: MarketParams | None = None) -> Calibration:
+def calibrate(tape: Tape, base: MarketParams | None = None, keep: Collection[str] = ()) -> Calibration:
     """The market that a recorded tape tells of.
 
-    Moves are taken to have mean 0, and to come from one normal law. Sides follow `mm_env/market/flow.py`: given the
-    move to come and the side before, the mean of a side is linear in the sign of the one and in the other, which least
-    squares estimate without bias; standard errors are White's. Sizes and tiers are counted. What clients accept is
-    fitted by maximum likelihood where quotes and outcomes were recorded, by the logistic law and by the exponential
-    one beyond the base market's spread, and the likelier is taken.
+    Moves are fitted by `fit_moves`: volatility, in regimes where there are some, jumps, mean reversion. Sides follow
+    `mm_env/market/flow.py`: given the move to come and the side before, the mean of a side is linear in the sign of the
+    one and in the other, which least squares estimate without bias; standard errors are White's. Sizes and tiers are
+    counted. What clients accept is fitted by maximum likelihood where quotes and outcomes were recorded, by the
+    logistic law and by the exponential one beyond the base market's spread, and the likelier is taken.
+
+    Regimes, jumps and mean reversion are in the market where Schwarz's criterion wants them: mean reversion where the
+    estimate is beyond sqrt(log(moves)) standard errors.
 
     Args:
         tape: The recording.
-        base: Where the tape tells nothing; by default the seed's market. Several episodes tell `num_trades`.
+        base: Where the tape tells nothing; by default the seed's market. Several episodes tell `num_trades`. If it has
+            regimes, so many are fitted.
+        keep: Fields that are the base market's whatever the tape tells, as "volatility_regimes".
+
+    Warns:
+        TapeWarning: statsmodels, which it takes to estimate regimes, is missing: they are the base market's.
 
     Raises:
-        ValueError: Fewer than ten clients.
+        ValueError: Fewer than ten clients, or a field to keep that is none.
 
     Example:
         >>> tape = Tape.draw(MarketParams(price_volatility=0.2), seed=0, episodes=50)
@@ -59,29 +73,61 @@ def calibrate(tape: Tape, base: MarketParams | None = None) -> Calibration:
         True
     """
     base = base or MarketParams()
+    check_names(dict.fromkeys(keep), MarketParams, "market parameter")
     side, change = np.asarray(tape.paths.side, np.float64).T, np.asarray(tape.paths.change).T
-    if (side != 0).sum() < 10:
-        raise ValueError(f"to calibrate takes ten clients or more, got {int((side != 0).sum())}")
-    found = {"price_volatility": _root_mean_square(change), **_sides(side, change)}
+    clients = int((side != 0).sum())
+    if clients < 10:
+        raise ValueError(f"to calibrate takes ten clients or more, got {clients}")
+    asked = _regimes_to_fit(base, keep)
+    moves = fit_moves(change, asked)
+    found = {**moves.estimates, **_sides(side, change)}
     if (side == 0).any():
         found["arrival_probability"] = _share(side != 0)
+    reverts = found.get("mean_reversion")
+    left_out = ("mean_reversion",) if reverts is not None and not _told_apart(reverts, change.size) else ()
     tiers, of_tiers = _tiers(tape, side != 0, base)
-    fields = MarketParams.__dataclass_fields__
-    changes: dict[str, Any] = {
-        name: float(np.clip(value, fields[name].metadata["low"], fields[name].metadata["high"]))
-        for name, (value, _) in found.items()
-    }
+    changes = {**_fields(found), **dict.fromkeys(left_out, 0.0), **_form(moves, asked), "tiers": tiers}
     if tape.num_episodes > 1:
         changes["num_trades"] = tape.num_trades
-    params = base.replace(**changes, tiers=tiers)
-    kept = tuple(name for name in base.to_dict() if name not in changes and name != "tiers")
-    return Calibration(params, found | of_tiers, kept)
+    changes = {name: value for name, value in changes.items() if name not in keep}
+    kept = tuple(name for name in base.to_dict() if name not in changes)
+    return Calibration(base.replace(**changes), found | of_tiers, kept, left_out)
 
 
-def _root_mean_square(moves: Values) -> Measured:
-    square = moves**2
-    root = float(np.sqrt(square.mean()))
-    return Measured(root, float(square.std() / np.sqrt(square.size)) / (2.0 * root) if root else np.nan)
+def _regimes_to_fit(base: MarketParams, keep: Collection[str]) -> int | None:
+    """As many as the base market has, if it has any or is to keep what it has; else whatever fits."""
+    if "volatility_regimes" in keep and base.volatility_regimes is None:
+        return 1
+    if find_spec("statsmodels") is None:
+        warnings.warn(
+            f"volatility regimes are not estimated: that takes statsmodels, {pip_line('statsmodels')}",
+            TapeWarning,
+            stacklevel=3,
+        )
+        return 1
+    return len(base.volatilities) if base.volatility_regimes or base.regime_hedge_costs else None
+
+
+def _told_apart(figure: Measured, number: int) -> bool:
+    return figure.value > float(np.sqrt(np.log(number))) * figure.standard_error
+
+
+def _fields(found: Mapping[str, Measured]) -> dict[str, Any]:
+    """The estimates as fields, each within its range; those of regimes as a list."""
+    fields, changes = MarketParams.__dataclass_fields__, dict[str, Any]()
+    for name, (value, _) in found.items():
+        field = fields[name.partition("[")[0]]
+        if field.name != name:
+            changes[field.name] = (*changes.get(field.name, ()), value)
+        else:
+            changes[name] = float(np.clip(value, field.metadata["low"], field.metadata["high"]))
+    return changes
+
+
+def _form(moves: FittedMoves, asked: int | None) -> dict[str, Any]:
+    """What the moves were found to be without; nothing where there was too little to tell."""
+    no_regimes = {"volatility_regimes": None} if asked is None and moves.regimes == 1 else {}
+    return {**no_regimes, "jump_probability": 0.0} if moves.jumps is False else no_regimes
 
 
 def _share(chosen: NDArray[np.bool_]) -> Measured:

@@ -50,4 +50,5 @@ def _told(found: Calibration, name: str) -> str:
     """The estimates of a field, or of the entries of a list, with their 95 % intervals."""
     figures = [each for field, each in found.estimates.items() if field == name or field.startswith(f"{name}[")]
     text = ", ".join(with_interval(*figure) for figure in figures)
-    return f"estimate {text} (95 %)" if text else ""
+    left_out = ", not told apart from 0" if name in found.left_out else ""
+    return f"estimate {text} (95 %){left_out}" if text else ""

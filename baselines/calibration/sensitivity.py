@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.fixed_rules import best_rule
 from baselines.solver.optimum import policy_value, solve
 from mm_env.market.params import MarketParams
+from mm_env.market.validation import LARGEST
 
 _LEAST = 1e-6  # a mechanism that is on stays on, so that what is observed stays the same
 
@@ -39,8 +40,13 @@ def sensitivity(found: Calibration, draws: int, seed: int = 0) -> list[Shortfall
 
 def _drawn(found: Calibration, random: np.random.Generator) -> MarketParams:
     """A market that the estimates' normal errors leave possible."""
-    fields, changes = MarketParams.__dataclass_fields__, {}
+    fields, changes = MarketParams.__dataclass_fields__, dict[str, Any]()
     for name, (value, error) in found.estimates.items():
-        if name in fields and getattr(found.params, name) > 0 and np.isfinite(error):
-            changes[name] = float(np.clip(random.normal(value, error), _LEAST, fields[name].metadata["high"]))
+        field = fields[name.partition("[")[0]]
+        unused = field.name in ("tiers", *found.kept) or not getattr(found.params, field.name)
+        if unused or not np.isfinite(error):
+            continue
+        most = field.metadata.get("high", LARGEST)
+        drawn = float(np.clip(random.normal(value, error), _LEAST, most))
+        changes[field.name] = drawn if field.name == name else (*changes.get(field.name, ()), drawn)
     return found.params.replace(**changes)

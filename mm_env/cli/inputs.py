@@ -39,11 +39,28 @@ def read_market(market: str, changes: tuple[str, ...], tape: Tape | None = None)
         params = market_params(market).replace(**{**length, **read_changes(changes)})
     if params.hedge_threshold > params.inventory_limit:
         click.echo(f"note: {params.threshold_remark}", err=True)
-    if tape is not None:
-        with warnings_told():
-            check_tape(tape, params)
-        warnings.simplefilter("ignore", TapeWarning)  # told once, whoever checks the tape again
     return params
+
+
+def read_replay(
+    market: str, changes: tuple[str, ...], recorded: Path | None, seed: int
+) -> tuple[MarketParams, Tape | None]:
+    """The market of `read_market`, and the tape in a file, if there is one, as it is played there.
+
+    Where clients may refuse and the file does not tell how wide a quote each would have accepted, it is drawn, and told
+    so.
+    """
+    if recorded is None:
+        return read_market(market, changes), None
+    tape = read_tape(recorded)
+    params = read_market(market, changes, tape)
+    if not (params.accepts_any or tape.paths.tells_reservations):
+        tape = tape.with_reservations(params, seed)
+        click.echo(f"note: how wide a quote each client takes is drawn from the market's law, seed {seed}", err=True)
+    with warnings_told():
+        check_tape(tape, params)
+    warnings.simplefilter("ignore", TapeWarning)  # told once, whoever checks the tape again
+    return params, tape
 
 
 def make_policies(

@@ -191,6 +191,34 @@ def _reservations(
     return picked if came is None else np.where(came, picked, -np.inf)
 
 
+def reservations_given(
+    uniform: Values, tier: Any, outcomes: tuple[Values, NDArray[np.bool_]] | None, params: MarketParams
+) -> Values:
+    """The largest distances that clients would have accepted, drawn from the law of their tiers, given what they did.
+
+    Who accepted a quote that the share P of his tier accepts is among that share, who refused it among the others.
+
+    Args:
+        uniform: On [0, 1), of the shape of the requests, as all others.
+        tier: Index of each client's tier.
+        outcomes: The distance that each was quoted, price units, and whether he took it; None: unknown.
+        params: The market.
+    """
+    found = np.full(uniform.shape, np.inf)
+    for index, kind in enumerate(params.tiers):
+        share = 1.0 - uniform
+        if outcomes is not None:
+            chance = kind.acceptance(outcomes[0], params.spread)
+            share = np.where(outcomes[1], chance * share, chance + (1.0 - chance) * share)
+        drawn = kind.reservation(np.maximum(share, np.finfo(np.float64).tiny), params.spread)
+        np.copyto(found, drawn, where=np.asarray(tier) == index)
+    if outcomes is None:
+        return found
+    quote, accepted = outcomes
+    below = np.nextafter(quote, -np.inf)
+    return np.asarray(np.where(accepted, np.maximum(found, quote), np.minimum(found, below)))  # whatever rounding says
+
+
 def _known(deviation: Any, latency: int) -> Any:
     """The deviation of the mid that the dealer knows: that of `latency` moves before, or of the start."""
     if not latency or not isinstance(deviation, np.ndarray):

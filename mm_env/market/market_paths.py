@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -12,6 +13,7 @@ from mm_env.market.dynamics import Move, Request
 from mm_env.market.exogenous_state import ExogenousState, ObservedState
 from mm_env.market.numbers import Flag, Index, Number
 from mm_env.market.params import MarketParams
+from mm_env.market.recordings.recording import TapeWarning
 
 Path: TypeAlias = float | NDArray[Any]  # a quantity over time; whole numbers and flags take a byte each
 
@@ -61,6 +63,22 @@ class MarketPaths(NamedTuple):
         hedge_cost, risk_weight = of_regime(params.hedge_costs, regime), of_regime(params.risk_weights, regime)
         return Move(self.change, self.expected, last, hedge_cost, risk_weight)
 
+    @property
+    def tells_reservations(self) -> bool:
+        """Whether it is known of some client how wide a quote he would refuse."""
+        return self.reservation is not None and bool(np.isfinite(self.reservation).any())
+
+    def with_reservations(self, reservation: Path) -> MarketPaths:
+        """The same paths with the largest distances that the clients accept."""
+        return self._replace(reservation=np.where(np.asarray(self.side) != 0, reservation, -np.inf))
+
+    def shown_in(self, params: MarketParams) -> MarketPaths:
+        """Recorded paths without what the market has not: regimes, and clients who may refuse."""
+        paths = self.with_reservations(np.inf) if params.accepts_any and self.tells_reservations else self
+        if params.volatility_regimes is not None or not np.ndim(self.observed.regime):
+            return paths
+        return paths._replace(observed=self.observed._replace(regime=0))
+
 
 _OWN = len(MarketPaths._fields) - 1  # of the paths, those that are not of the observed state
 
@@ -68,3 +86,48 @@ _OWN = len(MarketPaths._fields) - 1  # of the paths, those that are not of the o
 def of_regime(values: tuple[float, ...], regime: Index) -> Number:
     """The value that belongs to each regime."""
     return np.asarray(values)[regime] if isinstance(regime, np.ndarray) else values[regime]
+
+
+def check_replay(paths: MarketPaths, params: MarketParams) -> None:
+    """Raise `ValueError` unless recorded paths tell all that the market needs; warn of what the cap keeps out."""
+    check_tiers(paths, params)
+    if params.quote_latency > 0 or (params.quote_levels > 1 and params.accepts_any):
+        name = "quote_latency" if params.quote_latency else "quote_levels"
+        raise ValueError(f"a recorded tape does not tell what {name}={getattr(params, name)!r} needs")
+    regime, regimes = paths.observed.regime, params.volatility_regimes
+    if regimes is not None and (not np.ndim(regime) or np.max(regime) >= len(regimes)):
+        raise ValueError(
+            f"a recorded tape does not tell what volatility_regimes={regimes!r} needs: which of them the dealer saw, "
+            f"unless it has a column 'regime', an index from 0"
+        )
+    if not params.accepts_any and not paths.tells_reservations:
+        raise ValueError(
+            f"a recorded tape does not tell what tiers={params.tiers!r} needs: how wide a quote each client would have "
+            f"accepted, unless it has a column 'reservation'; tape.with_reservations(params, seed) draws it"
+        )
+    _warn_of_the_cap(paths, params)
+
+
+def check_tiers(paths: MarketPaths, params: MarketParams) -> None:
+    """Raise `ValueError` unless every client is of a tier that the market has, where it has several."""
+    tiers = int(np.max(paths.tier)) + 1 if np.ndim(paths.tier) else 0
+    if len(params.tiers) > 1 and not 0 < tiers <= len(params.tiers):
+        raise ValueError(
+            f"a recorded tape of {tiers or 'unknown'} tiers does not tell what tiers={params.tiers!r} needs: which of "
+            f"them each client is of, in a column 'tier'"
+        )
+
+
+def _warn_of_the_cap(paths: MarketPaths, params: MarketParams) -> None:
+    """Warn of requests that no inventory within the cap can fill, and where none is small enough to begin with."""
+    came = np.asarray(paths.side) != 0
+    size = np.broadcast_to(1.0 if paths.size is None else paths.size, came.shape)[came]
+    limit = params.inventory_limit
+    never = size.size if size.size and size.min() > limit else int((size > 2 * limit).sum())
+    if never:
+        warnings.warn(
+            f"{never:,} of {size.size:,} requests can never be filled: they ask for up to {size.max():,.0f} units, "
+            f"inventory_limit={limit}",
+            TapeWarning,
+            stacklevel=5,
+        )

@@ -10,7 +10,6 @@ a seed come in blocks; block b is drawn by `PCG64DXSM(s).jumped(b)`, so any of t
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,12 +23,12 @@ from numpy.typing import ArrayLike
 
 from mm_env.market.dynamics import Move, Request
 from mm_env.market.exogenous_state import ExogenousState, ObservedState
-from mm_env.market.flow import carry_forward, simulate
-from mm_env.market.market_paths import MarketPaths
+from mm_env.market.flow import carry_forward, reservations_given, simulate
+from mm_env.market.market_paths import MarketPaths, check_replay, check_tiers
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.random_streams import RandomDraws, RandomStreams
 from mm_env.market.recordings.arrays import recorded, require
-from mm_env.market.recordings.recording import LARGEST_MOVE, LARGEST_SIZE, Recording, TapeWarning, read_recording
+from mm_env.market.recordings.recording import LARGEST_MOVE, LARGEST_SIZE, Recording, read_recording
 from mm_env.market.recordings.summary import Summary, summarise
 from mm_env.market.recordings.table import write_table
 from mm_env.market.validation import fields_on_tape
@@ -186,9 +185,10 @@ class Tape(Readable):
         """A recorded tape from a file or a data frame of client requests, one a row, in time order.
 
         Columns are found by name, whatever its case, spaces and punctuation: sides and price_moves, and where they are
-        there sizes, episode, time, tier, accepted and quote. `request`, signed units, may stand for sides and sizes;
-        `mid`, or `bid` and `ask`, may stand for price_moves. The mid of a row is the one at its request, so the move of
-        a request is the next request's mid less its own; the last request of an episode has none and is left out.
+        there sizes, episode, time, tier, accepted, quote, reservation and regime. `request`, signed units, may stand
+        for sides and sizes; `mid`, or `bid` and `ask`, may stand for price_moves. The mid of a row is the one at its
+        request, so the move of a request is the next request's mid less its own; the last request of an episode has
+        none and is left out.
         Needs pandas, and pyarrow for Parquet, Feather and foreign data frames.
 
         Args:
@@ -217,12 +217,52 @@ class Tape(Readable):
         paths = tape.paths
         if found.tier is not None:
             paths = paths._replace(tier=np.ascontiguousarray(found.tier.T.astype(np.uint8)))
+        if found.regime is not None:
+            regime = np.ascontiguousarray(found.regime.T.astype(np.intp))
+            paths = paths._replace(observed=paths.observed._replace(regime=regime))
+        if found.reservation is not None:
+            paths = paths.with_reservations(np.ascontiguousarray(found.reservation.T))
         return dataclasses.replace(tape, paths=paths, recording=found)
+
+    def with_reservations(self, params: MarketParams, seed: int = 0) -> Tape:
+        """The same recording with what it does not tell: the widest quote that each client would have accepted.
+
+        It is drawn from the law of his tier in the market, given that he accepted the recorded quote or refused it,
+        where `quote` and `accepted` were recorded. So any quote can be tried on the tape, and the recorded one has the
+        recorded outcome.
+
+        Args:
+            params: The market, as `mm-env calibrate` makes it from the recording.
+            seed: Of the draws.
+
+        Raises:
+            ValueError: The tape tells already, or has tiers that the market has not.
+
+        Example:
+            >>> tape = Tape.replay(sides=[1, -1], price_moves=[0.1, 0.2])
+            >>> drawn = tape.with_reservations(MarketParams(tiers=[{"decay": 30.0}], num_trades=2))
+            >>> bool((drawn.paths.reservation >= 0.05).all())  # the spread, which everyone accepts
+            True
+        """
+        if not self.replayed or self.paths.tells_reservations:
+            raise ValueError("the tape tells the widest quote that each client would have accepted")
+        check_tiers(self.paths, params)
+        found, uniform = self.recording, np.random.default_rng(seed).random(np.shape(self.paths.side))
+        outcomes = None
+        if found is not None and found.quote is not None and found.accepted is not None:
+            outcomes = found.quote.T, found.accepted.T
+        drawn = reservations_given(uniform, self.paths.tier, outcomes, params)
+        return dataclasses.replace(self, paths=self.paths.with_reservations(drawn))
+
+    def shown_in(self, params: MarketParams) -> Tape:
+        """A recorded tape without what the market has not: regimes, and clients who may refuse."""
+        return dataclasses.replace(self, paths=self.paths.shown_in(params)) if self.replayed else self
 
     def write(self, path: str | Path) -> None:
         """Write sides, price moves, sizes and what else was recorded as what `read` reads, a row for each request.
 
-        Whether drawn clients accept is not written: it takes a quote to tell. Needs pandas.
+        Whether drawn clients accept is not written, since it takes a quote to tell, but the widest that they would.
+        Needs pandas.
 
         Raises:
             ValueError: The path ends in nothing that `read` reads.
@@ -232,8 +272,10 @@ class Tape(Readable):
         columns: dict[str, Any] = {"sides": self.paths.side, "price_moves": self.paths.change, "sizes": size}
         if self.num_episodes > 1:
             columns = {"episode": np.arange(self.num_episodes), **columns}
-        if np.ndim(self.paths.tier):
-            columns["tier"] = self.paths.tier
+        told = {"tier": self.paths.tier, "regime": self.paths.observed.regime}
+        columns |= {name: values for name, values in told.items() if np.ndim(values)}
+        if self.paths.tells_reservations:
+            columns["reservation"] = self.paths.reservation
         if found is not None:
             kept = {name: getattr(found, name) for name in ("time", "accepted", "quote")}
             columns |= {name: values.T for name, values in kept.items() if values is not None}
@@ -272,6 +314,7 @@ class EpisodeSource:
     def __init__(self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None) -> None:
         if replay is not None:
             check_tape(replay, params)
+            replay = replay.shown_in(params)
         self._params = params
         self._replay = replay
         self._seeds = list(seeds)
@@ -317,30 +360,5 @@ def check_tape(tape: object, params: MarketParams) -> None:
         if tape.drawn_in is not None and getattr(tape.drawn_in, name) != getattr(params, name):
             drawn, asked = getattr(tape.drawn_in, name), getattr(params, name)
             raise ValueError(f"the tape was drawn in a market with {name}={drawn!r}, this one has {asked!r}")
-    tiers = tape.paths.tier if np.ndim(tape.paths.tier) else np.inf
-    unknown = {
-        "quote_levels": params.quote_levels > 1,
-        "quote_latency": params.quote_latency > 0,
-        "volatility_regimes": params.volatility_regimes is not None,
-        "tiers": not params.accepts_any or (len(params.tiers) > 1 and np.max(tiers) >= len(params.tiers)),
-    }
-    for name, is_on in unknown.items():
-        if tape.replayed and is_on:
-            raise ValueError(f"a recorded tape does not tell what {name}={getattr(params, name)!r} needs")
     if tape.replayed:
-        _warn_of_the_cap(tape, params)
-
-
-def _warn_of_the_cap(tape: Tape, params: MarketParams) -> None:
-    """Warn of requests that no inventory within the cap can fill, and where none is small enough to begin with."""
-    came = np.asarray(tape.paths.side) != 0
-    size = np.broadcast_to(1.0 if tape.paths.size is None else tape.paths.size, came.shape)[came]
-    limit = params.inventory_limit
-    never = size.size if size.size and size.min() > limit else int((size > 2 * limit).sum())
-    if never:
-        warnings.warn(
-            f"{never:,} of {size.size:,} requests can never be filled: they ask for up to {size.max():,.0f} units, "
-            f"inventory_limit={limit}",
-            TapeWarning,
-            stacklevel=4,
-        )
+        check_replay(tape.paths, params)

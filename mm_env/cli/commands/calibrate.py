@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from mm_env.cli.console import print_json, print_table
-from mm_env.cli.inputs import read_market, read_tape
+from mm_env.cli.inputs import read_market, read_tape, warnings_told
 from mm_env.cli.options import (
     Command,
     Place,
@@ -30,12 +30,20 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @with_options(trades_argument, *reading_options, market_option, set_option)
+@click.option("--keep", multiple=True, metavar="FIELD", help="Leave as --market and --set have it; repeatable.")
 @click.option("--out", type=Place(folder=False), help="Where to write the market, as my-market.toml.")
 @click.option("--sensitivity", "draws", type=click.IntRange(1), help="What errors cost, in so many drawn markets.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the drawn markets.")
 @json_option
 def calibrate(
-    recorded: Path, market: str, changes: tuple[str, ...], out: Path | None, draws: int | None, seed: int, as_json: bool
+    recorded: Path,
+    market: str,
+    changes: tuple[str, ...],
+    keep: tuple[str, ...],
+    out: Path | None,
+    draws: int | None,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Estimate a market from a FILE of trades; what the file cannot tell is that of --market and --set.
 
@@ -48,7 +56,8 @@ def calibrate(
     if out is not None and out.suffix != ".toml":
         raise ValueError(f"--out {out}: a market is written as .toml")
     tape = read_tape(recorded)
-    found = calibrated(tape, read_market(market, changes))
+    with warnings_told():
+        found = calibrated(tape, read_market(market, changes), keep)
     markets = sensitivity(found, draws, seed) if draws else []
     if as_json:
         drawn = [each._asdict() for each in markets]
@@ -57,6 +66,7 @@ def calibrate(
             {
                 "estimates": estimates,
                 "kept": list(found.kept),
+                "left_out": list(found.left_out),
                 "market": found.params.to_dict(),
                 "drawn": drawn,
             }
@@ -64,7 +74,9 @@ def calibrate(
     else:
         rows = [[name, with_interval(*figure)] for name, figure in found.estimates.items()]
         print_table(["parameter", "estimate, 95 %"], rows)
-        click.echo(f"\nnot told by the file, kept: {', '.join(found.kept)}")
+        if found.left_out:
+            click.echo(f"\nnot told apart from 0, so that the market is without: {', '.join(found.left_out)}")
+        click.echo(f"\nnot told by the file, or to be kept: {', '.join(found.kept)}")
         if markets:
             _print_shortfalls(markets)
     if out is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mm_env.cli.console import print_json, progress_bar
-from mm_env.cli.inputs import COMPARED, episodes_to_play, make_policies, read_market, read_tape, usual_policies
+from mm_env.cli.inputs import COMPARED, episodes_to_play, make_policies, read_replay, usual_policies
 from mm_env.cli.options import Command, play_options
 from mm_env.cli.outputs import compare_with_progress, draw_episodes, draw_policies, file_name, write_figure
 from mm_env.cli.tables import print_comparison
@@ -46,8 +46,7 @@ def compare(
 
     Example: mm-env compare --policy never --policy threshold:10 --policy optimal --out out/compare
     """
-    tape = None if recorded is None else read_tape(recorded)
-    params = read_market(market, changes, tape)
+    params, tape = read_replay(market, changes, recorded, seed)
     with progress_bar("making the policies"):
         chosen = make_policies(policies, params, seed, trust_pickle) if policies else usual_policies(params, seed)
     if ppo:

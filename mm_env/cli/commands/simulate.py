@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mm_env.cli.console import print_json, progress_bar
-from mm_env.cli.inputs import episodes_to_play, read_market, read_policy, read_tape
+from mm_env.cli.inputs import episodes_to_play, read_policy, read_replay
 from mm_env.cli.options import Command, Place, movie_path, play_options
 from mm_env.cli.outputs import compare_with_progress, draw_episodes, writing
 from mm_env.cli.tables import markout_rows, print_markouts, print_scores
@@ -49,8 +49,7 @@ def simulate(
     """
     from mm_env.rollout import play_blocks
 
-    tape = None if recorded is None else read_tape(recorded)
-    params = read_market(market, changes, tape)
+    params, tape = read_replay(market, changes, recorded, seed)
     with progress_bar("making the policy"):
         chosen = {policy: read_policy(policy, params, seed, trust_pickle)}
     comparison = compare_with_progress(chosen, params, episodes_to_play(episodes, tape), seed, tape)

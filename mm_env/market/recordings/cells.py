@@ -16,8 +16,8 @@ _FLAGS = {"true": True, "t": True, "yes": True, "y": True, "false": False, "f": 
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "nat", "-", "<na>", "#n/a")
 
 
-def numbers(table: Table, name: str, decimal: str, most: float = np.inf) -> Values:
-    """A column of finite numbers of at most this size."""
+def numbers(table: Table, name: str, decimal: str, most: float = np.inf, finite: bool = True) -> Values:
+    """A column of finite numbers of at most this size; not `finite`: of numbers that may be infinite."""
     cells = table.column(name)
     if cells.dtype.kind == "b":
         refuse(table, name, 0, "true and false are no numbers")
@@ -25,9 +25,9 @@ def numbers(table: Table, name: str, decimal: str, most: float = np.inf) -> Valu
         values: Values = cells.to_numpy(np.float64)
     else:
         values = _parsed(_texts(cells), decimal)
-    bad = ~np.isfinite(values)
+    bad = ~np.isfinite(values) if finite else np.isnan(values)
     if bad.any():
-        refuse(table, name, int(np.argmax(bad)), "not a finite number" + _hint(table, name, decimal))
+        refuse(table, name, int(np.argmax(bad)), f"not a {'finite ' * finite}number" + _hint(table, name, decimal))
     if (np.abs(values) > most).any():
         refuse(table, name, int(np.argmax(np.abs(values) > most)), f"beyond {most:g}")
     return values

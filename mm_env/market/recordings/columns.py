@@ -50,6 +50,8 @@ ROLES: Mapping[str, Role] = {
     ),
     "accepted": Role("whether the client accepted the quote", (), ("acceptance", "won", "isaccepted", "done")),
     "quote": Role("distance of the quote from the mid, price units", (), ("quotes", "quoted", "quotedistance")),
+    "reservation": Role("the widest quote that the client would have accepted, distance from the mid; inf: any"),
+    "regime": Role("index of the volatility regime, from 0"),
     "tier": Role("the client's tier", (), ("tiers", "clienttier", "segment")),
 }
 _INSTEAD = {"sides": "request", "sizes": "request", "price_moves": "mid", "mid": "price_moves"}  # does for the other

@@ -17,7 +17,8 @@ from mm_env.market.recordings.table import Table, TableError, check_last_row, re
 
 LARGEST_SIZE = 1_000_000
 LARGEST_MOVE = 1e9
-_MOST_TIERS = 32
+_MOST = 32  # tiers, and regimes
+_NUMBERS = ("request", "sizes", "price_moves", "mid", "bid", "ask", "quote", "reservation")  # may have decimal commas
 
 
 class TapeWarning(UserWarning):
@@ -43,6 +44,8 @@ class Recording:
         tiers: The labels of the tiers.
         accepted: Whether the client accepted the quote.
         quote: Its distance from the mid, price units.
+        reservation: The largest distance that the client would have accepted, price units.
+        regime: Index of the volatility regime.
         duplicates: Rows that repeat another one in every column, the time included.
     """
 
@@ -60,6 +63,8 @@ class Recording:
     tiers: tuple[str, ...] = ()
     accepted: NDArray[np.bool_] | None = None
     quote: Values | None = None
+    reservation: Values | None = None
+    regime: Values | None = None
     duplicates: int = 0
 
     def remarks(self) -> list[str]:
@@ -103,7 +108,7 @@ def read_recording(
     table = read_table(source, separator, encoding)
     taken, left = assign_columns(table.names, columns, table.where)
     check_last_row(table, table.names)
-    told = [taken[role] for role in ("request", "sizes", "price_moves", "mid", "bid", "ask", "quote") if role in taken]
+    told = [taken[role] for role in _NUMBERS if role in taken]
     mark = cells.decimal_mark(table, told, decimal)
     found = _read(table, taken, left, mark, sort, true)
     for remark in found.remarks():
@@ -122,12 +127,16 @@ def _read(
     tiers: tuple[str, ...] = ()
     if "tier" in taken:
         values["tier"], tiers = cells.labels(table, taken["tier"])
-        if len(tiers) > _MOST_TIERS:
-            raise TableError(f"{table.where}: column {taken['tier']!r} tells {len(tiers)} tiers, at most {_MOST_TIERS}")
+        if len(tiers) > _MOST:
+            raise TableError(f"{table.where}: column {taken['tier']!r} tells {len(tiers)} tiers, at most {_MOST}")
     if "accepted" in taken:
         values["accepted"] = cells.flags(table, taken["accepted"])
     if "quote" in taken:
         values["quote"] = cells.numbers(table, taken["quote"], decimal)
+    if "reservation" in taken:
+        values["reservation"] = cells.numbers(table, taken["reservation"], decimal, finite=False)
+    if "regime" in taken:
+        values["regime"] = cells.whole_numbers(table, taken["regime"], decimal, 0, _MOST - 1)
     order, numbers = _order(table, episode, time if sort else None)
     shape = (len(numbers), rows // len(numbers))
     shaped = {name: each[order].reshape(shape) for name, each in values.items() if each is not None}

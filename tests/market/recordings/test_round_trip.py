@@ -23,11 +23,24 @@ def test_what_is_written_is_read(tmp_path, ending, episodes):
     path = tmp_path / f"tape{ending}"
     drawn.write(path)
     read = Tape.read(path)
-    for name in ("side", "change", "size", "tier"):
+    for name in ("side", "change", "size", "tier", "reservation"):
         np.testing.assert_array_equal(getattr(read.paths, name), getattr(drawn.paths, name))
     again = tmp_path / f"again{ending}"
     read.write(again)
     assert same(Tape.read(again), read)
+
+
+@pytest.mark.parametrize("market", ["mm_env/DynamicSpread-v0", "mm_env/VolatilityRegimes-v0", "mm_env/FXDealer-v0"])
+def test_a_drawn_tape_that_was_written_is_the_same_market(tmp_path, market):
+    params = market_params(market, num_trades=30)
+    Tape.draw(params, 3, 4).write(tmp_path / "tape.csv")
+    played, again = (
+        play(make_policy("flat", params), params, 4, 3, t) for t in (None, Tape.read(tmp_path / "tape.csv"))
+    )
+    for name in ("filled", "reward", "regime", "inventory"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(played, name))
+    plain = MarketParams(num_trades=30, inventory_limit=250)  # has no regimes, and clients who take any quote
+    assert play(make_policy("flat", plain), plain, tape=Tape.read(tmp_path / "tape.csv")).filled.all()
 
 
 def test_all_that_was_recorded_is_written(tmp_path):
