@@ -34,8 +34,8 @@ class MissingExtraError(ImportError):
 
 
 @contextmanager
-def needed_for(purpose: str) -> Iterator[None]:
-    """What is imported within is needed for `purpose`.
+def needed_for(purpose: str, extra: str | None = None) -> Iterator[None]:
+    """What is imported within is needed for `purpose`, and comes with an extra; default: that of `EXTRAS`.
 
     Raises:
         MissingExtraError: A module of an extra is missing.
@@ -55,9 +55,9 @@ def needed_for(purpose: str) -> Iterator[None]:
         module = (error.name or "").partition(".")[0]
         if module not in EXTRAS:
             raise
-        raise MissingExtraError(f"{purpose} need {module}: {pip_line(module)}", name=module) from error
+        raise MissingExtraError(f"{purpose} need {module}: {pip_line(module, extra)}", name=module) from error
 
 
-def pip_line(module: str) -> str:
-    """The line that installs a module of `EXTRAS`."""
-    return f"pip install 'mm_env[{EXTRAS[module]}]'"
+def pip_line(module: str, extra: str | None = None) -> str:
+    """The line that installs a module of `EXTRAS`, by its extra there or another one."""
+    return f"pip install 'mm_env[{extra or EXTRAS[module]}]'"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mm_env.market.params import MarketParams
 from mm_env.market.validation import check_whole
-from mm_env.worker_pool import at_once
+from mm_env.ray_pool import spread
 from train.ppo import Training, begin_run, train_ppo
 from train.runs.train_config import CONFIG
 
@@ -41,6 +41,7 @@ def train_seeds(
     run_dir: str | Path,
     *,
     workers: int = 1,
+    ray: str | None = None,
     resume: bool = False,
     env_kwargs: Mapping[str, Any] | None = None,
     total_timesteps: int | None = None,
@@ -55,7 +56,8 @@ def train_seeds(
         market: As of `train_ppo`.
         seeds: Training seeds, each once.
         run_dir: The folder of the runs' folders.
-        workers: Processes, one run each at a time.
+        workers: Processes, one run each at a time, unless a cluster is given.
+        ray: Address of a cluster, whose machines see the same folders: see `mm_env.ray_pool.on_cluster`.
         resume: Go on with the runs in those folders; those that have ended are scored as they are.
         env_kwargs: As of `train_ppo`.
         total_timesteps: As of `train_ppo`.
@@ -76,7 +78,7 @@ def train_seeds(
             raise ValueError(f"{folder}: there is no run to resume")
     given = {**asked, **arguments, "market": market, "resume": True, "progress": False}
     jobs = [(seed, folder, given) for seed, folder in folders.items()]
-    for _, result in at_once(_trained, jobs, workers):
+    for _, result in spread(_trained, jobs, workers, ray):
         yield result
 
 

@@ -23,11 +23,12 @@ from baselines.benchmark.suite import EVALUATION_SEED, SUITES, Scale
 from mm_env.atomic_write import write_text
 from mm_env.envs.action import PolicyFunction
 from mm_env.market.params import MarketParams
+from mm_env.ray_pool import spread
 from mm_env.registration import market_params
-from mm_env.worker_pool import at_once
 
 Load = Callable[[str, MarketParams, int], PolicyFunction]  # from a source, a market and a seed to a policy
 PARTIAL = "partial"  # the folder of what is done already
+_SOLVED = ("optimal", "best-threshold", "best-band")  # need the market's optimum or best rule, as its scale does
 
 
 class Task(NamedTuple):
@@ -71,6 +72,7 @@ def benchmark(
     markets: Sequence[str] = (),
     workers: int = 1,
     folder: Path | None = None,
+    ray: str | None = None,
     progress: Callable[[int, int], None] = lambda done, every: None,
 ) -> tuple[files.Results, dict[str, float]]:
     """Score agents in the markets of a suite.
@@ -80,7 +82,8 @@ def benchmark(
         load: Reads a source; picklable where there are several workers.
         suite: A name of `SUITES`.
         markets: Some of the suite's markets. Default: all.
-        workers: Processes.
+        workers: Processes, unless a cluster is given.
+        ray: Address of a cluster to compute on: see `mm_env.ray_pool.on_cluster`. Default: none.
         folder: Where what is done is kept until everything is, and found when run again. Default: nowhere.
         progress: Called with how many of how many tasks are done.
 
@@ -108,7 +111,7 @@ def benchmark(
                 source = agent.policy(market, seed)
                 tasks.append(Task(market, agent.name, seed, source, digest(source), its.episodes))
     done: dict[Task, dict[str, Any]] = {}
-    for task, outcome in _computed(tasks, load, workers, folder):
+    for task, outcome in _computed(tasks, load, workers, folder, ray):
         done[task] = outcome
         progress(len(done), len(tasks))
     scales = {market: Scale(**done[Task(market)]["outcome"]) for market in chosen}
@@ -117,7 +120,7 @@ def benchmark(
     return files.assemble(suite, agents, scales, cells, _origin(its.episodes)), seconds
 
 
-def verify(path: Path, load: Load, workers: int = 1) -> list[str]:
+def verify(path: Path, load: Load, workers: int = 1, ray: str | None = None) -> list[str]:
     """Recompute the results of a file; what differs, as text. Numbers are compared to 1e-9.
 
     Raises:
@@ -126,12 +129,12 @@ def verify(path: Path, load: Load, workers: int = 1) -> list[str]:
     recorded = files.read(path)
     sources = [f"{name}={agent['source']}" for name, agent in recorded["agents"].items()]
     markets = list(recorded["markets"])
-    again, _ = benchmark(sources, load, recorded["suite"], markets, workers)
+    again, _ = benchmark(sources, load, recorded["suite"], markets, workers, ray=ray)
     return list(files.differences(again, recorded))
 
 
 def _computed(
-    tasks: Iterable[Task], load: Load, workers: int, folder: Path | None
+    tasks: Iterable[Task], load: Load, workers: int, folder: Path | None, ray: str | None
 ) -> Iterator[tuple[Task, dict[str, Any]]]:
     """Every task with its outcome, as they come."""
     left = []
@@ -141,10 +144,27 @@ def _computed(
             left.append(task)
         else:
             yield task, outcome
-    for task, outcome in at_once(partial(compute, load=load), left, workers):
-        if folder is not None:
-            write_text(folder / f"{task.key}.json", json.dumps(outcome))
-        yield task, outcome
+    for job, outcomes in spread(partial(_compute_all, load=load), _jobs(left), workers, ray):
+        for task, outcome in zip(job, outcomes, strict=True):
+            if folder is not None:
+                write_text(folder / f"{task.key}.json", json.dumps(outcome))
+            yield task, outcome
+
+
+def _jobs(tasks: Iterable[Task]) -> list[tuple[Task, ...]]:
+    """Tasks that solve the same market go together, and first, for they take longest; the others are jobs of one."""
+    solving: dict[str, list[Task]] = {}
+    others = []
+    for task in tasks:
+        if task.agent is None or task.source in _SOLVED:
+            solving.setdefault(task.market, []).append(task)
+        else:
+            others.append((task,))
+    return [*map(tuple, reversed(solving.values())), *others]
+
+
+def _compute_all(job: tuple[Task, ...], load: Load) -> list[dict[str, Any]]:
+    return [compute(task, load) for task in job]
 
 
 def _kept(task: Task, folder: Path | None) -> dict[str, Any] | None:

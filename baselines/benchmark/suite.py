@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.fixed_rules import best_rule
-from baselines.solver.optimum import policy_value, solve
+from baselines.solver.optimum import last_solution, policy_value
 from mm_env.registration import market_params
 
 # Of the tapes that policies without an exact value play: far from those that training draws, and from held-out ones.
@@ -68,7 +68,7 @@ class Scale(NamedTuple):
         rule = best_rule(params)
         fixed = (params.rule_threshold, params.inventory_limit)
         usual, never = (policy_value(ThresholdPolicy(threshold, params), params) for threshold in fixed)
-        return cls(solve(params).value, rule.value, rule.threshold, rule.distance, usual, never)
+        return cls(last_solution(params).value, rule.value, rule.threshold, rule.distance, usual, never)
 
     def score(self, objective: float) -> float:
         """Where a J lies: 0 is the best fixed rule, 1 the optimum, below 0 worse than a rule.

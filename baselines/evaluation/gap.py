@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.fixed_rules import best_rule
-from baselines.solver.optimum import policy_value, solve
+from baselines.solver.optimum import last_solution, policy_value
 from mm_env.market.params import MarketParams
 from mm_env.registration import params_of_market
 
@@ -53,4 +53,4 @@ class Gap(NamedTuple):
 def _gap(params: MarketParams) -> Gap:
     """Solved once a market: every learned policy of it is measured against the same."""
     rule = ThresholdPolicy(params.rule_threshold, params)
-    return Gap(policy_value(rule, params), best_rule(params).value, solve(params).value)
+    return Gap(policy_value(rule, params), best_rule(params).value, last_solution(params).value)

@@ -17,7 +17,7 @@ from baselines.policies.quoting import (
 from baselines.policies.random_policy import RandomPolicy
 from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.fixed_rules import best_band, best_rule
-from baselines.solver.optimum import solve
+from baselines.solver.optimum import last_solution
 from mm_env.envs.action import Actions
 from mm_env.envs.observation import Observations
 from mm_env.market.params import MarketParams
@@ -88,7 +88,9 @@ POLICIES: Mapping[str, PolicyEntry] = {
         "the best fixed threshold and target of this market, and the best fixed quote, by the exact solver",
         lambda params, _, __: _best_band(params),
     ),
-    "optimal": PolicyEntry("the exact optimum, by dynamic programming", lambda params, _, __: solve(params).policy),
+    "optimal": PolicyEntry(
+        "the exact optimum, by dynamic programming", lambda params, _, __: last_solution(params).policy
+    ),
 }
 
 

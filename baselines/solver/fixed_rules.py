@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +43,7 @@ def rule_values(
             raise ValueError(f"{name} must be whole numbers of at least 0, units, got {units.tolist()}")
     if not np.isfinite(distances).all():
         raise ValueError(f"distances must be finite, price units, got {distances.tolist()}")
-    mdp = MarketMDP(params)
+    mdp = MarketMDP(params).possible()
     size = max(1, _RULES_AT_ONCE // (mdp.states * len(mdp.row)))
     pieces = (slice(start, start + size) for start in range(0, len(thresholds), size))
     return np.concatenate([_rule_values(mdp, Decision(distances[p], thresholds[p], None, kept[p])) for p in pieces])
@@ -65,6 +66,7 @@ class Rule(NamedTuple):
     target: int  # units: what exceeds the threshold is hedged down to it
 
 
+@lru_cache(maxsize=64)
 def best_rule(params: MarketParams | str) -> Rule:
     """The fixed threshold, and fixed distance where the agent quotes, with the largest J.
 

@@ -8,7 +8,8 @@ price move at its conditional mean: the reward is linear in the move, so that gi
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from copy import copy
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -22,6 +23,7 @@ from mm_env.market.numbers import Integers, Number, Values
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import UnsolvableError, acceptance, transition_law
 
+_AT_ONCE = 2_000_000  # cases, while possible states are looked for
 _LARGEST = 40_000_000  # states times exogenous states times options: a few seconds a step of the horizon
 
 
@@ -71,6 +73,7 @@ class MarketMDP:
         positions = np.indices(self.shape).reshape(len(self.shape), -1, 1, 1) - float(params.inventory_limit)
         opening = dynamics.initial_book(params)
         self.book: Book = opening._replace(inventory=positions[0], mid=0.0, in_flight=tuple(np.diff(positions, axis=0)))
+        self._places: Integers | None = None
         self.start = self.number(opening).item()
         self.exogenous = self.law.states.map(lambda part: part[:, None])
         self._rows, self.row = np.unique(self.law.probability, axis=0, return_inverse=True)
@@ -95,7 +98,47 @@ class MarketMDP:
         index = tuple(
             np.round(p).astype(np.int64) + self.params.inventory_limit for p in np.broadcast_arrays(*positions)
         )
-        return np.asarray(np.ravel_multi_index(index, self.shape))
+        found = np.asarray(np.ravel_multi_index(index, self.shape))
+        if self._places is None:
+            return found
+        places = self._places[found]
+        assert (places >= 0).all(), "a state that was found impossible"
+        return np.asarray(places)
+
+    def possible(self) -> Self:
+        """The same with those states alone in which a step can begin, whoever hedges: fewer with orders in flight."""
+        if not self.params.hedge_latency:
+            return self
+        known = np.zeros(self.states, dtype=np.bool_)
+        known[self.start] = True
+        new = np.array([self.start])
+        while len(new):
+            found = np.unique(np.concatenate([self._among(part)._next() for part in self._pieces(new)]))
+            new = found[~known[found]]
+            known[new] = True
+        numbers = np.flatnonzero(known)
+        some = self._among(numbers)
+        some._places = np.full(self.states, -1)
+        some._places[numbers] = np.arange(len(numbers))
+        some.states, some.start = len(numbers), some._places[self.start].item()
+        return some
+
+    def _pieces(self, numbers: Integers) -> list[Integers]:
+        cases = len(numbers) * len(self.row) * (self.params.inventory_limit + 1)
+        return np.array_split(numbers, 1 + cases // _AT_ONCE)
+
+    def _among(self, numbers: Integers) -> Self:
+        """The same with some of the states, which keep their numbers."""
+        some, book = copy(self), self.book
+        inventory, *orders = (np.asarray(part)[numbers] for part in (book.inventory, *book.in_flight))
+        some.book = book._replace(inventory=inventory, in_flight=tuple(orders))
+        return some
+
+    def _next(self) -> Integers:
+        """The numbers of the states that can follow: whatever is ordered, it hedges to some whole number of units."""
+        whole = np.arange(self.params.inventory_limit + 1.0)
+        stage = self.stage(Decision(self.params.spread, whole, None), last=False)
+        return np.concatenate([half.after.ravel() for half in (stage.yes, stage.no)])
 
     def move(self, last: bool, exogenous: Any = slice(None)) -> Move:
         """The price move to expect after each exogenous state; parts of shape (exogenous, 1)."""

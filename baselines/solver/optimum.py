@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,6 +163,12 @@ def solve(params: MarketParams | str, progress: Callable[[int], None] = lambda t
     )
 
 
+@lru_cache(maxsize=1)
+def last_solution(params: MarketParams) -> Solution:
+    """As `solve`, at once where it is the market that was asked for last."""
+    return solve(params)
+
+
 def policy_value(policy: PolicyFunction, params: MarketParams | str) -> float:
     """The exact J of a policy that is a function of the observation: its mean total reward, without simulation.
 
@@ -175,7 +182,7 @@ def policy_value(policy: PolicyFunction, params: MarketParams | str) -> float:
             or minds the other rows.
     """
     params = params_of_market(params)
-    mdp = MarketMDP(params)
+    mdp = MarketMDP(params).possible()
     shape = (mdp.states, len(mdp.law.start), 1)
     worth = np.zeros(shape)
     again, decided = trades_asked_again(params), {}

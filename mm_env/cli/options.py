@@ -114,6 +114,15 @@ trust_option: Option = click.option(
 )
 
 
+ray_option: Option = click.option(
+    "--ray",
+    is_flag=False,
+    flag_value="auto",
+    metavar="[ADDRESS]",
+    help="Compute on a Ray cluster: HOST:PORT, ray://HOST:PORT, or local: one of its own.  [alone: this machine's]",
+)
+
+
 def _reading(*names: str, **attributes: Any) -> Option:
     """An option that says how a file of trades is read; `read_tape` finds it, the command need not pass it on."""
 

@@ -13,7 +13,7 @@ import click
 from mm_env.atomic_write import write_text
 from mm_env.cli.console import print_json
 from mm_env.cli.inputs import read_policy
-from mm_env.cli.options import Command, Place, json_option, out_option, trust_option
+from mm_env.cli.options import Command, Place, json_option, out_option, ray_option, trust_option
 from mm_env.cli.outputs import write_page, writing
 from mm_env.extras import needed_for
 
@@ -29,6 +29,7 @@ from mm_env.extras import needed_for
 @click.option("--suite", default="v1", help="Which markets.")
 @click.option("--market", "markets", multiple=True, help="Only this one of them; repeatable.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each core]")
+@ray_option
 @click.option("--resume", is_flag=True, help="Keep what an interrupted run left in --out.")
 @click.option(
     "--verify",
@@ -45,6 +46,7 @@ def benchmark(
     suite: str,
     markets: tuple[str, ...],
     workers: int | None,
+    ray: str | None,
     resume: bool,
     recorded: Path | None,
     html: Path | None,
@@ -67,7 +69,7 @@ def benchmark(
         with needed_for("the report"):
             import plotly  # noqa: F401  # before anything is computed
     if recorded is not None:
-        found = run.verify(recorded, load, number)
+        found = run.verify(recorded, load, number, ray)
         if found:
             raise click.ClickException(f"{recorded} is not what was recomputed:\n" + "\n".join(found[:10]))
         click.echo(f"{recorded}: recomputed, every number to 1e-9")
@@ -77,7 +79,7 @@ def benchmark(
     if kept is not None and not resume:
         shutil.rmtree(kept, ignore_errors=True)
     sources = [source for text in policies for source in text.split(",")] or list(POLICIES)
-    scored, seconds = run.benchmark(sources, load, suite, markets, number, kept, _tell)
+    scored, seconds = run.benchmark(sources, load, suite, markets, number, kept, ray, _tell)
     if as_json:
         print_json(scored)
     else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mm_env.cli.console import print_json, print_table
-from mm_env.cli.options import DEFAULT_MARKET, Command, Place, json_option, read_changes, set_option
+from mm_env.cli.options import DEFAULT_MARKET, Command, Place, json_option, ray_option, read_changes, set_option
 from mm_env.intervals import with_interval
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _LISTED = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 @click.option("--seed", type=click.IntRange(0), help="Seed of the training.  [default: 0]")
 @click.option("--seeds", metavar="0-9", help="A run for each of these seeds, in folders in that of --out: 0-4,7.")
 @click.option("--workers", type=click.IntRange(1), help="Processes, for --seeds.  [default: 1]")
+@ray_option
 @click.option("--steps", type=click.IntRange(1), help="Environment steps in all.  [default: of the hyperparameters]")
 @click.option("--time-limit", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
 @click.option("--patience", type=click.IntRange(1), help="Stop after so many evaluations without a rise.")
@@ -45,6 +46,7 @@ def train(
     seed: int | None,
     seeds: str | None,
     workers: int | None,
+    ray: str | None,
     steps: int | None,
     time_limit: float | None,
     patience: int | None,
@@ -63,7 +65,7 @@ def train(
     """
     asked: dict[str, Any] = {"env_kwargs": read_changes(changes) or None, "total_timesteps": steps}
     limits = {"patience": patience, "time_limit": time_limit}
-    others = {"seed": seed, "seeds": seeds, "workers": workers, "track": track, "resume": resume}
+    others = {"seed": seed, "seeds": seeds, "workers": workers, "ray": ray, "track": track, "resume": resume}
     _check_together(algo, {**others, **limits})
     if algo == "ppo":
         asked |= {**limits, "resume": resume}
@@ -75,7 +77,7 @@ def train(
         elif seeds is None:
             results = [_one(market, seed, track, run_dir, asked)]
         else:
-            results = _several(market, read_seeds(seeds), workers or 1, run_dir, asked)
+            results = _several(market, read_seeds(seeds), run_dir, {**asked, "workers": workers or 1, "ray": ray})
     except KeyboardInterrupt:
         if run_dir.exists() and algo == "ppo":
             again = ["mm-env", "train", *(["--seeds", seeds] if seeds else []), "--out", str(run_dir), "--resume"]
@@ -99,8 +101,8 @@ def _check_together(algo: str, given: dict[str, Any]) -> None:
     named = {name.replace("_", "-") for name, value in given.items() if value is not None and value is not False}
     if algo != "ppo" and (only := sorted(named - {"seed"})):
         raise click.UsageError(f"--{only[0]} is for --algo ppo, not for {algo}")
-    if "workers" in named and "seeds" not in named:
-        raise click.UsageError("--workers is for --seeds: one run is trained by one process")
+    if (only := sorted(named & {"workers", "ray"})) and "seeds" not in named:
+        raise click.UsageError(f"--{only[0]} is for --seeds: one run is trained by one process")
     for name in ("seed", "track"):
         if {name, "seeds"} <= named:
             raise click.UsageError(f"give --{name} or --seeds, not both")
@@ -122,13 +124,11 @@ def _one(market: str | None, seed: int | None, track: str | None, run_dir: Path,
         tracker.close()
 
 
-def _several(
-    market: str | None, seeds: list[int], workers: int, run_dir: Path, asked: dict[str, Any]
-) -> list[TrainResult]:
+def _several(market: str | None, seeds: list[int], run_dir: Path, asked: dict[str, Any]) -> list[TrainResult]:
     from train.many_seeds import train_seeds
 
     results = []
-    for result in train_seeds(market, seeds, run_dir, workers=workers, **asked):
+    for result in train_seeds(market, seeds, run_dir, **asked):
         results.append(result)
         click.echo(f"seed {result.seed}: objective {result.objective:.4f} after {result.seconds:.0f} s", err=True)
     return sorted(results, key=lambda result: result.seed)

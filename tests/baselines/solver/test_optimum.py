@@ -10,6 +10,8 @@ from baselines import POLICIES, best_rule, make_policy, policy_value, solve, thr
 from baselines.evaluation.scores import mean, objective, ratio
 from baselines.evaluation.totals import Totals
 from baselines.policies.threshold import ThresholdPolicy
+from baselines.solver.fixed_rules import rule_values
+from baselines.solver.market_mdp import MarketMDP
 from mm_env import MarketParams, market_params, play_blocks
 from mm_env.market.dynamics import Decision, Move, Request, initial_book, realised_reward, step
 from tests.markets import IDS, market_parameters
@@ -208,3 +210,27 @@ def test_where_nothing_matters_nothing_is_hedged(hedge_action, least):
     free = {"arrival_probability": 0.0, "risk_aversion": 0.0, "hedge_cost_per_unit": 0.0}
     solution = solve(MarketParams(num_trades=3, inventory_limit=6, hedge_action=hedge_action, **free))
     assert (solution.thresholds == least).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hedge_latency": 1, "inventory_limit": 6, "tiers": [{"sizes": [1, 3]}], "hedge_action": "band"},
+        {"hedge_latency": 2, "inventory_limit": 4, "flow_persistence": 0.5, "hedge_action": "units"},
+        {"hedge_latency": 2, "inventory_limit": 4, "arrival_probability": 0.7, "hedge_levels": 2, "hedge_threshold": 4},
+    ],
+)
+def test_states_that_cannot_be_are_left_out_and_change_nothing(changes, monkeypatch):
+    params = MarketParams(num_trades=8, **changes)
+    policy = make_policy("optimal", params)
+
+    def values():
+        units = {} if params.hedge_action == "units" else {"units": rule_values(params, [0, 3], [0.05, 0.05], [0, 1])}
+        return {"policy": policy_value(policy, params), **{name: found.tolist() for name, found in units.items()}}
+
+    few, fewer = MarketMDP(params).states, MarketMDP(params).possible().states
+    found = values()
+    monkeypatch.setattr(MarketMDP, "possible", lambda mdp: mdp)
+    assert fewer < 0.7 * few
+    assert found == values()
+    assert found["policy"] == pytest.approx(policy.solution.value, abs=1e-12)
