@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from baselines.reference_check import HEADER, STANDARD_ERRORS, ReferenceCheck
-from baselines.replications import avellaneda_stoikov, cartea_jaimungal, fx_desk, winners_curse
+from baselines.replications import avellaneda_stoikov, cartea_jaimungal, fx_desk, linear_quadratic, winners_curse
 from baselines.replications.experiment import Experiment
 from mm_env.market.validation import suggestion
 from mm_env.readable import markdown_rows
@@ -14,6 +14,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "avellaneda-stoikov": avellaneda_stoikov.EXPERIMENT,
     "cartea-jaimungal": cartea_jaimungal.EXPERIMENT,
     "barzykin-bergault-gueant": fx_desk.EXPERIMENT,
+    "bergault-bodor-gueant": linear_quadratic.AS_CLIENTS_COME,
+    "nutz-webster-zhao": linear_quadratic.IN_RUNS,
     "winners-curse": winners_curse.EXPERIMENT,
 }
 

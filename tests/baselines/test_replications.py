@@ -21,6 +21,7 @@ from baselines.replications.avellaneda_stoikov import (
 from baselines.replications.cartea_jaimungal import cartea_jaimungal_params
 from baselines.replications.experiment import Experiment
 from baselines.replications.fx_desk import desk_params, flat_spread, hedging_begins
+from baselines.replications.linear_quadratic import Quadratic
 from baselines.replications.registry import EXPERIMENTS, page, replicate
 from baselines.replications.winners_curse import largest_of
 from mm_env.cli.main import main
@@ -203,3 +204,25 @@ def test_the_page_in_docs_has_every_experiment_and_agrees():
         assert experiment.setting in text
     assert "NO |" not in text
     assert text.startswith(page({}, 10_000, 0).splitlines()[0])
+
+
+class TestLinearQuadratic:
+    def test_the_lattices_meet_the_riccati_equations(self):
+        """What a lattice costs falls with its square: sixteenfold for a quarter of it."""
+        found = replicate(["bergault-bodor-gueant", "nutz-webster-zhao"], episodes=2)
+        assert [figure.name for figures in found.values() for figure in figures if not figure.agrees] == []
+        for figures in found.values():
+            coarse, middle, fine = (figure.difference for figure in figures[:3])
+            assert coarse < middle < fine < 0
+            assert middle / coarse < 1 / 12
+
+    def test_one_request_by_hand(self):
+        """Held 2, hedged 2 w / (eta + w) after the client: the loss is eta w / (eta + w) (q^2 + 1)."""
+        kept = 0.02 * 0.002 / (0.02 + 0.002)
+        assert Quadratic.left(1).lost(2.0) == pytest.approx(kept * 5.0)
+
+    def test_runs_cost_more_and_ask_for_less_hedging_of_what_they_take_back(self):
+        alone, runs = Quadratic.left(30), Quadratic.left(30, persistence=0.6)
+        assert runs.lost(0.0) > alone.lost(0.0)
+        assert runs.a == pytest.approx(alone.a)
+        assert runs.b < 0

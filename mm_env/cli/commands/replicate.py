@@ -16,7 +16,8 @@ from mm_env.cli.outputs import write_page
     "--experiment",
     "experiments",
     multiple=True,
-    help="avellaneda-stoikov, cartea-jaimungal, barzykin-bergault-gueant or winners-curse; repeatable."
+    help="avellaneda-stoikov, cartea-jaimungal, barzykin-bergault-gueant, bergault-bodor-gueant, nutz-webster-zhao or "
+    "winners-curse; repeatable."
     "  [default: all of them]",
 )
 @click.option("--episodes", default=10_000, type=click.IntRange(2), help="Episodes to play where one is simulated.")
