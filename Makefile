@@ -34,7 +34,7 @@ test-oldest:
 test-rllib:
 	$(PYTHON) -m venv $(VENV)-rllib
 	$(VENV)-rllib/bin/pip install -q -c constraints-ray.txt -e ".[rllib]" pytest
-	$(VENV)-rllib/bin/pytest tests/train/test_rllib_dealers.py tests/test_ray_pool.py
+	$(VENV)-rllib/bin/pytest tests/train/test_rllib_dealers.py tests/pools/test_ray_pool.py
 
 # Do the tests bite? Minutes to hours; `make mutants SAMPLE=20 SEED=1` tries twenty faults.
 SAMPLE ?= 1000000

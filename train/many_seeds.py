@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mm_env.market.params import MarketParams
 from mm_env.market.validation import check_whole
-from mm_env.ray_pool import spread
+from mm_env.pools.ray_pool import spread
 from train.ppo import Training, begin_run, train_ppo
 from train.runs.train_config import CONFIG
 
@@ -57,7 +57,7 @@ def train_seeds(
         seeds: Training seeds, each once.
         run_dir: The folder of the runs' folders.
         workers: Processes, one run each at a time, unless a cluster is given.
-        ray: Address of a cluster, whose machines see the same folders: see `mm_env.ray_pool.on_cluster`.
+        ray: Address of a cluster, whose machines see the same folders: see `mm_env.pools.ray_pool.on_cluster`.
         resume: Go on with the runs in those folders; those that have ended are scored as they are.
         env_kwargs: As of `train_ppo`.
         total_timesteps: As of `train_ppo`.

@@ -23,7 +23,7 @@ from baselines.benchmark.suite import EVALUATION_SEED, SUITES, Scale
 from mm_env.atomic_write import write_text
 from mm_env.envs.action import PolicyFunction
 from mm_env.market.params import MarketParams
-from mm_env.ray_pool import spread
+from mm_env.pools.ray_pool import spread
 from mm_env.registration import market_params
 
 Load = Callable[[str, MarketParams, int], PolicyFunction]  # from a source, a market and a seed to a policy
@@ -83,7 +83,7 @@ def benchmark(
         suite: A name of `SUITES`.
         markets: Some of the suite's markets. Default: all.
         workers: Processes, unless a cluster is given.
-        ray: Address of a cluster to compute on: see `mm_env.ray_pool.on_cluster`. Default: none.
+        ray: Address of a cluster to compute on: see `mm_env.pools.ray_pool.on_cluster`. Default: none.
         folder: Where what is done is kept until everything is, and found when run again. Default: nowhere.
         progress: Called with how many of how many tasks are done.
 

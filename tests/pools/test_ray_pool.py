@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from mm_env.ray_pool import _check_answers as check_answers
-from mm_env.ray_pool import on_cluster
+from mm_env.pools.ray_pool import _check_answers as check_answers
+from mm_env.pools.ray_pool import on_cluster
 
 JOBS = list(range(12))
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mm_env.worker_pool import at_once, in_order
+from mm_env.pools.worker_pool import at_once, in_order
 
 
 def waited(seconds):

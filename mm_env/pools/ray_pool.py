@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from mm_env.extras import needed_for
-from mm_env.worker_pool import at_once
+from mm_env.pools.worker_pool import at_once
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
