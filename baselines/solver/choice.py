@@ -24,9 +24,9 @@ class Trades(NamedTuple):
     quotes: QuoteEnvelope
 
 
-def second_half(reward: Values, after: Wholes, continuation: Values) -> Values:
+def second_half(reward: Values, after: Wholes, continuation: Values, out: Values) -> None:
     """Reward and value to come of every hedge level, shape (states, levels); continuation of shape (states,)."""
-    return np.asarray(reward + continuation[after])
+    np.add(reward, continuation[after], out=out)
 
 
 def choose(no_trade: Values, trades: Trades, highest: bool) -> Choice:

@@ -17,11 +17,9 @@ from mm_env.kernels.machine_code_cache import kept
 from mm_env.market.numbers import Values
 
 
-def second_half(reward: Values, after: Wholes, continuation: Values) -> Values:
+def second_half(reward: Values, after: Wholes, continuation: Values, out: Values) -> None:
     """`choice.second_half`, compiled."""
-    worth = np.empty(after.shape)
-    _compiled()[0](reward, after, np.ascontiguousarray(continuation), worth)
-    return worth
+    _compiled()[0](reward, after, np.ascontiguousarray(continuation), out)
 
 
 def choose(no_trade: Values, trades: Trades, highest: bool) -> Choice:

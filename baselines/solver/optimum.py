@@ -147,11 +147,13 @@ def solve(params: MarketParams | str, progress: Callable[[int], None] = lambda t
     mdp.check_size(num_hedges(params))
     stages = Stages(mdp)
     shape = (params.num_trades, mdp.states, len(mdp.law.start))
-    hedges, quotes = np.empty(shape, np.int16), np.empty(shape, np.int16)
+    hedges, quotes = np.empty(shape, np.int16), np.zeros(shape, np.int16)  # of one level never written: no memory
     values = np.zeros((params.num_trades + 1, mdp.states))
     worth = np.zeros(shape[1:])
     for trade in reversed(range(params.num_trades)):
-        worth, hedges[trade], quotes[trade] = stages.best(worth, trade)
+        worth, hedges[trade], quote = stages.best(worth, trade)
+        if quote.any():
+            quotes[trade] = quote
         values[trade] = mdp.average(worth)
         progress(1)
     return Solution(

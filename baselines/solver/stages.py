@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class Stages:
         self._half = half[self._shown]
         self._trades = list(self._first_half())
         self._after: Wholes = np.empty((mdp.states, num_hedges(mdp.params)), np.int32)
+        self._kept: Values = np.empty(self._after.shape)  # a second half: fresh memory each time would cost more
         self._rewards: tuple[bool, Values] | None = None
 
     def best(self, worth: Values, before: int) -> Choice:
@@ -55,9 +56,9 @@ class Stages:
         """
         rewards = self._second_half(last=before == self._mdp.params.num_trades - 1)
         continuation = self._mdp.continuation(worth[:, :, None])[:, :, 0]
-        start = perf_counter()
+        start = process_time()
         found = [best for half in range(len(self._row)) for best in self._chosen(half, rewards, continuation)]
-        self._decide(perf_counter() - start, before)
+        self._decide(process_time() - start, before)
         value, hedge, quote = (
             np.stack([part[like] for like in self._like], axis=1) for part in zip(*found, strict=True)
         )
@@ -65,9 +66,9 @@ class Stages:
 
     def _chosen(self, half: int, rewards: Values, continuation: Values) -> Iterator[Choice]:
         """What is best after each request that has this second half."""
-        kept = self._search.second_half(rewards[self._paid[half]], self._after, continuation[:, self._row[half]])
+        self._search.second_half(rewards[self._paid[half]], self._after, continuation[:, self._row[half]], self._kept)
         for trades in (self._trades[place] for place in np.flatnonzero(self._half == half)):
-            yield self._search.choose(kept, trades, self._highest)
+            yield self._search.choose(self._kept, trades, self._highest)
 
     def _decide(self, seconds: float, before: int) -> None:
         """Search by machine code from now on if that pays, by the time that the search has taken so far."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from mm_env.envs.action import PolicyFunction, decide
-from mm_env.envs.observation import Observations, observe
+from mm_env.envs.observation import Observations, observation_values, observe
 from mm_env.episodes import Episodes, Recorder
+from mm_env.kernels.tracing import TraceOps
+from mm_env.kernels.vector_kernel import WORTH_COMPILING, VectorKernel, numba_works
 from mm_env.market import dynamics
-from mm_env.market.competition import route_to_best_quote, seen_distance, seen_of_trade
+from mm_env.market.competition import competing_steps, route_to_best_quote, seen_distance, seen_of_trade
 from mm_env.market.dynamics import Decision, Move, Request, Step
 from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.numbers import Index, Number, Values
@@ -25,12 +29,35 @@ _BLOCK_STEPS = 200_000  # steps of all dealers played at once
 
 
 class DealersMarket:
-    """The books of K dealers in N markets, arrays of shape (K, N), and what they saw of the last trade."""
+    """The books of K dealers in N markets, arrays of shape (K, N), and what they saw of the last trade.
 
-    def __init__(self, params: DealersParams, markets: int) -> None:
+    Args:
+        params: The market.
+        markets: N.
+        compiled: Run the law as machine code: the same numbers bit for bit. Default: where Numba is installed, once
+            the law has taken as long as compiling it would.
+    """
+
+    def __init__(self, params: DealersParams, markets: int, compiled: bool | None = None) -> None:
         self.params = params
         self._shape = (params.num_dealers, markets)
+        self._spent = 0.0 if compiled is None else None  # seconds in the law, until it is compiled
+        self._law: VectorKernel | None = None
+        self._look: VectorKernel | None = None
+        if compiled:
+            self.compile()
         self.reopen()
+
+    @property
+    def compiled(self) -> bool | None:
+        """As the argument, for another market of this kind."""
+        return None if self._spent is not None else self._law is not None
+
+    def compile(self) -> None:
+        """Run the law as machine code from now on."""
+        self._spent = None
+        self._law = VectorKernel(partial(_compete, params=self.params), self._shape[1], stacked=True)
+        self._look = VectorKernel(partial(_seen_by_each, params=self.params), self._shape[1], np.float32)
 
     def reopen(self) -> None:
         """Begin anew in every market."""
@@ -50,18 +77,81 @@ class DealersMarket:
 
     def observe(self, state: ExogenousState, trades_left: Number | Index) -> Observations:
         """What each dealer sees, shape (K, N, observations)."""
-        return observe(self.book, self.as_seen(state), trades_left, self.params)
+        if self._look is None:
+            return observe(self.book, self.as_seen(state), trades_left, self.params)
+        rows = self._look(self._each(self.book), state, tuple(self._won), self._best_quote, trades_left)
+        return np.moveaxis(rows.reshape(self._shape[0], -1, self._shape[1]), 1, 2)
 
     def step(self, request: Request, preference: Number, decision: Decision, move: Move) -> Step:
         """The client of each market trades with the best of its dealers; all hedge and are marked; parts (K, N)."""
+        if self._law is not None:
+            asked = request._replace(mid_error=for_each(request.mid_error))
+            liked = tuple(np.broadcast_to(preference, self._shape))
+            given = self._each(self.book), asked, self._each(decision), liked, move
+            step: Step
+            step, (self._won, best) = self._law(*given)
+            self._best_quote = best[0]
+        else:
+            start = perf_counter()
+            step = self._played(request, preference, decision, move)
+            self._decide(perf_counter() - start)
+        self.book = step.book
+        return step
+
+    def _played(self, request: Request, preference: Number, decision: Decision, move: Move) -> Step:
         awarded = route_to_best_quote(self.book, request, decision, preference, self.params)
         step = dynamics.step(self.book, awarded, decision, move, self.params)
         filled = np.broadcast_to(np.asarray(step.filled), self._shape)
         distance = np.broadcast_to(seen_distance(request, decision, self.params), self._shape)
         won, best_quote = seen_of_trade(list(filled), list(distance))
         self._won, self._best_quote = np.array(won), np.asarray(best_quote)
-        self.book = step.book
         return step
+
+    def _decide(self, seconds: float) -> None:
+        """Compile once the law has taken as long as that would."""
+        if self._spent is not None:
+            self._spent += seconds
+            if self._spent > WORTH_COMPILING and numba_works():
+                self.compile()
+
+    def _each(self, record: Any) -> tuple[Any, ...]:
+        """A record with parts of shape (K, N) as one for each dealer."""
+        return tuple(for_seat(record, seat) for seat in range(self._shape[0]))
+
+
+def for_each(value: Any) -> Any:
+    """What dealers have of their own, shape (K, N), as a tuple of arrays; anything else as it is."""
+    return tuple(value) if isinstance(value, np.ndarray) and value.ndim == 2 else value
+
+
+def _compete(
+    books: Any, request: Request, decisions: Any, preference: Any, move: Move, params: DealersParams
+) -> tuple[Any, ...]:
+    """`competing_steps`, each part of a step with an entry for every dealer."""
+    steps, won, best = competing_steps(books, request, decisions, preference, move, params, TraceOps())
+    return _side_by_side(steps), (won, (best,))
+
+
+def _side_by_side(records: tuple[Any, ...]) -> Any:
+    """Records of numbers, one for each dealer, as one record of tuples."""
+    first = records[0]
+    if not isinstance(first, tuple):
+        return records
+    parts = [_side_by_side(part) for part in zip(*records, strict=True)]
+    return first._make(parts) if hasattr(first, "_make") else tuple(parts)
+
+
+def _seen_by_each(
+    books: Any, state: ExogenousState, won: Any, best: Number, trades_left: Number, params: DealersParams
+) -> tuple[Any, ...]:
+    """What every dealer sees, one after another."""
+    seen: list[Number] = []
+    for seat, book in enumerate(books):
+        others = (*books[seat + 1 :], *books[:seat]) if params.transparent else ()
+        rivals = tuple(other.inventory for other in others)
+        observed = state.observed._replace(won=won[seat], best_quote=best, rivals=rivals)
+        seen += observation_values(book, state._replace(observed=observed), trades_left, params)
+    return tuple(seen)
 
 
 def play_dealers(
@@ -109,13 +199,17 @@ def play_dealers_blocks(
 def _blocks(
     policies: Sequence[PolicyFunction], params: DealersParams, episodes: int, seed: int
 ) -> Iterator[list[Episodes]]:
-    size = max(1, _BLOCK_STEPS // (params.num_trades * params.num_dealers))
+    size = min(episodes, max(1, _BLOCK_STEPS // (params.num_trades * params.num_dealers)))
+    market = DealersMarket(params, size)
     for start in range(0, episodes, size):
-        yield _play_block(policies, params, Tape.draw(params, seed, min(size, episodes - start), start))
+        if episodes - start < size:
+            market = DealersMarket(params, episodes - start, market.compiled)
+        market.reopen()
+        yield _play_block(policies, market, Tape.draw(params, seed, min(size, episodes - start), start))
 
 
-def _play_block(policies: Sequence[PolicyFunction], params: DealersParams, tape: Tape) -> list[Episodes]:
-    market = DealersMarket(params, tape.num_episodes)
+def _play_block(policies: Sequence[PolicyFunction], market: DealersMarket, tape: Tape) -> list[Episodes]:
+    params = market.params
     recorders = [Recorder(params, tape.num_episodes) for _ in policies]
     for trade in range(params.num_trades):
         state, move = tape.state(trade), tape.move(trade, params)

@@ -29,13 +29,14 @@ class DealersVectorEnv(HedgingVectorEnv):
     rivals have the other seats of every market. Market m seeded s is a `DealersEnv` seeded s + m.
 
     Observation, action, reward, info and autoreset modes are those of `DealersEnv` and `HedgingVectorEnv`; lanes
-    cannot be reset one by one, so `AutoresetMode.DISABLED` needs a reset of all of them. It is never compiled.
+    cannot be reset one by one, so `AutoresetMode.DISABLED` needs a reset of all of them.
 
     Args:
         num_envs: Lanes; without rivals a multiple of `num_dealers`.
         rivals: Policies of dealer_1 ... dealer_{K-1}, from observations of shape (M, observations) to actions. Those
             that draw do so for all lanes at once, from the last seeded reset on.
         autoreset_mode: As of `HedgingVectorEnv`.
+        compiled: As of `HedgingVectorEnv`.
         reward: "realised" or "expected".
         market_params: Fields of `DealersParams`; the defaults are those of `mm_env/Dealers-v0`.
 
@@ -49,13 +50,13 @@ class DealersVectorEnv(HedgingVectorEnv):
         *,
         rivals: Sequence[PolicyFunction] = (),
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        compiled: bool | None = None,
         reward: str = "realised",
         render_mode: str | None = None,
         **market_params: Any,
     ) -> None:
-        super().__init__(
-            num_envs, autoreset_mode=autoreset_mode, reward=reward, render_mode=render_mode, **market_params
-        )
+        others: dict[str, Any] = {"autoreset_mode": autoreset_mode, "reward": reward, "render_mode": render_mode}
+        super().__init__(num_envs, compiled=compiled, **others, **market_params)
         dealers = self._params.num_dealers
         for rival in rivals:
             check_play(rival, 1, 0)
@@ -67,7 +68,7 @@ class DealersVectorEnv(HedgingVectorEnv):
             raise ValueError(f"num_envs must be a multiple of num_dealers={dealers}, got {self.num_envs}")
         self._markets = self.num_envs // self._learners
         assert isinstance(self._params, DealersParams)
-        self._market = DealersMarket(self._params, self._markets)
+        self._market = DealersMarket(self._params, self._markets, compiled)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which levels are worth choosing in each lane: those of a client whom any dealer may win."""
@@ -84,7 +85,7 @@ class DealersVectorEnv(HedgingVectorEnv):
 
     def _enter(self, params: Any) -> None:
         super()._enter(params)
-        self._market = DealersMarket(params, self._markets)
+        self._market = DealersMarket(params, self._markets, self._market.compiled)
 
     def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, tuple[Any, Any]]:
         move = lanes.move()

@@ -36,7 +36,7 @@ from mm_env.envs.step_history import StepHistory, of_lane, text_line
 from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.episodes import step_info
 from mm_env.kernels.tracing import TraceOps
-from mm_env.kernels.vector_kernel import VectorKernel, numba_works
+from mm_env.kernels.vector_kernel import WORTH_COMPILING, VectorKernel, numba_works
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, LawStep, Move, Step
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 Flags = NDArray[np.bool_]
 
 _PLAIN = (float, bool)  # types of what is one value for all lanes
-_WORTH_COMPILING = 2.0  # seconds spent in the law as NumPy: about what compiling it takes
 
 _OF_THE_BOOK = frozenset(
     {"inventory", "price", "equity", "unrealized_pnl", "cumulative_hedge", "order"}
@@ -308,7 +307,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         """Begin the next episode in the lanes of the mask."""
         lanes.next_episode(which)
         self._book = dynamics.reset_where(which, self._book, self._params)
-        if self._spent is not None and self._spent > _WORTH_COMPILING and numba_works():
+        if self._spent is not None and self._spent > WORTH_COMPILING and numba_works():
             self._compile()
 
     def _compile(self) -> None:

@@ -22,6 +22,8 @@ from mm_env.kernels import scalar_ops
 from mm_env.kernels.machine_code_cache import kept
 from mm_env.kernels.tracing import SCALAR_OPS, Traced, Tree, built, defined, leaves, needed, trace
 
+WORTH_COMPILING = 2.0  # seconds spent in the law as NumPy: about what compiling it takes
+
 _APART = 40, 512  # rows lie so many numbers apart, modulo so many: whole pages apart they would share cache lines
 _ROWS_A_LOOP = 7  # with more, LLVM leaves a loop one lane at a time
 
@@ -43,27 +45,28 @@ class VectorKernel:
         lanes: The length of every array.
         table: A dtype, to get what the function returns as the rows of one array of it, shape (numbers, lanes).
             Default: a tree like the function's, of arrays of shape (lanes,).
+        stacked: To get every tuple of numbers alone, of several dealers say, as one array of shape (numbers, lanes).
 
     Raises:
         ImportError: Numba cannot be imported.
     """
 
-    def __init__(self, function: Callable[..., Tree], lanes: int, table: DTypeLike | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Tree], lanes: int, table: DTypeLike | None = None, stacked: bool = False
+    ) -> None:
         if not numba_works():
             raise MissingExtraError(f"compiled=True needs Numba: {pip_line('numba')}")
         self._function = function
         self._lanes = lanes
         self._table = table
+        self._stacked = stacked
         self._stride = lanes + (_APART[0] - lanes) % _APART[1]
         self._flat: Callable[[Tree], tuple[Any, ...]] | None = None
         self._compiled: dict[tuple[type, ...], _Compiled] = {}
 
     def __reduce__(self) -> Any:
-        return VectorKernel, (
-            self._function,
-            self._lanes,
-            self._table,
-        )  # machine code cannot be copied, it is made again
+        arguments = self._function, self._lanes, self._table, self._stacked
+        return VectorKernel, arguments  # machine code cannot be copied, it is made again
 
     def __call__(self, *arguments: Tree) -> Any:
         """What the function returns."""
@@ -86,18 +89,26 @@ class VectorKernel:
         groups = list(_groups(program.result)) if self._table is None else [list(leaves(program.result))]
         dtypes = [np.bool_ if _is_flag(group[0]) else np.float64 for group in groups]
         names = [f"block{place}" for place in range(len(groups))]
-        outputs = (
-            (f"{name}[{row}]", str(number))
+        rows = [
+            (row, f"{name}[{row}]", str(number))
             for name, group in zip(names, groups, strict=True)
             for row, number in enumerate(group)
-        )
+        ]
+        if self._stacked:
+            rows.sort(key=lambda row: row[0])  # a dealer's after another's: they share most of their lines
         arguments_read = tuple(f"x{place}" for place in program.used)
         return _Compiled(
-            kernel(tuple(names), arguments_read, tuple(program.lines), tuple(outputs)),
+            kernel(tuple(names), arguments_read, tuple(program.lines), tuple(row[1:] for row in rows)),
             program.used,
             [(len(group), self._table or dtype) for group, dtype in zip(groups, dtypes, strict=True)],
-            _filler(program.result, groups) if self._table is None else lambda block: block,
+            self._made_of(program.result, groups),
         )
+
+    def _made_of(self, result: Tree, groups: list[list[Any]]) -> Callable[..., Tree]:
+        """The function from blocks to what is returned."""
+        if self._table is not None:
+            return lambda block: block
+        return _stacker(result, len(groups)) if self._stacked else _filler(result, groups)
 
 
 @lru_cache(maxsize=1)
@@ -184,6 +195,22 @@ def _filler(tree: Tree, groups: list[list[Any]]) -> Callable[..., Tree]:
     returned = built(tree, (row_of[id(number)] for number in leaves(tree)), types)
     blocks = ", ".join(f"block{place}" for place, _ in enumerate(groups))
     return defined(f"tree({blocks})", [*unpacked, f"return {returned}"], types)
+
+
+def _stacker(tree: Tree, groups: int) -> Callable[..., Tree]:
+    """The function from blocks to the tree with each block in the place of the numbers that are its rows."""
+
+    def one_for_several(tree: Tree) -> Tree:
+        parts = [one_for_several(part) if leaves_below(part) else None for part in tree]
+        return type(tree)._make(parts) if hasattr(tree, "_make") else tuple(parts)
+
+    def leaves_below(part: Tree) -> bool:
+        return part == () or isinstance(part[0], tuple)
+
+    names = [f"block{place}" for place in range(groups)]
+    types: dict[str, Any] = {}
+    returned = built(one_for_several(tree), iter(names), types)
+    return defined(f"stacked({', '.join(names)})", [f"return {returned}"], types)
 
 
 def _plain(tree: Tree) -> Tree:

@@ -79,6 +79,35 @@ def seen_distance(request: Request, decision: Decision, params: MarketParams) ->
     return decision.distance if params.quote_latency > 0 else request.side * quote(request, decision)
 
 
+def competing_steps(
+    books: tuple[Book, ...],
+    request: Request,
+    decisions: tuple[Decision, ...],
+    preference: tuple[Number, ...],
+    move: Move,
+    params: MarketParams,
+    xp: ElementaryFunctions = NUMPY,
+) -> tuple[tuple[Step, ...], tuple[Number, ...], Number]:
+    """Play one request among dealers who have an entry each: `mid_error` is a tuple where they know different mids.
+
+    Returns:
+        The dealers' steps, and what all of them see of the trade.
+    """
+    errors = request.mid_error if isinstance(request.mid_error, tuple) else (request.mid_error,) * len(books)
+    asked = [request._replace(mid_error=error) for error in errors]
+    dealers = list(zip(books, asked, decisions, strict=True))
+    able = [trade(book.inventory, book.in_flight, to, decision, params)[0] for book, to, decision in dealers]
+    distance = [to.side * quote(to, decision) for _, to, decision in dealers]
+    willing = reservations(able, distance, preference, xp)
+    steps = tuple(
+        step(book, to._replace(reservation=limit), decision, move, params, xp)
+        for (book, to, decision), limit in zip(dealers, willing, strict=True)
+    )
+    shown = [seen_distance(to, decision, params) for _, to, decision in dealers]
+    won, best = seen_of_trade([each.filled for each in steps], shown, xp)
+    return steps, tuple(won), best
+
+
 def competing_step(
     books: tuple[Book, ...],
     request: Request,
@@ -89,22 +118,10 @@ def competing_step(
     params: MarketParams,
     xp: ElementaryFunctions = NUMPY,
 ) -> tuple[Step, Paid, tuple[Book, ...], tuple[Number, ...], Number]:
-    """Play one request among dealers who have an entry each: `mid_error` is a tuple where they know different mids.
+    """`competing_steps` as the first dealer has it.
 
     Returns:
-        The first dealer's step and reward, the books of the others, and what all of them see of the trade.
+        His step and reward, the books of the others, and what all of them see of the trade.
     """
-    errors = request.mid_error if isinstance(request.mid_error, tuple) else (request.mid_error,) * len(books)
-    asked = [request._replace(mid_error=error) for error in errors]
-    dealers = list(zip(books, asked, decisions, strict=True))
-    able = [trade(book.inventory, book.in_flight, to, decision, params)[0] for book, to, decision in dealers]
-    distance = [to.side * quote(to, decision) for _, to, decision in dealers]
-    willing = reservations(able, distance, preference, xp)
-    steps = [
-        step(book, to._replace(reservation=limit), decision, move, params, xp)
-        for (book, to, decision), limit in zip(dealers, willing, strict=True)
-    ]
-    shown = [seen_distance(to, decision, params) for _, to, decision in dealers]
-    won, best = seen_of_trade([each.filled for each in steps], shown, xp)
-    own = steps[0]
-    return own, reward(own, move, params), tuple(each.book for each in steps[1:]), tuple(won), best
+    (own, *others), won, best = competing_steps(books, request, decisions, preference, move, params, xp)
+    return own, reward(own, move, params), tuple(each.book for each in others), won, best

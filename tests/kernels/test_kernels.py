@@ -236,7 +236,7 @@ class TestVectorKernel:
             loop(Book(*(np.full(2, number) for number in BOOK[:-1])))
 
     def test_it_begins_when_it_pays(self, monkeypatch):
-        monkeypatch.setattr(hedging_vector_env, "_WORTH_COMPILING", 0.0)
+        monkeypatch.setattr(hedging_vector_env, "WORTH_COMPILING", 0.0)
         env = HedgingVectorEnv(2, num_trades=5)
         never = HedgingVectorEnv(2, num_trades=5, compiled=False)
         assert_alike(env.reset(seed=0), never.reset(seed=0))
@@ -256,7 +256,7 @@ def test_numba_is_not_needed(monkeypatch):
     """Neither if it is missing, nor if it does not go with the NumPy that is installed."""
     vector_kernel.numba_works.cache_clear()
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.setattr(hedging_vector_env, "_WORTH_COMPILING", -1.0)
+    monkeypatch.setattr(hedging_vector_env, "WORTH_COMPILING", -1.0)
     env = HedgingVectorEnv(2)
     env.reset(seed=0)
     assert not isinstance(env._rewarded_step, vector_kernel.VectorKernel)
