@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import approx_fprime, minimize
-from scipy.special import expit, logit
+from scipy.special import expit, log_expit, logit
 
 from mm_env.extras import needed_for
 from mm_env.market.numbers import Values
@@ -15,9 +15,10 @@ from mm_env.market.recordings.summary import Measured
 
 MOST_REGIMES = 3
 _ENOUGH = 100  # moves that tell more than one normal law
-_TICKED = 0.01  # share of moves that are exactly 0 from which on prices are taken to stand in ticks
+_SMALLEST = 0.01  # quantile of the moves that is taken for the tick: the least may be an error of rounding
 _WINDOW = 20  # moves whose root mean square is a first guess of the regimes
 _STEP = 1e-4  # of numerical derivatives, in parameters of size one
+_COARSE, _FINE = 1e-4, 1e-6  # slopes of a move's likelihood at which the search for a form, and for its numbers, ends
 
 
 class FittedMoves(NamedTuple):
@@ -50,8 +51,8 @@ def fit_moves(moves: Values, regimes: int | None = None) -> FittedMoves:
 
     with the deviation of the mid from the episode's start, i the regime, a Markov chain as in `mm_env/market/flow.py`,
     and Z, Z' standard normal. The likelihood of regimes is Hamilton's filter, by statsmodels; standard errors are those
-    of the observed information. Where prices stand in ticks, so that many moves are 0, u^2 / 12 is added to each
-    variance (Sheppard), u being the tick.
+    of the observed information. Where prices stand in ticks, so that moves are exactly 0, u^2 / 12 is added to
+    each variance (Sheppard), u being the tick.
 
     Args:
         moves: Of the mid, price units; shape (episodes, trades).
@@ -71,16 +72,25 @@ def fit_moves(moves: Values, regimes: int | None = None) -> FittedMoves:
     if moves.size < _ENOUGH or len(np.unique(moves)) < 3:
         return _one_normal_law(moves)
     data = _Moves(moves)
-    plain, jumping = (data.fit(regimes or 1, jumps) for jumps in (False, True))
-    found = _best(plain, jumping)
-    for number in range(2, MOST_REGIMES + 1) if regimes is None else ():
-        more = data.fit(number, jumps=False)
-        if more.criterion < plain.criterion and jumping.criterion < plain.criterion:
-            more = _best(more, data.fit(number, jumps=True))
-        if more.criterion >= found.criterion:
-            break
-        found = more
+    found = _best(*(data.fit(regimes or 1, jumps) for jumps in (False, True)))
+    if regimes is None:
+        found = _best(found, _with_regimes(data, found))
     return data.measured(found)
+
+
+def _with_regimes(data: _Moves, alone: _Optimum) -> _Optimum:
+    """The best law of two regimes or more: with jumps, where these say more than a second regime does, or without.
+
+    Without, jumps are tried again beside as many regimes as there are.
+    """
+    found = data.fit(2, jumps=False)
+    jumps = alone.jumps and alone.criterion < found.criterion
+    if jumps:
+        found = data.fit(2, jumps=True)
+    for number in range(3, MOST_REGIMES + 1):
+        more = data.fit(number, jumps) if found.criterion < alone.criterion else found
+        found = _best(found, more)
+    return found if jumps or found.criterion > alone.criterion else _best(found, data.fit(found.regimes, jumps=True))
 
 
 def _best(*found: _Optimum) -> _Optimum:
@@ -110,13 +120,14 @@ class _Moves:
     def fit(self, regimes: int, jumps: bool) -> _Optimum:
         """The most likely law of this form, from one first guess."""
         guess, number = self._guess(regimes, jumps), len(self._change)
-        best = minimize(self._loss, guess, (regimes,), method="BFGS", options={"gtol": 1e-5, "maxiter": 200})
+        best = minimize(self._loss, guess, (regimes,), method="BFGS", options={"gtol": _COARSE})
         criterion = 2.0 * number * float(best.fun) + len(best.x) * np.log(number)
         return _Optimum(best.x, regimes, jumps, float(criterion))
 
     def measured(self, found: _Optimum) -> FittedMoves:
         """The law with its standard errors: of the likelihood's curvature and slopes, by White's formula."""
-        b, regimes, number = found.b, found.regimes, len(self._change)
+        regimes, number = found.regimes, len(self._change)
+        b = minimize(self._loss, found.b, (regimes,), method="BFGS", options={"gtol": _FINE}).x
         curvature = approx_fprime(b, lambda b: approx_fprime(b, self._loss, _STEP, regimes), _STEP)
         slopes = approx_fprime(b, self._likelihood, _STEP, regimes)
         inverse = np.linalg.pinv((curvature + curvature.T) / 2.0)
@@ -147,7 +158,7 @@ class _Moves:
         if rest:
             chance, jump = rest
             with_jump = _log_normal(square, variances + np.exp(2.0 * jump))
-            density = np.logaddexp(np.log(expit(-chance)) + density, np.log(expit(chance)) + with_jump)
+            density = np.logaddexp(log_expit(-chance) + density, log_expit(chance) + with_jump)
         return density[0] if regimes == 1 else _filtered(density, stay, self._length)
 
     def _estimates(self, b: Values, errors: Values, regimes: int) -> dict[str, Measured]:
@@ -172,9 +183,12 @@ def _chance(b: float, error: float) -> Measured:
 
 
 def _ticked(change: Values) -> float:
-    """What standing in ticks adds to the variance of a move: u^2 / 12; 0 where it moves freely."""
-    size = np.abs(change).round(9)
-    return float(size[size > 0].min()) ** 2 / 12.0 if (size == 0).mean() > _TICKED else 0.0
+    """What standing in ticks adds to the variance of a move: u^2 / 12, u a smallest move; 0 where none is exactly 0.
+
+    Without it, a regime that does not move at all would be infinitely likely.
+    """
+    size = np.abs(change)
+    return float(np.quantile(size[size > 0], _SMALLEST)) ** 2 / 12.0 if (size == 0).any() else 0.0
 
 
 def _log_normal(square: Values, variance: Values) -> Values:

@@ -27,3 +27,14 @@ def test_a_file_is_told_drawn_and_printed_as_json(tmp_path):
     assert told["markouts"]["all"]["1"]["value"] == pytest.approx(-(1.0 + 0.25 + 0.125) / 4)
     assert run("inspect", path).exit_code == 2
     assert "no column 'price_moves'" in run("inspect", path).output
+
+
+def test_dates_are_told_as_dates(tmp_path):
+    path = tmp_path / "trades.csv"
+    path.write_text(
+        "Time;Side;Price Move;Client Tier\n2024-05-31 09:30:00;buy;0,5;A\n2024-05-31 09:30:02.5;sell;0,1;B\n"
+    )
+    assert "to take it, columns={'tier': 'Client Tier'} or --column 'tier=Client Tier'" in run("inspect", path).stderr
+    found = run("inspect", path, "--column", "tier=Client Tier")
+    assert "2024-05-31T09:30:00 to 2024-05-31T09:30:02.500" in found.stdout, found.output
+    assert json.loads(run("inspect", path, "--column", "tier=", "--json").stdout)["gaps"] == [2.5, 2.5]

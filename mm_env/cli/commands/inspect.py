@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from mm_env.cli.console import print_json, print_table
 from mm_env.cli.inputs import read_tape
@@ -53,7 +54,7 @@ def print_summary(summary: Summary, recording: Recording) -> None:
         ],
     ]
     if summary.span is not None:
-        rows.append(["span", "{:g} to {:g}".format(*summary.span), "first and last time, as in the file or seconds"])
+        rows.append(["span", " to ".join(_time(each, recording.dated) for each in summary.span), "first and last time"])
     if summary.gaps is not None:
         rows.append(["gaps", "{:g} / {:g}".format(*summary.gaps), "median and longest between rows"])
     rows += [[f"accepted, {name}", _told(share), "share of quotes"] for name, share in summary.accepted.items()]
@@ -66,6 +67,11 @@ def print_summary(summary: Summary, recording: Recording) -> None:
     )
     for remark in summary.remarks:
         click.echo(f"\nlooks wrong: {remark}")
+
+
+def _time(time: float, dated: bool) -> str:
+    """A time as in the file: a date with the time of day, UTC, a number, or seconds since midnight."""
+    return str(np.datetime64(round(time * 1000), "ms")).removesuffix(".000") if dated else f"{time:g}"
 
 
 def _told(figure: Measured) -> str:

@@ -84,20 +84,20 @@ def labels(table: Table, name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]
     return rank[codes], tuple(str(found[place]) for place in order)
 
 
-def times(table: Table, name: str, decimal: str) -> Values:
-    """A column of times as numbers: as they stand, or seconds since 1970 or midnight."""
+def times(table: Table, name: str, decimal: str) -> tuple[Values, bool]:
+    """A column of times as numbers, as they stand, or seconds since 1970 or midnight; and whether they are of dates."""
     import pandas as pd
 
     cells = table.column(name)
     if cells.dtype.kind in "iuf" and not _is_extension(cells):
-        return numbers(table, name, decimal)
+        return numbers(table, name, decimal), False
     if cells.dtype.kind == "M":
         found = cells
     else:
         texts = _texts(cells)
         values = _parsed(texts, decimal)
         if np.isfinite(values[:1]).all():
-            return numbers(table, name, decimal)
+            return numbers(table, name, decimal), False
         clock = texts.str.fullmatch(r"\d+:\d\d(:\d\d([.,]\d+)?)?")
         if clock.iloc[0]:
             spans = texts.where(texts.str.count(":") != 1, texts + ":00").str.replace(",", ".")
@@ -110,8 +110,8 @@ def times(table: Table, name: str, decimal: str) -> Values:
     if found.dtype.kind == "M":
         if getattr(found.dtype, "tz", None) is not None:
             found = found.dt.tz_convert("UTC").dt.tz_localize(None)
-        return np.asarray(found.to_numpy("M8[ns]").astype(np.int64) / 1e9)
-    return np.asarray(found.to_numpy("m8[ns]").astype(np.int64) / 1e9)
+        return np.asarray(found.to_numpy("M8[ns]").astype(np.int64) / 1e9), True
+    return np.asarray(found.to_numpy("m8[ns]").astype(np.int64) / 1e9), False
 
 
 def decimal_mark(table: Table, names: list[str], told: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -138,7 +139,7 @@ def _check_needed(names: Sequence[str], taken: Mapping[str, str], where: str) ->
 
 
 def _how(role: str, column: str) -> str:
-    return f"to take it, columns={{{role!r}: {column!r}}} or --column {role}={column}"
+    return f"to take it, columns={{{role!r}: {column!r}}} or --column {shlex.quote(f'{role}={column}')}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -39,7 +39,8 @@ class Recording:
         sides: +1 the client buys, -1 he sells, 0 nobody came.
         price_moves: Of the mid after the request, price units.
         sizes: Units.
-        time: As in the file, or seconds; None without such a column, as below.
+        time: As in the file, or seconds since 1970 or midnight; None without such a column, as below.
+        dated: Whether the times are dates, in seconds since 1970, UTC.
         tier: Index among `tiers`.
         tiers: The labels of the tiers.
         accepted: Whether the client accepted the quote.
@@ -59,6 +60,7 @@ class Recording:
     price_moves: Values
     sizes: Values
     time: Values | None = None
+    dated: bool = False
     tier: NDArray[np.int64] | None = None
     tiers: tuple[str, ...] = ()
     accepted: NDArray[np.bool_] | None = None
@@ -121,7 +123,7 @@ def _read(
 ) -> Recording:
     rows = len(table.frame)
     episode, labels = cells.labels(table, taken["episode"]) if "episode" in taken else (np.zeros(rows, np.int64), ("",))
-    time = cells.times(table, taken["time"], decimal) if "time" in taken else None
+    time, dated = cells.times(table, taken["time"], decimal) if "time" in taken else (None, False)
     side, size = _clients(table, taken, decimal, true)
     values: dict[str, Any] = {"sides": side, "sizes": size, "time": time, **_prices(table, taken, decimal)}
     tiers: tuple[str, ...] = ()
@@ -151,8 +153,9 @@ def _read(
         separator=table.separator,
         decimal=decimal,
         episodes=tuple(labels[number] for number in numbers),
+        dated=dated,
         tiers=tiers,
-        duplicates=int(table.frame.astype(str).duplicated().sum()) if time is not None else 0,
+        duplicates=int(table.frame.duplicated().sum()) if time is not None else 0,
         **shaped,
     )
 

@@ -24,11 +24,20 @@ def test_the_scale_of_prices_is_that_of_the_estimates():
     assert other["jump_probability"] == pytest.approx(one["jump_probability"], rel=1e-3)
 
 
-def test_prices_in_ticks_have_no_regime_without_volatility():
-    moves = np.round(np.random.default_rng(0).normal(0.0, 0.01, (1, 3_000)), 2)
-    assert 0.3 < (moves == 0).mean() < 0.5
-    found = fit_moves(moves, regimes=1).estimates["price_volatility"]
-    assert found.value == pytest.approx(0.01, rel=0.1)
+def test_prices_in_ticks_are_one_law():
+    moves = np.round(np.random.default_rng(0).normal(0.0, 0.02, (1, 3_000)), 2)
+    assert 0.15 < (moves == 0).mean() < 0.25
+    found = fit_moves(moves, regimes=1)
+    assert found.estimates["price_volatility"].value == pytest.approx(0.02, rel=0.05)
+    assert not found.jumps
+
+
+def test_a_mid_that_stands_still_now_and_then_is_not_infinitely_likely():
+    moves = np.random.default_rng(0).normal(0.0, 0.3, (1, 2_000))
+    moves[0, ::40] = 0.0
+    found = fit_moves(moves, regimes=1)
+    assert not found.jumps
+    assert found.estimates["price_volatility"].value == pytest.approx((moves**2).mean() ** 0.5, rel=0.01)
 
 
 @pytest.mark.parametrize("moves", [np.zeros((1, 500)), np.full((1, 20), 0.1), np.tile([0.1, -0.1], 100)[None]])
