@@ -13,8 +13,8 @@ import numpy as np
 from baselines import make_policy
 from baselines.evaluation.comparison import Comparison, gap_ends
 from baselines.evaluation.scores import Estimate
-from baselines.evaluation.totals import Totals
-from mm_env import market_params, play_blocks
+from baselines.evaluation.scoring import play_totals
+from mm_env import market_params
 from mm_env.cli.console import print_json, print_table, progress_bar
 from mm_env.cli.outputs import write_page
 from mm_env.market.numbers import Integers
@@ -62,9 +62,7 @@ class Coverage(NamedTuple):
 
 def population(params: MarketParams, episodes: int, seed: int) -> Comparison:
     """Played episodes that are taken for all there are: their figures are the truth."""
-    totals = {
-        name: Totals.gather(play_blocks(make_policy(name, params), params, episodes, seed)) for name in (POLICY, OTHER)
-    }
+    totals = {name: play_totals(make_policy(name, params), params, episodes, seed) for name in (POLICY, OTHER)}
     return Comparison(params, totals, gap_ends(params, episodes, seed))
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from baselines.evaluation.scores import objective
-from baselines.evaluation.totals import Totals
+from baselines.evaluation.scoring import play_totals
 from baselines.solver.optimum import policy_value
 from baselines.solver.probing import NotAFunctionError
 from mm_env.envs.action import PolicyFunction
 from mm_env.market.params import MarketParams
-from mm_env.rollout import play_blocks
 
 
 class Evaluation(NamedTuple):
@@ -31,5 +30,5 @@ class Evaluation(NamedTuple):
         try:
             return cls(policy_value(policy, params), 0.0)
         except NotAFunctionError:
-            estimate = objective(Totals.gather(play_blocks(policy, params, episodes, seed)))
+            estimate = objective(play_totals(policy, params, episodes, seed))
             return cls(estimate.value, estimate.standard_error)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from baselines.evaluation.scores import MAIN_SCORES, SCORES, Estimate, objective, share_of_gap
+from baselines.evaluation.scoring import play_totals
 from baselines.evaluation.totals import Totals
 from baselines.policies.threshold import ThresholdPolicy
 from baselines.solver.optimum import OptimalPolicy, solve
 from mm_env.envs.action import PolicyFunction, hedge_levels
-from mm_env.episodes import Episodes
 from mm_env.extras import needed_for
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape
@@ -19,7 +19,6 @@ from mm_env.market.transition_law import UnsolvableError
 from mm_env.market.validation import suggestion
 from mm_env.readable import ReadableTable
 from mm_env.registration import params_of_market
-from mm_env.rollout import play_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,10 +145,7 @@ def compare(
         raise ValueError("compare needs at least one policy")
     params = params_of_market(params)
 
-    played = {
-        name: Totals.gather(_counted(play_blocks(policy, params, episodes, seed, tape), progress))
-        for name, policy in policies.items()
-    }
+    played = {name: play_totals(policy, params, episodes, seed, tape, progress) for name, policy in policies.items()}
     if tape is not None:
         return Comparison(params, played, None)
     known = [(policy, played[name]) for name, policy in policies.items()]
@@ -179,12 +175,6 @@ def gap_ends(
 
     def totals(end: PolicyFunction) -> Totals:
         found = [totals for policy, totals in known if policy is end or policy == rule == end]
-        return found[0] if found else Totals.gather(play_blocks(end, params, episodes, seed))
+        return found[0] if found else play_totals(end, params, episodes, seed)
 
     return totals(rule), totals(optimum)
-
-
-def _counted(blocks: Iterable[Episodes], progress: Callable[[int], None]) -> Iterator[Episodes]:
-    for block in blocks:
-        yield block
-        progress(len(block))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ class BandPolicy(Predictor):
         >>> rule(np.array([[0.5, 1.0, -1.0], [0.5, 1.0, 1.0]], dtype=np.float32)).tolist()  # long 11, long 9
         [4, 10]
     """
+
+    memoryless: ClassVar[bool] = True
 
     threshold: int  # H, units
     target: int  # T, units

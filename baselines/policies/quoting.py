@@ -21,7 +21,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,6 +43,8 @@ class QuotingPolicy(Predictor, ABC):
     Raises:
         ValueError: A bad threshold, or a market that the formula cannot quote in.
     """
+
+    memoryless: ClassVar[bool] = True
 
     threshold: int  # units; orders in flight count, as in the law
     params: MarketParams

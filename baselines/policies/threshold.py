@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class ThresholdPolicy(Predictor):
         >>> rule(np.zeros((3, 3), dtype=np.float32)).tolist()
         [10, 10, 10]
     """
+
+    memoryless: ClassVar[bool] = True
 
     threshold: int  # K, units
     params: MarketParams

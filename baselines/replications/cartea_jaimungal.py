@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import expm
 
 from baselines.evaluation.scores import objective
-from baselines.evaluation.totals import Totals
+from baselines.evaluation.scoring import play_totals
 from baselines.policies.closed_form import end_values, generator
 from baselines.policies.demand import exponential_demand
 from baselines.policies.quoting import CarteaJaimungal
@@ -17,7 +17,6 @@ from baselines.replications.experiment import Experiment
 from baselines.solver.optimum import policy_value
 from mm_env.market.client_tier import ClientTier
 from mm_env.market.params import MarketParams
-from mm_env.rollout import play_blocks
 
 _VALUE = 68.25583476
 _STEPS = 560
@@ -71,7 +70,7 @@ def _exact(episodes: int, seed: int) -> list[ReferenceCheck]:
 def _simulated(episodes: int, seed: int) -> list[ReferenceCheck]:
     params = cartea_jaimungal_params(_STEPS)
     policy = CarteaJaimungal(params.inventory_limit, params)
-    estimate = objective(Totals.gather(play_blocks(policy, params, episodes, seed)))
+    estimate = objective(play_totals(policy, params, episodes, seed))
     return [
         ReferenceCheck(f"value of its quotes played, {_STEPS} steps", _VALUE, estimate.value, estimate.standard_error)
     ]

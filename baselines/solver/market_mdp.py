@@ -16,8 +16,8 @@ from scipy.sparse import coo_array
 
 from mm_env.envs.observation import DecodedObservation, Observations, observe
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Book, Decision, Move, Request, TradeResult
-from mm_env.market.exogenous_state import ObservedState
+from mm_env.market.dynamics import Book, Decision, Move, TradeResult
+from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.market_paths import of_regime
 from mm_env.market.numbers import Integers, Number, Values
 from mm_env.market.params import MarketParams
@@ -55,6 +55,7 @@ class MarketMDP:
         exogenous: Each exogenous state; parts of shape (exogenous, 1).
         row: For each exogenous state, which row of `continuation` holds what follows it; shape (exogenous,).
         rows: Their number: exogenous states after which the same is to come share one.
+        places: Where only some states are left, from `state_number` to the number of each, -1: none; else None.
 
     Raises:
         UnsolvableError: The market is not finite or too large; the message names the field.
@@ -73,7 +74,7 @@ class MarketMDP:
         positions = np.indices(self.shape).reshape(len(self.shape), -1, 1, 1) - float(params.inventory_limit)
         opening = dynamics.initial_book(params)
         self.book: Book = opening._replace(inventory=positions[0], mid=0.0, in_flight=tuple(np.diff(positions, axis=0)))
-        self._places: Integers | None = None
+        self.places: Integers | None = None
         self.start = self.number(opening).item()
         self.exogenous = self.law.states.map(lambda part: part[:, None])
         self._rows, self.row = np.unique(self.law.probability, axis=0, return_inverse=True)
@@ -92,16 +93,10 @@ class MarketMDP:
 
     def number(self, book: Book) -> Integers:
         """The number of the state of a book: parts of any shape."""
-        positions = [np.asarray(book.inventory)]
-        for order in book.in_flight:
-            positions.append(positions[-1] + order)
-        index = tuple(
-            np.round(p).astype(np.int64) + self.params.inventory_limit for p in np.broadcast_arrays(*positions)
-        )
-        found = np.asarray(np.ravel_multi_index(index, self.shape))
-        if self._places is None:
+        found = np.asarray(np.round(state_number(book, self.params))).astype(np.int64)
+        if self.places is None:
             return found
-        places = self._places[found]
+        places = self.places[found]
         assert (places >= 0).all(), "a state that was found impossible"
         return np.asarray(places)
 
@@ -118,9 +113,9 @@ class MarketMDP:
             known[new] = True
         numbers = np.flatnonzero(known)
         some = self._among(numbers)
-        some._places = np.full(self.states, -1)
-        some._places[numbers] = np.arange(len(numbers))
-        some.states, some.start = len(numbers), some._places[self.start].item()
+        some.places = np.full(self.states, -1)
+        some.places[numbers] = np.arange(len(numbers))
+        some.states, some.start = len(numbers), some.places[self.start].item()
         return some
 
     def _pieces(self, numbers: Integers) -> list[Integers]:
@@ -219,7 +214,10 @@ class MarketMDP:
         Raises:
             ValueError: An exogenous state that cannot come in this market, as on a tape recorded elsewhere.
         """
-        known, seen = self._code(*self.law.states), self._code(view.request, view.observed)
+        known, seen = (
+            np.asarray(exogenous_code(state, self.params)).astype(np.int64)
+            for state in (self.law.states, ExogenousState(view.request, view.observed))
+        )
         order = np.argsort(known)
         exogenous = order[np.minimum(np.searchsorted(known[order], seen), len(known) - 1)]
         unknown = known[exogenous] != seen
@@ -229,10 +227,22 @@ class MarketMDP:
             raise ValueError(f"the optimum knows the requests {requests} of its market, got {asked:g}")
         return self.number(view.book), np.asarray(exogenous)
 
-    def _code(self, request: Request, observed: ObservedState) -> Integers:
-        """One whole number for each thing that can be seen."""
-        digits = ((request.tier, 256), (np.asarray(observed.last_side) + 1, 3), (observed.regime, 256))
-        code = np.asarray(request.signed_size).astype(np.int64)
-        for digit, base in digits:
-            code = code * base + np.asarray(digit).astype(np.int64)
-        return code
+
+def state_number(book: Book, params: MarketParams) -> Number:
+    """The number of the state of a book, in the order of rows of `MarketMDP.shape`: parts of any shape, or traced."""
+    limit, position = params.inventory_limit, book.inventory
+    number = position + limit
+    for order in book.in_flight:
+        position = position + order
+        number = number * (2 * limit + 1) + (position + limit)
+    return number
+
+
+def exogenous_code(state: ExogenousState, params: MarketParams) -> Number:
+    """A whole number, at least 0, for everything that can be seen in a market: parts of any shape, or traced."""
+    code = state.request.signed_size + params.largest_size
+    if len(params.tiers) > 1:
+        code = code * len(params.tiers) + state.request.tier
+    if params.remembers_side:
+        code = code * 3 + (state.observed.last_side + 1)
+    return code * len(params.volatilities) + state.observed.regime if len(params.volatilities) > 1 else code

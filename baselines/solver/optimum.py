@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +106,8 @@ class Solution(Readable):
 @dataclass(frozen=True, eq=False)
 class OptimalPolicy(Predictor):
     """Looks the best hedge and quote up by trades left, state and exogenous state."""
+
+    memoryless: ClassVar[bool] = True
 
     solution: Solution
 

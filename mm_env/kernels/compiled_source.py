@@ -15,14 +15,19 @@ from mm_env.market.tape import EpisodeSource
 
 
 class CompiledSource(EpisodeSource):
-    """The same episodes, drawn with the lanes side by side: `rows` has nothing to transpose. Needs Numba."""
+    """The same episodes; `rows` draws them with the lanes side by side, and has nothing to transpose. Needs Numba."""
+
+    def _draws(self, lanes: Sequence[int], numbers: Sequence[int]) -> RandomDraws:
+        noise = RandomDraws.sized(self._params, self.block * len(lanes), self._noise)
+        columns().fill(self._streams.states(lanes, numbers), noise, time_first=False)
+        return noise
 
     def rows(self, lanes: Sequence[int], numbers: Sequence[int]) -> MarketPaths:
         """What `draw` draws as arrays of shape (block, num_trades, ..., lanes)."""
         if self._replay is not None:
             return super().rows(lanes, numbers)
         self._noise = RandomDraws.sized(self._params, self.block * len(lanes), self._noise, time_first=True)
-        columns().fill(self._streams.states(lanes, numbers), self._noise)
+        columns().fill(self._streams.states(lanes, numbers), self._noise, time_first=True)
 
         def by_lane(values: Any) -> Any:
             return np.moveaxis(values.reshape(*values.shape[:-1], self.block, len(lanes)), -2, 0)

@@ -6,6 +6,7 @@ Lanes are drawn one after another into a small scratch, and turned from there in
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 from inspect import getsource
@@ -24,21 +25,28 @@ _STRIPES = 2**23  # a layer is cut into so many
 
 
 class Columns(NamedTuple):
-    """Fill rows of random numbers, given the generators' `states`, which they move on.
+    """Fill rows of random numbers, given the generators' `states`, shape (lanes, 6), which they move on.
 
-    Every function takes the states, shape (lanes, 6), and an array of shape (draws, blocks, lanes) to fill: each lane
-    draws all of its first block, then all of its second, and so on.
+    Each is two functions: one fills an array of shape (lanes, draws) lane after lane; the other one of shape (draws,
+    blocks, lanes), where each lane draws all of its first block, then all of its second, and so on.
     """
 
-    normals: Any
-    uniforms: Any
-    side_bytes: Any
+    normals: tuple[Any, Any]
+    uniforms: tuple[Any, Any]
+    side_bytes: tuple[Any, Any]
 
-    def fill(self, states: NDArray[np.uint64], noise: RandomDraws) -> None:
-        """Fill all of the noise, time first in memory; episode e is number e // lanes of lane e % lanes."""
+    def fill(self, states: NDArray[np.uint64], noise: RandomDraws, time_first: bool) -> None:
+        """Fill all of the noise.
+
+        Where time is first in memory, episode e is number e // lanes of lane e % lanes; else the episodes of a lane
+        are neighbours.
+        """
         for kind, values in noise.in_order():
-            rows = np.moveaxis(values, 0, -1).reshape(-1, len(values) // len(states), len(states))
-            getattr(self, kind)(states, rows)
+            along, across = getattr(self, kind)
+            if time_first:
+                across(states, np.moveaxis(values, 0, -1).reshape(-1, len(values) // len(states), len(states)))
+            else:
+                along(states, values.reshape(len(states), -1))
 
 
 def ziggurat() -> tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32]]:
@@ -155,28 +163,6 @@ def columns() -> Columns:
         layer, stripe, x, state = candidate(state)
         return (x, state) if stripe < inside[layer] else decided(layer, stripe, x, state)
 
-    text = getsource(import_module(__name__)) + str(MULTIPLIER)
-
-    def column(number: Any, dtype: Any) -> Any:
-        """What fills an array with numbers that are drawn one at a time."""
-
-        def fill(states: Any, out: Any) -> None:
-            draws, blocks, lanes = out.shape
-            scratch = np.empty((_SCRATCH_LANES, blocks, draws), dtype)
-            for start in range(0, lanes, _SCRATCH_LANES):
-                width = min(_SCRATCH_LANES, lanes - start)
-                for lane in range(width):
-                    s = states[start + lane]
-                    state = (s[0], s[1], s[2], s[3], s[4], s[5])
-                    for block in range(blocks):
-                        for draw in range(draws):
-                            scratch[lane, block, draw], state = number(state)
-                    s[0], s[1], s[2], s[3], s[4], s[5] = state
-                turn(scratch, width, out, start)
-
-        fill.__name__ = fill.__qualname__ = f"fill_{number.__name__}"
-        return kept(njit(fill), fill.__name__ + text)
-
     @njit
     def turn(scratch: Any, width: int, out: Any, start: int) -> None:
         """Write the scratch's lanes side by side."""
@@ -186,24 +172,58 @@ def columns() -> Columns:
                 for lane in range(width):
                     out[draw, block, start + lane] = scratch[lane, block, draw]
 
-    @njit
-    def side_bytes(states: Any, out: Any) -> None:
-        """Fill an array with the bytes of whole words, lowest first."""
-        draws, blocks, lanes = out.shape
-        scratch = np.empty((_SCRATCH_LANES, blocks, draws), np.uint8)
-        for start in range(0, lanes, _SCRATCH_LANES):
-            width = min(_SCRATCH_LANES, lanes - start)
-            for lane in range(width):
-                s = states[start + lane]
+    text = getsource(import_module(__name__)) + str(MULTIPLIER)
+
+    def named(name: str, function: Any) -> Any:
+        function.__name__ = function.__qualname__ = name
+        return kept(njit(function), name + text)
+
+    def both(name: str, make: Callable[[], Any], dtype: Any) -> tuple[Any, Any]:
+        """What fills an array lane after lane, and what fills one where lanes lie side by side."""
+        along = njit(make())
+
+        def across(states: Any, out: Any) -> None:
+            draws, blocks, lanes = out.shape
+            scratch = np.empty((_SCRATCH_LANES, blocks * draws), dtype)
+            for start in range(0, lanes, _SCRATCH_LANES):
+                width = min(_SCRATCH_LANES, lanes - start)
+                along(states[start : start + width], scratch[:width])
+                turn(scratch.reshape(_SCRATCH_LANES, blocks, draws), width, out, start)
+
+        return named(f"{name}_along", make()), named(f"{name}_across", across)
+
+    def numbers(number: Any) -> Any:
+        """What fills an array with numbers that are drawn one at a time."""
+
+        def fill(states: Any, out: Any) -> None:
+            for lane in range(len(out)):
+                s = states[lane]
                 state = (s[0], s[1], s[2], s[3], s[4], s[5])
-                flat = scratch[lane].reshape(-1)
+                for draw in range(out.shape[1]):
+                    out[lane, draw], state = number(state)
+                s[0], s[1], s[2], s[3], s[4], s[5] = state
+
+        return fill
+
+    def side_bytes() -> Any:
+        """What fills an array with the bytes of whole words, lowest first."""
+
+        def fill(states: Any, out: Any) -> None:
+            for lane in range(len(out)):
+                s = states[lane]
+                state = (s[0], s[1], s[2], s[3], s[4], s[5])
                 bits = u64(0)
-                for place in range(flat.size):
-                    if place % 8 == 0:
+                for draw in range(out.shape[1]):
+                    if draw % 8 == 0:
                         bits, state = word(state)
-                    flat[place] = np.uint8(bits & u64(0xFF))
+                    out[lane, draw] = np.uint8(bits & u64(0xFF))
                     bits >>= u64(8)
                 s[0], s[1], s[2], s[3], s[4], s[5] = state
-            turn(scratch, width, out, start)
 
-    return Columns(column(normal, np.float32), column(uniform, np.float32), kept(side_bytes, "side_bytes" + text))
+        return fill
+
+    return Columns(
+        both("normals", lambda: numbers(normal), np.float32),
+        both("uniforms", lambda: numbers(uniform), np.float32),
+        both("side_bytes", side_bytes, np.uint8),
+    )

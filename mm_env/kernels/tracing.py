@@ -82,6 +82,11 @@ class TraceOps:
     minimum = _call("minimum")
 
 
+def written(template: str, *operands: Any) -> Traced:
+    """A number that is traced by this text, where the operands' own stand for {0}, {1}, ..."""
+    return _operation(template)(*operands)
+
+
 class Program(NamedTuple):
     """A traced function of trees of numbers: number n of its arguments is named xn."""
 

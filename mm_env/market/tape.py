@@ -331,10 +331,15 @@ class EpisodeSource:
             starts = np.array([self._seeds[lane] for lane in lanes], dtype=object)
             rows = (starts + np.asarray(numbers)) % self._replay.num_episodes
             return self._replay.columns(rows.astype(np.int64))
-        noise = self._noise = RandomDraws.sized(self._params, self.block * len(lanes), self._noise)
+        self._noise = self._draws(lanes, numbers)
+        return Tape(simulate(self._noise, self._params), drawn_in=self._params)
+
+    def _draws(self, lanes: Sequence[int], numbers: Sequence[int]) -> RandomDraws:
+        """The random numbers of these blocks, one block after another."""
+        noise = RandomDraws.sized(self._params, self.block * len(lanes), self._noise)
         for i, (lane, number) in enumerate(zip(lanes, numbers, strict=True)):
             self._streams.fill(lane, number, noise, slice(i * self.block, (i + 1) * self.block))
-        return Tape(simulate(noise, self._params), drawn_in=self._params)
+        return noise
 
     def rows(self, lanes: Sequence[int], numbers: Sequence[int]) -> MarketPaths:
         """What `draw` draws as arrays of shape (block, num_trades, ..., lanes)."""

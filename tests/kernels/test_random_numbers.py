@@ -27,8 +27,12 @@ def drawn(*calls, draws, blocks):
     states = RandomStreams(SEEDS).states(range(len(SEEDS)), BLOCKS)
     for name, dtype in calls:
         out = np.zeros((draws, blocks, len(SEEDS)), dtype)
-        getattr(columns(), name)(states, out)
-        yield out.transpose(2, 1, 0).reshape(len(SEEDS), -1)
+        together = out.transpose(2, 1, 0).reshape(len(SEEDS), -1).copy()
+        along, across = getattr(columns(), name)
+        along(states.copy(), together)
+        across(states, out)
+        np.testing.assert_array_equal(out.transpose(2, 1, 0).reshape(len(SEEDS), -1), together)
+        yield together
 
 
 def test_normal_numbers_are_numpys_the_tail_included():

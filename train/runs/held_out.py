@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.evaluation.comparison import Comparison, gap_ends
-from baselines.evaluation.totals import Totals
+from baselines.evaluation.scoring import play_totals
 from baselines.policies.registry import Policy
 from mm_env.atomic_write import replacing
 from mm_env.market.params import MarketParams
-from mm_env.rollout import play_blocks
 
 CURVE = "evaluations.npz"
 # The same episodes for every run, so that runs compare in pairs; the lanes that train start far from it.
@@ -39,7 +38,7 @@ class Evaluator:
 
     def __call__(self, policy: Policy) -> Evaluation:
         """Play the episodes."""
-        totals = Totals.gather(play_blocks(policy, self.params, self.episodes, self._seed))
+        totals = play_totals(policy, self.params, self.episodes, self._seed)
         result = Comparison(self.params, {"policy": totals}, self._ends)
         share = result.share("policy").value if self._ends is not None else float("nan")
         return Evaluation(result.score("policy", "objective").value, share, totals.reward)
