@@ -8,16 +8,20 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 
 from mm_env import market_params
+from mm_env.cli.commands.train import ALGOS
 from mm_env.cli.console import print_table
 
+if TYPE_CHECKING:
+    from train.runs.exact_score import ExactScore
+
 FIRST_SEED = 900  # seeds below are reported, or free to be
-COLUMNS = ("market", "seed", "changes", "from best rule", "CPU seconds")
+COLUMNS = ("algorithm", "market", "seed", "steps", "changes", "from best rule", "CPU seconds")
 
 
 def check_seed(_: click.Context, __: click.Parameter, seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -32,9 +36,18 @@ def check_seed(_: click.Context, __: click.Parameter, seeds: tuple[int, ...]) ->
     "--market", "markets", multiple=True, required=True, help="A market of `mm-env markets`; may be repeated."
 )
 @click.option("--seed", "seeds", multiple=True, type=int, default=(901,), callback=check_seed, help="May be repeated.")
+@click.option("--algo", default="ppo", show_default=True, type=click.Choice(ALGOS), help="As of `mm-env train`.")
+@click.option("--steps", type=click.IntRange(1), help="Environment steps.  [default: of the algorithm]")
 @click.option("--try", "tried", multiple=True, metavar="NAME=VALUE;...", help="Values of a hyperparameter, all tried.")
 @click.option("--out", type=click.Path(path_type=Path), help="CSV file that every try is added to as it ends.")
-def main(markets: tuple[str, ...], seeds: tuple[int, ...], tried: tuple[str, ...], out: Path | None) -> None:
+def main(
+    markets: tuple[str, ...],
+    seeds: tuple[int, ...],
+    algo: str,
+    steps: int | None,
+    tried: tuple[str, ...],
+    out: Path | None,
+) -> None:
     """Train with every combination of values; print the exact share from the best fixed rule to the optimum of each.
 
     Example: python -m benchmarks.tune --market mm_env/Latency-v0 --try "learning_rate=lin_0.005;lin_0.01"
@@ -44,7 +57,7 @@ def main(markets: tuple[str, ...], seeds: tuple[int, ...], tried: tuple[str, ...
     choices = list(combinations(tried))
     rows = []
     for changes, market, seed in itertools.product(choices, markets, seeds):
-        rows.append(_try(market, seed, changes))
+        rows.append(_try(algo, market, seed, steps, changes))
         if out is not None:
             _add(rows[-1], out)
     print_table(list(COLUMNS), rows)
@@ -67,14 +80,37 @@ def combinations(tried: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     return (dict(zip(names, chosen, strict=True)) for chosen in itertools.product(*values))
 
 
-def _try(market: str, seed: int, changes: dict[str, Any]) -> list[str]:
-    from train import train_ppo
-
+def _try(algo: str, market: str, seed: int, steps: int | None, changes: dict[str, Any]) -> list[str]:
     start = time.process_time()
-    run = train_ppo(market, seed=seed, hyperparameters=changes, progress=False)
+    made, exact = train_by_name(algo, market, seed, steps, changes)
     seconds = time.process_time() - start
-    share = "" if run.exact is None else f"{run.exact.share_beyond:.4f}"
-    return [market, str(seed), json.dumps(changes), share, f"{seconds:.0f}"]
+    share = "" if exact is None else f"{exact.share_beyond:.4f}"
+    return [algo, market, str(seed), f"{made:,}", json.dumps(changes), share, f"{seconds:.0f}"]
+
+
+def train_by_name(
+    algo: str, market: str, seed: int, steps: int | None, changes: dict[str, Any]
+) -> tuple[int, ExactScore | None]:
+    """Train any algorithm of `mm-env train`; return the steps made and the exact score, None where there is none.
+
+    One that acts in numbers gets the market's continuous form.
+    """
+    if algo == "ppo":
+        from train import train_ppo
+
+        run = train_ppo(market, seed=seed, total_timesteps=steps, hyperparameters=changes, progress=False)
+        return run.timesteps, run.exact
+    given: dict[str, Any] = {"seed": seed, "total_timesteps": steps, "arguments": changes}
+    if algo == "deep-hedging":
+        from train.deep_hedging.deep_hedger import train_deep_hedger
+
+        hedger = train_deep_hedger(market, progress=False, **given)
+        return hedger.timesteps, hedger.score.exact
+    from train.algorithms import ALGORITHMS, train_algorithm
+
+    numbers = {"continuous": True} if ALGORITHMS[algo].actions == "numbers" else {}
+    found = train_algorithm(algo, market, env_kwargs=numbers, **given)
+    return found.timesteps, found.score.exact
 
 
 def _add(row: list[str], path: Path) -> None:

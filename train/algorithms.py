@@ -16,20 +16,18 @@ from mm_env.envs.predictor import act_by_rows
 from mm_env.extras import needed_for
 from mm_env.market.params import MarketParams
 from mm_env.registration import market_params
-from mm_env.rollout import play
 
 with needed_for("agents that learn"):
     from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.evaluation import evaluate_policy
 
-from train.runs.exact_score import ExactScore
-from train.runs.held_out import HELD_OUT_SEED
+from train.runs.exact_score import PLAYED, PolicyScore
+from train.runs.held_out import FRESH_SEED
 from train.sb3_vec_env import SB3VecEnv
 from train.seeds import LANES, REST, derived_seed
 from train.single_thread import one_thread
 
 MODEL = "model.zip"
-_PLAYED = 2000  # episodes, where the value is not exact
 
 
 class Algorithm(NamedTuple):
@@ -73,15 +71,16 @@ class AlgorithmResult(NamedTuple):
 
     Attributes:
         model: At the end of its steps.
-        objective: J, price units; exact where `exact` says so, else the mean of 2,000 held-out episodes.
-        exact: Its exact score; None where the market cannot be solved, or the policy remembers.
-        standard_error: Of `objective`, price units; 0 where it is exact.
+        score: Of its deterministic policy; of episodes played also where the policy remembers.
     """
 
     model: BaseAlgorithm
-    objective: float
-    exact: ExactScore | None
-    standard_error: float
+    score: PolicyScore
+
+    @property
+    def timesteps(self) -> int:
+        """Steps learned from."""
+        return int(self.model.num_timesteps)
 
 
 def train_algorithm(
@@ -152,12 +151,8 @@ def _scored(model: BaseAlgorithm, params: MarketParams, remembers: bool) -> Algo
     def policy(observations: Observations) -> Actions:
         return act_by_rows(lambda rows: model.predict(rows, deterministic=True)[0], observations)
 
-    exact = None if remembers else ExactScore.of(policy, params)
-    if exact is not None:
-        return AlgorithmResult(model, exact.objective, exact, 0.0)
-    if remembers:
-        lanes = SB3VecEnv(params, 100, seed=HELD_OUT_SEED)
-        returns = np.array(evaluate_policy(model, lanes, _PLAYED, return_episode_rewards=True)[0])
-    else:
-        returns = play(policy, params, _PLAYED, seed=HELD_OUT_SEED).reward.sum(axis=-1)
-    return AlgorithmResult(model, float(returns.mean()), None, float(returns.std(ddof=1) / len(returns) ** 0.5))
+    if not remembers:
+        return AlgorithmResult(model, PolicyScore.of(policy, params))
+    lanes = SB3VecEnv(params, 100, seed=FRESH_SEED)
+    returns, _ = evaluate_policy(model, lanes, PLAYED, return_episode_rewards=True)
+    return AlgorithmResult(model, PolicyScore.of_returns(np.array(returns)))

@@ -18,8 +18,8 @@ def test_every_try_is_written_down(tmp_path):
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
     assert tuple(rows[0]) == COLUMNS
-    assert [row[2].count('"n_epochs": ' + str(n)) for row, n in zip(rows[1:], (1, 2), strict=True)] == [1, 1]
-    assert all(float(row[3]) < 1.0 for row in rows[1:])
+    assert [row[4].count('"n_epochs": ' + str(n)) for row, n in zip(rows[1:], (1, 2), strict=True)] == [1, 1]
+    assert all(float(row[5]) < 1.0 for row in rows[1:])
 
 
 @pytest.mark.parametrize(

@@ -109,20 +109,33 @@ class NetworkPolicy(Predictor):
         Raises:
             ValueError: The model's policy is of another kind or for another market.
         """
-        network = getattr(getattr(model.policy, "mlp_extractor", None), "policy_net", None)
-        if network is None or model.policy.features_extractor.state_dict():
-            raise ValueError(f"only an MlpPolicy can be shared, got {type(model.policy).__name__}")
-        head = model.policy.action_net
-        last = head.as_linear() if hasattr(head, "as_linear") else head  # an OrdinalHead's sums are in its weights
-        linear = [*(part for part in network if hasattr(part, "weight")), last]
-        layers = tuple(Layer.of(part) for part in linear)
-        return cls(layers, model.policy.activation_fn.__name__.lower(), params, env, dict(training or {}))
+        layers, activation = layers_of(model)
+        return cls(layers, activation, params, env, dict(training or {}))
 
 
-def network_sizes(params: MarketParams, hidden: list[int], numbers: bool = False) -> list[int]:
-    """The sizes of a network for this market, [observations, *hidden, outputs]: `numbers`, or a score of each level."""
+def layers_of(model: PPO) -> tuple[tuple[Layer, ...], str]:
+    """The layers of a model's deterministic policy, and the activation between them.
+
+    Raises:
+        ValueError: The model's policy is of another kind.
+    """
+    network = getattr(getattr(model.policy, "mlp_extractor", None), "policy_net", None)
+    if network is None or model.policy.features_extractor.state_dict():
+        raise ValueError(f"only an MlpPolicy can be shared, got {type(model.policy).__name__}")
+    head = model.policy.action_net
+    last = head.as_linear() if hasattr(head, "as_linear") else head  # an OrdinalHead's sums are in its weights
+    linear = [*(part for part in network if hasattr(part, "weight")), last]
+    return tuple(Layer.of(part) for part in linear), model.policy.activation_fn.__name__.lower()
+
+
+def network_sizes(params: MarketParams, hidden: list[int], numbers: bool = False, told: int = 0) -> list[int]:
+    """The sizes of a network for this market, [inputs, *hidden, outputs].
+
+    Inputs are the observations and as many parameters as it is `told`; outputs `numbers`, or a score of each level.
+    """
     sizes = action_sizes(params)
-    return [len(observation_names(params)), *hidden, len(sizes) if params.continuous or numbers else sum(sizes)]
+    outputs = len(sizes) if params.continuous or numbers else sum(sizes)
+    return [len(observation_names(params)) + told, *hidden, outputs]
 
 
 def layer_shapes(sizes: list[int]) -> list[tuple[tuple[int, int], tuple[int]]]:

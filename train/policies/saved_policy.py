@@ -15,7 +15,10 @@ from mm_env.envs.observation import observation_names
 from mm_env.envs.predictor import Predictor
 from mm_env.extras import needed_for
 from mm_env.market.params import MarketParams, params_of
+from mm_env.market.validation import is_real
 from train.policies.network_policy import Layer, NetworkPolicy, layer_shapes, network_sizes
+from train.policies.parameter_ranges import Ranges, check_ranges
+from train.policies.randomised_policy import RandomisedPolicy
 
 NAME = "policy"
 FORMAT = "mm_env policy 1"
@@ -24,7 +27,7 @@ _LARGEST_WEIGHTS = 100_000_000  # bytes; a policy of ours takes about 10,000
 _MOST_LAYERS = 32
 
 
-def save_policy(policy: NetworkPolicy, folder: str | Path) -> None:
+def save_policy(policy: NetworkPolicy | RandomisedPolicy, folder: str | Path) -> None:
     """Write `policy.safetensors` and `policy.json` into a folder, each whole or not at all.
 
     Args:
@@ -34,6 +37,7 @@ def save_policy(policy: NetworkPolicy, folder: str | Path) -> None:
     with needed_for("saved policies"):
         from safetensors.numpy import save
 
+    ranges = policy.ranges if isinstance(policy, RandomisedPolicy) else {}
     weights = save({name: np.ascontiguousarray(v) for name, v in _named(policy.layers).items()})
     description = {
         "format": FORMAT,
@@ -44,6 +48,7 @@ def save_policy(policy: NetworkPolicy, folder: str | Path) -> None:
         "activation": policy.activation,
         "training": dict(policy.training),
         "sha256": hashlib.sha256(weights).hexdigest(),
+        **({"ranges": {name: list(ends) for name, ends in ranges.items()}} if ranges else {}),
     }
     with replacing(Path(folder) / f"{NAME}.safetensors") as temporary:
         temporary.write_bytes(weights)
@@ -56,7 +61,8 @@ def load_policy(path: str | Path, params: MarketParams | None = None, trust_pick
     Args:
         path: A run folder, or either file of the pair.
         params: The market it is to act in. Its numbers may differ from those it was trained with, what its actions
-            mean may not. Default: the market it was trained in.
+            mean may not. Default: the market it was trained in. A policy that is told the market's parameters
+            is told those of this one.
         trust_pickle: Also read a Stable-Baselines3 model, `.zip`. That runs the code in the file: trust its author.
             The model does not say what market it is for, so it needs `params`.
 
@@ -72,12 +78,15 @@ def load_policy(path: str | Path, params: MarketParams | None = None, trust_pick
     try:
         description = _read_description(about)
         market = params_of(description["market"])
-        sizes = _read_sizes(description, market)
+        ranges = _read_ranges(description, market)
+        sizes = _read_sizes(description, market, len(ranges))
     except ValueError as error:
         raise ValueError(f"{about}: {error}") from error
     try:
         layers = _read_layers(pair.with_suffix(".safetensors"), sizes, description["sha256"])
         activation, env, training = (description[name] for name in ("activation", "env", "training"))
+        if ranges:
+            return RandomisedPolicy(layers, activation, market, ranges, env, training).in_market(params or market)
         policy = NetworkPolicy(layers, activation, market, env, training)
         if policy.sizes() != sizes:
             raise ValueError(f"{NAME}.json describes layers of sizes {sizes}, the weights are of {policy.sizes()}")
@@ -104,13 +113,28 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def _read_sizes(description: Mapping[str, Any], market: MarketParams) -> list[int]:
+def _read_ranges(description: Mapping[str, Any], market: MarketParams) -> Ranges:
+    """The ranges of the parameters that the policy is told; none where it is told none."""
+    ranges: dict[str, tuple[float, float]] = {}
+    found = description.get("ranges", {})
+    if not isinstance(found, dict):
+        raise ValueError(f"'ranges' must be a dict, got {found!r}")
+    for name, ends in found.items():
+        if not (isinstance(ends, list) and len(ends) == 2 and all(is_real(end) for end in ends)):
+            raise ValueError(f"'ranges' of {name!r} must be two numbers, got {ends!r}")
+        ranges[name] = (float(ends[0]), float(ends[1]))
+    if ranges:
+        check_ranges(market, ranges)
+    return ranges
+
+
+def _read_sizes(description: Mapping[str, Any], market: MarketParams, told: int) -> list[int]:
     names = observation_names(market)
     if description["observations"] != list(names):
         raise ValueError(f"made for observations {description['observations']}, here they are {names}")
     sizes: list[Any] = description["layers"]
     whole = all(type(size) is int and size > 0 for size in sizes)
-    may_be = [network_sizes(market, sizes[1:-1], numbers) for numbers in (False, True)]
+    may_be = [network_sizes(market, sizes[1:-1], numbers, told) for numbers in (False, True)]
     if not whole or not 2 <= len(sizes) <= _MOST_LAYERS or sizes not in may_be:
         raise ValueError(f"'layers' must be {network_sizes(market, [])} with hidden sizes between, got {sizes}")
     return sizes

@@ -13,13 +13,14 @@ import click
 
 from mm_env.cli.console import print_json, print_table
 from mm_env.cli.options import DEFAULT_MARKET, Command, Place, json_option, ray_option, read_changes, set_option
+from mm_env.cli.randomise import read_ranges, refuse_options, train_over_ranges
 from mm_env.intervals import with_interval
 
 if TYPE_CHECKING:
     from train.many_seeds import TrainResult
 
 # as in train.algorithms, which imports PyTorch; a test compares them
-ALGOS = ("ppo", "a2c", "dqn", "sac", "td3", "tqc", "crossq", "recurrent-ppo", "maskable-ppo")
+ALGOS = ("ppo", "deep-hedging", "a2c", "dqn", "sac", "td3", "tqc", "crossq", "recurrent-ppo", "maskable-ppo")
 _LISTED = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 
 
@@ -34,9 +35,19 @@ _LISTED = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 @click.option("--time-limit", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
 @click.option("--patience", type=click.IntRange(1), help="Stop after so many evaluations without a rise.")
 @click.option(
-    "--algo", default="ppo", type=click.Choice(ALGOS), show_default=True, help="ppo is ours; others as they come."
+    "--algo",
+    default="ppo",
+    type=click.Choice(ALGOS),
+    show_default=True,
+    help="ppo and deep-hedging are ours; others as they come.",
 )
 @click.option("--track", type=click.Choice(["wandb", "mlflow"]), help="Log to this tracker too.")
+@click.option(
+    "--randomise",
+    metavar="NAME=LOW:HIGH,...",
+    help="Draw these parameters of the market for every episode, for one policy that serves all of them.",
+)
+@click.option("--hide-parameters", is_flag=True, help="With --randomise: the agent does not see them.")
 @click.option("--out", "run_dir", type=Place(folder=True), default=Path("runs/ppo"), help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder; if it has ended, to more --steps.")
 @json_option
@@ -52,6 +63,8 @@ def train(
     patience: int | None,
     algo: str,
     track: str | None,
+    randomise: str | None,
+    hide_parameters: bool,
     run_dir: Path,
     resume: bool,
     as_json: bool,
@@ -59,13 +72,20 @@ def train(
     """Train an agent and save the policy; an interrupted run of PPO goes on with --resume.
 
     The objective, the share of the gap from the threshold rule to the optimum, and the share beyond, of that from the
-    best fixed rule, are exact where the market can be solved, else of fresh episodes.
+    best fixed rule, are exact where the market can be solved, else of fresh episodes. With --randomise there is a row
+    for each of nine markets spread over the ranges, each against its own rules and its own optimum.
 
     Example: mm-env train --seed 0 --out runs/ppo-0 && mm-env simulate --policy runs/ppo-0
     """
     asked: dict[str, Any] = {"env_kwargs": read_changes(changes) or None, "total_timesteps": steps}
     limits = {"patience": patience, "time_limit": time_limit}
     others = {"seed": seed, "seeds": seeds, "workers": workers, "ray": ray, "track": track, "resume": resume}
+    if randomise is not None:
+        refuse_options({**others, **limits, "seed": None, "algo": algo != "ppo"}, "--randomise")
+        train_over_ranges(market, read_ranges(randomise), not hide_parameters, seed or 0, run_dir, asked, as_json)
+        return
+    if hide_parameters:
+        raise click.UsageError("--hide-parameters is for --randomise")
     _check_together(algo, {**others, **limits})
     if algo == "ppo":
         asked |= {**limits, "resume": resume}
@@ -135,20 +155,26 @@ def _several(market: str | None, seeds: list[int], run_dir: Path, asked: dict[st
 
 
 def _other(algo: str, market: str | None, seed: int | None, run_dir: Path, asked: dict[str, Any]) -> TrainResult:
-    from train.algorithms import train_algorithm
     from train.many_seeds import TrainResult
 
-    start = time.monotonic()
-    found = train_algorithm(algo, market or DEFAULT_MARKET, seed=seed or 0, run_dir=run_dir, **asked)
-    seconds = time.monotonic() - start
-    nan = float("nan")
-    shares = (nan, nan) if found.exact is None else (found.exact.share, found.exact.share_beyond)
+    start, given = time.monotonic(), {"seed": seed or 0, "run_dir": run_dir, **asked}
+    if algo == "deep-hedging":
+        from train.deep_hedging.deep_hedger import train_deep_hedger
+
+        hedger = train_deep_hedger(market or DEFAULT_MARKET, **given)
+        steps, score = hedger.timesteps, hedger.score
+    else:
+        from train.algorithms import train_algorithm
+
+        found = train_algorithm(algo, market or DEFAULT_MARKET, **given)
+        steps, score = found.timesteps, found.score
+    seconds, nan = time.monotonic() - start, float("nan")
+    shares = (nan, nan) if score.exact is None else (score.exact.share, score.exact.share_beyond)
     remarks = [f"{algo} is as it comes: nothing of it was tuned. --algo ppo is."]
-    if found.exact is None:
-        remarks.append(f"J is of 2,000 episodes played: {with_interval(found.objective, found.standard_error)}.")
-    exact = found.exact is not None
-    steps = int(found.model.num_timesteps)
-    return TrainResult(seed or 0, str(run_dir), steps, found.objective, exact, *shares, seconds, remarks)
+    if score.exact is None:
+        remarks.append(f"J is of 2,000 episodes played: {with_interval(score.objective, score.standard_error)}.")
+    known = score.exact is not None
+    return TrainResult(seed or 0, str(run_dir), steps, score.objective, known, *shares, seconds, remarks)
 
 
 def read_seeds(text: str) -> list[int]:

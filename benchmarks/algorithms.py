@@ -1,0 +1,134 @@
+"""Every algorithm by name, in one market: `python -m benchmarks.algorithms --out docs` writes algorithms.md."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+
+from baselines.evaluation import scores
+from baselines.evaluation.gap import Gap
+from benchmarks.tune import train_by_name
+from mm_env.atomic_write import write_text
+from mm_env.cli.commands.train import ALGOS
+from mm_env.cli.console import print_json, print_table, progress_bar
+from mm_env.readable import markdown_rows
+
+MARKET = "mm_env/VolatilityRegimes-v0"  # the one that the others were tuned in
+HEADER = ("algorithm", "seeds", "steps", "from best rule", "worst seed", "CPU s")
+
+
+class Run(NamedTuple):
+    """What one training seed of an algorithm led to."""
+
+    market: str
+    algorithm: str
+    seed: int
+    steps: int
+    share_beyond: float  # of the gap between the best fixed rule and the optimum; NaN where the policy remembers
+    cpu_seconds: float
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--market", default=MARKET, help="A market of `mm-env markets`.")
+@click.option("--algo", "algos", multiple=True, type=click.Choice(ALGOS), help="Repeatable; default: all.")
+@click.option("--seeds", default=2, type=click.IntRange(1), help="Training seeds.")
+@click.option("--seed", default=10, type=click.IntRange(0), help="The first of them.")
+@click.option("--results", type=click.Path(path_type=Path), help="CSV file of runs: what it holds is not run again.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for algorithms.md.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def main(
+    market: str, algos: tuple[str, ...], seeds: int, seed: int, results: Path | None, out: Path | None, as_json: bool
+) -> None:
+    """Train every algorithm of `mm-env train` with its own settings; print the exact share that each reaches.
+
+    Example: python -m benchmarks.algorithms --algo a2c --algo deep-hedging --seeds 2
+    """
+    gap, found = Gap.of(market), {} if results is None else _read(results)
+    asked = [(algo, number) for number in range(seed, seed + seeds) for algo in algos or ALGOS]
+    runs = []
+    with progress_bar("training", len(asked)) as progress:
+        for algo, number in asked:
+            key = (market, algo, number)
+            if key not in found:
+                found[key] = _train(market, algo, number)
+                if results is not None:
+                    _add(found[key], results)
+            runs.append(found[key])
+            progress(1)
+    rows = [
+        _row([run for run in runs if run.algorithm == algo]) for algo in dict.fromkeys(run.algorithm for run in runs)
+    ]
+    if as_json:
+        print_json([run._asdict() for run in runs])
+    else:
+        print_table(HEADER, rows)
+    if out is not None:
+        options = "" if market == MARKET else f" --market {market}"
+        command = f"python -m benchmarks.algorithms{options} --seeds {seeds} --seed {seed} --out docs"
+        write_text(out / "algorithms.md", _page(market, command, gap, rows))
+
+
+def _train(market: str, algo: str, seed: int) -> Run:
+    start = time.process_time()
+    steps, exact = train_by_name(algo, market, seed, None, {})
+    share = float("nan") if exact is None else exact.share_beyond
+    return Run(market, algo, seed, steps, share, time.process_time() - start)
+
+
+def _read(path: Path) -> dict[tuple[str, str, int], Run]:
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [[kind(cell) for kind, cell in zip(_KINDS, row, strict=True)] for row in list(csv.reader(file))[1:]]
+    return {run[:3]: run for run in map(Run._make, rows)}
+
+
+_KINDS = (str, str, int, int, float, float)
+
+
+def _add(run: Run, path: Path) -> None:
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([*([Run._fields] if new else []), run])
+
+
+def _row(runs: list[Run]) -> list[str]:
+    shares = np.array([run.share_beyond for run in runs])
+    known = bool(np.isfinite(shares).all())
+    mean = str(scores.mean(shares)) if len(runs) > 1 else f"{shares[0]:.3f}"
+    return [
+        runs[0].algorithm,
+        ", ".join(str(run.seed) for run in runs),
+        f"{runs[0].steps:,}",
+        mean if known else "not exact",
+        f"{shares.min():.3f}" if known else "",
+        f"{np.mean([run.cpu_seconds for run in runs]):.0f}",
+    ]
+
+
+def _page(market: str, command: str, gap: Gap, rows: list[list[str]]) -> str:
+    lines = [
+        "# Other algorithms",
+        "",
+        f"Written by `{command}`: every algorithm of `mm-env train --algo` in {market}, where the best fixed rule has "
+        f"{gap.rule:.4f} and the optimum {gap.optimum:.4f}. *From best rule* is the exact share of what lies between, "
+        "below 0 worse than that rule; ± is a 95 % interval over the training seeds. Algorithms that act in numbers "
+        "act in the market's continuous form. `recurrent-ppo` remembers, so that its value is not computed.",
+        "",
+        *markdown_rows(HEADER, rows),
+        "",
+        "`ppo` and `deep-hedging` are this package's, the others those of Stable-Baselines3 and sb3-contrib, tuned "
+        "briefly in this market on training seed 901 ([tuning_tries.csv](tuning_tries.csv), every try that "
+        "`python -m benchmarks.tune` made) and nowhere else. None but `ppo` has paired tapes or levels in order: the "
+        "table compares what a user gets by a name, not the ideas behind the names.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
