@@ -13,6 +13,7 @@ from mm_env.sibling_packages import check_sibling
 
 if TYPE_CHECKING:
     from train.paired_rollout_buffer import PairedRolloutBuffer
+    from train.policies.mirrored_policy import MirroredPolicy
     from train.policies.ordinal_policy import OrdinalPolicy
     from train.policies.saved_policy import load_policy
     from train.ppo import train_ppo
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 check_sibling("baselines")
 
-__all__ = ["OrdinalPolicy", "PairedRolloutBuffer", "SB3VecEnv", "load_policy", "train_ppo"]
+__all__ = ["MirroredPolicy", "OrdinalPolicy", "PairedRolloutBuffer", "SB3VecEnv", "load_policy", "train_ppo"]
 
 _MODULES = {
+    "MirroredPolicy": "policies.mirrored_policy",
     "OrdinalPolicy": "policies.ordinal_policy",
     "PairedRolloutBuffer": "paired_rollout_buffer",
     "SB3VecEnv": "sb3_vec_env",

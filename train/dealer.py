@@ -84,7 +84,7 @@ def train_dealer(
     with one_thread(), tqdm(total=steps, unit="step", disable=None if progress else True) as bar:
         set_random_seed(derived_seed(seed, REST, 0) % 2**32)
         env.seed(derived_seed(seed, LANES, 0))
-        model = PPO(env=env, device="cpu", **ppo_arguments(plan))
+        model = PPO(env=env, device="cpu", **ppo_arguments(plan, params.replace(continuous=shown["continuous"])))
         progressed = ConvertCallback(lambda found, _: bool(bar.update(model.num_timesteps - bar.n)) or True)
         model.learn(steps, callback=[progressed, *ppo_callbacks(plan), *callbacks])
     env.close()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from mm_env.atomic_write import write_text
+from mm_env.market.params import MarketParams
 from mm_env.market.validation import is_real, is_whole, suggestion
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "mm_env/Hedging-v0"  # its hyperparameters serve markets that have none of their own
 RECIPES = ("ppo", "plain_ppo")  # files of hyperparameters: paired tapes and ordered levels; PPO as it comes
+POLICIES = ("MlpPolicy", "OrdinalPolicy", "MirroredPolicy")
 _FOLDER = Path(__file__).parent / "hyperparameters"
 _LINEAR = "lin_"
 _LARGEST_FILE = 1_000_000  # bytes
@@ -54,7 +56,7 @@ RULES: Mapping[str, Rule] = {
     "n_envs": _whole(1),
     "reward_scale": Rule("a number above 0", lambda value: is_real(value) and value > 0),
     "lanes_per_tape": _whole(1),
-    "policy": Rule("'MlpPolicy' or 'OrdinalPolicy'", lambda value: value in ("MlpPolicy", "OrdinalPolicy")),
+    "policy": Rule(f"one of {', '.join(POLICIES)}", lambda value: value in POLICIES),
     "n_steps": _whole(1),
     "batch_size": _whole(2),
     "n_epochs": _whole(1),
@@ -107,12 +109,14 @@ def check_hyperparameters(values: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} must be {RULES[name].allowed}, got {value!r}")
 
 
-def ppo_arguments(values: Mapping[str, Any], continuous: bool = False) -> dict[str, Any]:
+def ppo_arguments(values: Mapping[str, Any], params: MarketParams | None = None) -> dict[str, Any]:
     """Checked hyperparameters as keyword arguments of Stable-Baselines3's PPO.
 
     Args:
         values: The hyperparameters.
-        continuous: Actions are numbers, which are in order as they are: `OrdinalPolicy` gives way to `MlpPolicy`.
+        params: The market; default: that of the seed. Where its actions are numbers, which are in order as they are,
+            `MlpPolicy` takes the place of the others; where buyers and sellers do not come alike, `OrdinalPolicy` that
+            of `MirroredPolicy`.
     """
     from stable_baselines3.common.utils import LinearSchedule
     from torch import nn
@@ -123,10 +127,6 @@ def ppo_arguments(values: Mapping[str, Any], continuous: bool = False) -> dict[s
             arguments[name] = LinearSchedule(_start(arguments[name]), 0.0, 1.0)
     if "ent_coef" in arguments:
         arguments["ent_coef"] = _start(arguments["ent_coef"])  # where `ppo_callbacks` let it begin
-    if arguments.get("policy") == "OrdinalPolicy":
-        from train.policies.ordinal_policy import OrdinalPolicy
-
-        arguments["policy"] = "MlpPolicy" if continuous else OrdinalPolicy
     if values.get("lanes_per_tape", 1) > 1:
         from train.paired_rollout_buffer import PairedRolloutBuffer
 
@@ -136,7 +136,20 @@ def ppo_arguments(values: Mapping[str, Any], continuous: bool = False) -> dict[s
         network = arguments["policy_kwargs"] = dict(_keywords(arguments["policy_kwargs"]))
         if "activation_fn" in network:
             network["activation_fn"] = getattr(nn, network["activation_fn"])
-    return arguments
+    return {**arguments, **(_policy(arguments, params or MarketParams()) if "policy" in arguments else {})}
+
+
+def _policy(arguments: Mapping[str, Any], params: MarketParams) -> dict[str, Any]:
+    """The class of the policy that is named, and what its network is made with."""
+    name, network = arguments["policy"], arguments.get("policy_kwargs", {})
+    if name == "MlpPolicy" or params.continuous:
+        return {"policy": "MlpPolicy"}
+    from train.policies.mirrored_policy import MirroredPolicy, is_symmetric, mirror_signs
+    from train.policies.ordinal_policy import OrdinalPolicy
+
+    if name == "OrdinalPolicy" or not is_symmetric(params):
+        return {"policy": OrdinalPolicy}
+    return {"policy": MirroredPolicy, "policy_kwargs": {**network, "signs": mirror_signs(params)}}
 
 
 def ppo_callbacks(values: Mapping[str, Any]) -> list[BaseCallback]:

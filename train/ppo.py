@@ -237,7 +237,7 @@ def _train(
     scale = plan.hyperparameters.get("reward_scale", 1.0)
     env = SB3VecEnv(plan.learned_in, lanes, reward=plan.reward, reward_scale=scale, lanes_per_tape=group)
     set_random_seed(derived_seed(plan.seed, REST, 0) % 2**32)
-    model = PPO(env=env, device="cpu", **ppo_arguments(plan.hyperparameters, plan.learned_in.continuous))
+    model = PPO(env=env, device="cpu", **ppo_arguments(plan.hyperparameters, plan.learned_in))
     curve, state = Curve.empty(plan.eval_episodes), None
     if folder is not None and restore_newest(model, folder):
         state = RandomState.read(checkpoint_path(folder, model.num_timesteps), model)

@@ -38,7 +38,7 @@ def test_every_market_has_hyperparameters(market):
         ({"learning_rate": "lin_-1"}, "learning_rate must be"),
         ({"learning_rate": "lin_nan"}, "learning_rate must be"),
         ({"learning_rate": "3e-4"}, "learning_rate must be"),
-        ({"policy": "CnnPolicy"}, "policy must be 'MlpPolicy'"),
+        ({"policy": "CnnPolicy"}, "policy must be one of MlpPolicy, OrdinalPolicy"),
         ({"policy_kwargs": "dict(net_arch=64)"}, "policy_kwargs must be a mapping with 'net_arch'"),
         ({"policy_kwargs": "dict(net_arch=[64], activation_fn=os.mkdir('ran'))"}, "policy_kwargs must be"),
         ({"policy_kwargs": "dict(net_arch=[64], activation_fn=nn.Module)"}, "policy_kwargs must be"),

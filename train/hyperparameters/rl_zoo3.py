@@ -13,8 +13,10 @@ from gymnasium.wrappers import TransformReward
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from train.hyperparams import ppo_callbacks, recipe_table
+from mm_env.registration import market_params
+from train.hyperparams import DEFAULT, ppo_callbacks, recipe_table
 from train.paired_rollout_buffer import PairedRolloutBuffer
+from train.policies.mirrored_policy import mirror_signs
 
 
 class SharedTapes(VecEnvWrapper):
@@ -51,8 +53,8 @@ class ScaledReward(TransformReward):
         super().__init__(env, lambda reward: factor * float(reward))
 
 
-def in_zoo_terms(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry of `ppo.yml` as rl_zoo3 takes it."""
+def in_zoo_terms(entry: dict[str, Any], market: str = DEFAULT) -> dict[str, Any]:
+    """The entry of a market in `ppo.yml` as rl_zoo3 takes it."""
     values = dict(entry)
     group, scale = values.pop("lanes_per_tape", 1), values.pop("reward_scale", 1.0)
     if group > 1:
@@ -64,9 +66,12 @@ def in_zoo_terms(entry: dict[str, Any]) -> dict[str, Any]:
     for schedule in ppo_callbacks(values):
         values["ent_coef"] = schedule.start
         values["callback"] = [{"train.entropy_schedule.EntropySchedule": {"start": schedule.start}}]
-    if values["policy"] == "OrdinalPolicy":
-        values["policy"] = "train.OrdinalPolicy"
+    if values["policy"] == "MirroredPolicy":
+        signs = mirror_signs(market_params(market))
+        values["policy_kwargs"] = values["policy_kwargs"].removesuffix(")") + f", signs={signs})"
+    if values["policy"] != "MlpPolicy":
+        values["policy"] = f"train.{values['policy']}"
     return values
 
 
-hyperparams = {market: in_zoo_terms(entry) for market, entry in recipe_table("ppo").items()}
+hyperparams = {market: in_zoo_terms(entry, market) for market, entry in recipe_table("ppo").items()}

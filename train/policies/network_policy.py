@@ -104,7 +104,7 @@ class NetworkPolicy(Predictor):
         env: str | None = None,
         training: Mapping[str, Any] | None = None,
     ) -> NetworkPolicy:
-        """The deterministic policy of a Stable-Baselines3 model with an `MlpPolicy` or an `OrdinalPolicy`.
+        """The deterministic policy of a Stable-Baselines3 model with an `MlpPolicy`, or one of `train.policies`.
 
         Raises:
             ValueError: The model's policy is of another kind or for another market.
@@ -122,9 +122,9 @@ def layers_of(model: PPO) -> tuple[tuple[Layer, ...], str]:
     network = getattr(getattr(model.policy, "mlp_extractor", None), "policy_net", None)
     if network is None or model.policy.features_extractor.state_dict():
         raise ValueError(f"only an MlpPolicy can be shared, got {type(model.policy).__name__}")
-    head = model.policy.action_net
-    last = head.as_linear() if hasattr(head, "as_linear") else head  # an OrdinalHead's sums are in its weights
-    linear = [*(part for part in network if hasattr(part, "weight")), last]
+    parts = [part for part in (*network, model.policy.action_net) if list(part.parameters())]
+    # what an OrdinalHead or a MirroredPolicy computes of its weights is in those of a plain layer
+    linear = [part.as_linear() if hasattr(part, "as_linear") else part for part in parts]
     return tuple(Layer.of(part) for part in linear), model.policy.activation_fn.__name__.lower()
 
 

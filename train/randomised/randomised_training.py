@@ -69,7 +69,10 @@ def train_randomised(
         set_random_seed(derived_seed(seed, REST, 0) % 2**32)
         venv = RandomisedVecEnv(params, ranges, plan["n_envs"], groups, shown, reward=reward, **lanes)
         venv.seed(derived_seed(seed, LANES, 0))
-        model = PPO(env=venv, device="cpu", **ppo_arguments(plan))
+        arguments = ppo_arguments(plan, params)
+        if "signs" in arguments.get("policy_kwargs", {}):  # the parameters are the same in the mirror
+            arguments["policy_kwargs"]["signs"] += (1.0,) * (len(ranges) if shown else 0)
+        model = PPO(env=venv, device="cpu", **arguments)
         progressed = ConvertCallback(lambda found, _: bool(bar.update(model.num_timesteps - bar.n)) or True)
         model.learn(steps, callback=[progressed, *ppo_callbacks(plan)])
         venv.close()
