@@ -1,5 +1,7 @@
 """One long episode is played in plain numbers: what playing it in arrays gives, bit for bit."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,9 @@ def test_a_step_calls_the_policy_once_and_costs_the_same_however_long_the_episod
 
 def test_ten_million_requests_are_no_limit():
     assert market_params(num_trades=10_000_001).num_trades == 10_000_001
+
+
+def test_python_looks_for_cycles_again_after_a_long_episode_that_ended_badly():
+    with pytest.raises(ValueError, match="action"):
+        play(lambda seen: np.full(len(seen), -1), market_params(num_trades=1_000), 1)
+    assert gc.isenabled()

@@ -125,14 +125,12 @@ class _Moves:
         return _Optimum(best.x, regimes, jumps, float(criterion))
 
     def measured(self, found: _Optimum) -> FittedMoves:
-        """The law with its standard errors: of the likelihood's curvature and slopes, by White's formula."""
-        regimes, number = found.regimes, len(self._change)
-        b = minimize(self._loss, found.b, (regimes,), method="BFGS", options={"gtol": _FINE}).x
-        curvature = approx_fprime(b, lambda b: approx_fprime(b, self._loss, _STEP, regimes), _STEP)
-        slopes = approx_fprime(b, self._likelihood, _STEP, regimes)
-        inverse = np.linalg.pinv((curvature + curvature.T) / 2.0)
-        errors = np.sqrt(np.diag(inverse @ (slopes.T @ slopes) @ inverse)) / number
-        return FittedMoves(self._estimates(b, errors, regimes), regimes, found.jumps)
+        """The law with its standard errors, by the curvature of the likelihood at its top."""
+        b = minimize(self._loss, found.b, (found.regimes,), method="BFGS", options={"gtol": _FINE}).x
+        curvature = approx_fprime(b, lambda b: approx_fprime(b, self._loss, _STEP, found.regimes), _STEP)
+        variance = np.diag(np.linalg.pinv((curvature + curvature.T) / 2.0)) / len(self._change)
+        errors = np.sqrt(np.where(variance > 0, variance, np.nan))
+        return FittedMoves(self._estimates(b, errors, found.regimes), found.regimes, found.jumps)
 
     def _loss(self, b: Values, regimes: int) -> float:
         return -float(self._likelihood(b, regimes).mean())
