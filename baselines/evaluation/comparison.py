@@ -22,6 +22,7 @@ from mm_env.registration import params_of_market
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,6 +82,19 @@ class Comparison(ReadableTable):
         """How many episodes were played, and in which market."""
         episodes = len(next(iter(self.totals.values())))
         return f"{episodes:,} episodes, 95 % intervals, {self.params!r}"
+
+    def plot(self, score: str = "objective", axes: Any = None) -> Figure:
+        """One score of every policy with its 95 % interval, as `mm_env.plotting.plot_intervals` draws it.
+
+        Raises:
+            ValueError: No such score, or not axes.
+        """
+        from mm_env.plotting import plot_intervals
+
+        found = {policy: self.score(policy, score) for policy in self.totals}
+        rows = {policy: (estimate.value, *estimate.interval()) for policy, estimate in found.items()}
+        unit = "share of the gap" if score == "share" else SCORES[score].unit
+        return plot_intervals(rows, f"{score}, {unit}; bars: 95 % interval", axes)
 
     def to_dataframe(self) -> pd.DataFrame:
         """A row for every policy and score: policy, score, unit, value, and low and high of its 95 % interval.

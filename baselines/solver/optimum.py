@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,9 @@ from mm_env.market.numbers import Integers, Values
 from mm_env.market.params import MarketParams
 from mm_env.readable import Readable
 from mm_env.registration import params_of_market
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,6 +69,12 @@ class Solution(Readable):
         trades, states, exogenous = self.hedge_index.shape
         size = [("trades", f"{trades:,}"), ("states", f"{states:,}"), ("requests", f"{exogenous:,}")]
         return [("value", f"{self.value:.6g}"), *size, ("params", repr(self.params))]
+
+    def plot(self, axes: Any = None) -> Figure:
+        """What the optimum hedges, as `mm_env.plotting.plot_policies` draws it."""
+        from mm_env.plotting import plot_policies
+
+        return plot_policies({"optimal": self.policy}, self.params, axes)
 
     @property
     def params(self) -> MarketParams:

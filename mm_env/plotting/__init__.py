@@ -4,6 +4,7 @@ from mm_env.plotting.dealers_chart import dealers_film, dealers_frame, plot_deal
 from mm_env.plotting.episode_chart import episode_film, episode_frame, plot_episode, telling_episode
 from mm_env.plotting.film import Film
 from mm_env.plotting.frontier_chart import plot_frontier
+from mm_env.plotting.interval_chart import plot_intervals
 from mm_env.plotting.movie import MOVIES, episode_frames, save_movie
 from mm_env.plotting.policy_chart import plot_policies, plot_quotes
 from mm_env.plotting.style import SERIES_STYLES, save_figure
@@ -21,6 +22,7 @@ __all__ = [
     "plot_dealers",
     "plot_episode",
     "plot_frontier",
+    "plot_intervals",
     "plot_policies",
     "plot_quotes",
     "plot_tape",

@@ -16,7 +16,22 @@ from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.numbers import Integers, Values, evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import exogenous_states
-from mm_env.plotting.style import BLACK, BLUE, SKY, Axes, Figure, check, check_mapping, tidy, whole_ticks
+from mm_env.plotting.style import (
+    BLACK,
+    BLUE,
+    SKY,
+    Axes,
+    Figure,
+    check,
+    check_mapping,
+    figure_of,
+    given_axes,
+    ink,
+    paper,
+    series_style,
+    tidy,
+    whole_ticks,
+)
 from mm_env.registration import params_of_market
 from mm_env.state_labels import MIRRORED, Panel, distinct_panels, representative_states
 
@@ -30,46 +45,63 @@ _TIMES: Mapping[float, Mapping[str, Any]] = {  # at which quotes are drawn, as a
 _DASHES: Mapping[str, Any] = {"ask": "-", "bid": (0, (3, 1.5))}
 
 
-def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams | str) -> Figure:
-    """What each policy hedges, as a heat map over trade number and inventory before the trade, no orders in flight.
+def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams | str, axes: Any = None) -> Figure:
+    """What policies hedge, by trade number and inventory before the trade, no orders in flight.
 
-    There is a row of panels for every kind of request (side, size, tier, side before, regime) that some policy answers
-    in its own way, at most 8. Where sellers are answered as buyers with the opposite inventory, buyers stand for both.
-    Between the black lines nothing is hedged if the client trades. At most 200 trades and 201 inventories are shown,
-    evenly spaced.
+    There is a chart for every kind of request (side, size, tier, side before, regime) that some policy answers in its
+    own way, at most 8. Where sellers are answered as buyers with the opposite inventory, buyers stand for both. Of
+    several policies, lines show between which inventories each hedges nothing if the client trades. One alone is
+    drawn as a map as well: its colours tell the hedge threshold, or, where actions are not that alone, the units
+    hedged; where nothing is hedged there is no colour. At most 200 trades and 201 inventories are shown, evenly spaced.
 
     Args:
         policies: By name; from observations of shape (N, observations) to actions of shape (N,). If one has a
             method `reset(seed)`, that is called first.
-        params: The market, or the id of a registered one. The map shows the hedge threshold, or, where actions are not
-            that alone, the units hedged.
+        params: The market, or the id of a registered one.
+        axes: Where to draw, one for each chart; default: a new figure.
 
     Returns:
-        The figure, one column per policy, or all panels of the only one; units throughout.
+        The figure, the new one or that of the axes; units throughout.
 
     Raises:
-        ValueError: No policies, one that is not callable or gives bad actions, or no market.
+        ValueError: No policies, one that is not callable or gives bad actions, no market, or not as many axes.
     """
     params = _checked(policies, params)
     trades, inventories = _grid(params)
     states = _states(params)
     found = [_hedging(_chosen(*item, params, states, trades, inventories), params) for item in policies.items()]
-    levels = np.stack([level for level, _ in found])
-    every, mirrored = distinct_panels(states, np.concatenate(levels, axis=2), params)
+    told = [hedged if len(found) > 1 else level for level, hedged in found]  # what has to differ
+    every, mirrored = distinct_panels(states, np.concatenate(told, axis=2).astype(np.float64), params)
     shown = _thinned(every)
-    figure, panels = _panels(list(policies), shown, "trade number", "inventory, units")
-    for (policy, panel), axes in panels.items():
-        values, hedged = (part[panel.numbers[0]] for part in found[policy])
-        image = _draw_map(axes, values, trades, inventories, params)
-        _draw_edges(axes, hedged, float(np.asarray(states.request.signed_size)[panel.numbers[0]]), trades, inventories)
-    _head(figure, policies, shown, "between the black lines nothing is hedged", *_notes(mirrored, shown, every))
+    wanted = [float(np.asarray(states.request.signed_size)[panel.numbers[0]]) for panel in shown]
+    if len(found) > 1:
+        grid = _column(shown, axes)
+        bands = [
+            [_edges_of(h[p.numbers[0]], w, inventories) for _, h in found] for p, w in zip(shown, wanted, strict=True)
+        ]
+        _draw_bands(grid, list(policies), bands, trades, params)
+        figure = figure_of(grid[0])
+        if axes is None:
+            _head(figure, policies, shown, "nothing is hedged between the lines", *_notes(mirrored, shown, every))
+            _legend_below(figure, grid[0], 2)
+        else:
+            grid[0].legend(frameon=False, fontsize="small")
+        return figure
+    grid = _panels(list(policies), shown, "trade number", "inventory, units", axes)
+    level, hedged = found[0]
+    for each, panel, size in zip(grid, shown, wanted, strict=True):
+        seen = np.ma.masked_array(level[panel.numbers[0]], ~hedged[panel.numbers[0]])
+        image = _draw_map(each, seen, trades, inventories, params)
+        _draw_edges(each, _edges_of(hedged[panel.numbers[0]], size, inventories), trades)
+    figure = figure_of(grid[0])
+    if axes is None:
+        _head(figure, policies, shown, "between the black lines nothing is hedged", *_notes(mirrored, shown, every))
     label = "hedge threshold, units" if params.hedge_action == "threshold" else "units offloaded"
-    drawn = list(panels.values())
-    figure.colorbar(image, ax=drawn, label=label, ticks=whole_ticks(8), fraction=0.05, pad=0.02)
+    figure.colorbar(image, ax=grid, label=label, ticks=whole_ticks(8), fraction=0.05, pad=0.02)
     return figure
 
 
-def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams | str) -> Figure:
+def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams | str, axes: Any = None) -> Figure:
     """What each policy quotes, over the inventory before the trade: bid and ask at the first, middle and last trade.
 
     No orders in flight. There is a row of panels for every kind of request (size, tier, side before, regime) that some
@@ -78,6 +110,7 @@ def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams | s
     Args:
         policies: As for `plot_policies`.
         params: The market, or the id of a registered one.
+        axes: Where to draw, one for each panel, row by row; default: a new figure.
 
     Returns:
         The figure, one column per policy, or all panels of the only one; distances from the mid in price units.
@@ -97,20 +130,17 @@ def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams | s
     both = [np.concatenate([quotes[asks], quotes[bids]], axis=2) for quotes in found]
     every, _ = distinct_panels(_some(states, asks), np.nan_to_num(np.concatenate(both, axis=2), nan=-1e9), params)
     shown = _thinned(every)
-    figure, panels = _panels(list(policies), shown, "inventory, units", "from the mid, price units")
-    for (policy, panel), axes in panels.items():
-        pair = {"ask": found[policy][asks[panel.numbers[0]]], "bid": found[policy][bids[panel.numbers[0]]]}
-        _draw_quotes(axes, pair, trades, inventories)
+    grid = _panels(list(policies), shown, "inventory, units", "from the mid, price units", axes)
+    places = [(panel, quotes) for panel in shown for quotes in found]
+    for each, (panel, quotes) in zip(grid, places, strict=True):
+        pair = {"ask": quotes[asks[panel.numbers[0]]], "bid": quotes[bids[panel.numbers[0]]]}
+        _draw_quotes(each, pair, trades, inventories)
+    figure = figure_of(grid[0])
+    if axes is not None:
+        grid[0].legend(frameon=False, fontsize="small")
+        return figure
     _head(figure, policies, shown, *_notes(False, shown, every))
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=min(2, len(panels)) * len(trades),
-        frameon=False,
-        fontsize=8.5,
-    )
+    _legend_below(figure, grid[0], min(2, len(grid)) * len(trades))
     return figure
 
 
@@ -197,33 +227,64 @@ def _notes(mirrored: bool, shown: Sequence[Panel], every: Sequence[Panel]) -> li
 def _head(figure: Figure, policies: Mapping[str, PolicyFunction], shown: Sequence[Panel], *notes: str) -> None:
     """What holds for all panels, and the policy's name where nothing else tells it."""
     named = [next(iter(policies))] if len(policies) == 1 and shown[0].name else []
-    figure.suptitle("\n".join([*named, *(note[0].upper() + note[1:] for note in notes)]), fontsize=9)
+    figure.suptitle("\n".join([*named, *(note[0].upper() + note[1:] for note in notes)]), fontsize="medium")
 
 
-def _panels(
-    policies: Sequence[str], shown: Sequence[Panel], x: str, y: str
-) -> tuple[Figure, dict[tuple[int, Panel], Axes]]:
-    """A column for each policy and a row for each panel; of one policy, the panels side by side."""
+def _legend_below(figure: Figure, axes: Axes, columns: int) -> None:
+    """A legend for all charts of the figure, those of one of them."""
+    look: dict[str, Any] = {"ncols": columns, "frameon": False, "fontsize": "small"}
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", **look)
+
+
+def _panels(policies: Sequence[str], shown: Sequence[Panel], x: str, y: str, axes: Any) -> list[Axes]:
+    """A column for each policy and a row for each panel; of one policy, the panels side by side. Row by row."""
     alone = len(policies) == 1
+    number = len(shown) * len(policies)
     columns = min(len(shown), _ABREAST) if alone else len(policies)
-    rows = -(-len(shown) // columns) if alone else len(shown)
-    size = (max(5.2, 1.6 + 2.7 * columns), 1.2 + 2.5 * rows)
-    figure = Figure(figsize=size, dpi=100, facecolor="white", layout="constrained")
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    places = [(0, panel) for panel in shown] if alone else [(i, p) for p in shown for i in range(len(policies))]
-    for unused in grid.flat[len(places) :]:
-        figure.delaxes(unused)
-    for number, ((policy, panel), axes) in enumerate(zip(places, grid.flat, strict=False)):
+    grid = _new_panels(number, columns) if axes is None else given_axes(axes, number)
+    for place, each in enumerate(grid):
+        name = shown[place // len(policies)].name
         if alone:
-            axes.set_title(panel.name or policies[0], fontsize=10, fontweight="bold")
-        elif number < columns:
-            axes.set_title(policies[policy], fontsize=10.5, fontweight="bold")
-        if number % columns == 0:
-            axes.set_ylabel(y if alone or not panel.name else f"{panel.name}\n{y}")
-        if number + columns >= len(places):
-            axes.set_xlabel(x)
-            axes.tick_params(labelbottom=True)
-    return figure, dict(zip(places, grid.flat, strict=False))
+            each.set_title(name or policies[0], fontweight="bold", fontsize="large")
+        elif place < columns:
+            each.set_title(policies[place], fontweight="bold", fontsize="large")
+        if place % columns == 0:
+            each.set_ylabel(y if alone or not name else f"{name}\n{y}")
+        if place + columns >= number:
+            each.set_xlabel(x)
+            each.tick_params(labelbottom=True)
+    return grid
+
+
+def _new_panels(number: int, columns: int) -> list[Axes]:
+    rows = -(-number // columns)
+    figure = Figure(figsize=(max(4.6, 1.6 + 2.7 * columns), 1.2 + 2.5 * rows), layout="constrained")
+    grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    for unused in grid[number:]:
+        figure.delaxes(unused)
+    return grid[:number]
+
+
+def _column(shown: Sequence[Panel], axes: Any) -> list[Axes]:
+    """Charts one above the other, narrow enough to be read where there is little room; many in two columns."""
+    columns = 1 if len(shown) <= _ABREAST else 2
+    if axes is not None:
+        grid = given_axes(axes, len(shown))
+    else:
+        rows = -(-len(shown) // columns)
+        figure = Figure(figsize=(3.7 * columns, 1.5 + 2.2 * rows), layout="constrained")
+        every = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+        for unused in every[len(shown) :]:
+            figure.delaxes(unused)
+        grid = every[: len(shown)]
+    for place, (each, panel) in enumerate(zip(grid, shown, strict=True)):
+        each.set_title(panel.name, fontsize="large", fontweight="bold", loc="left")
+        if axes is not None or place % columns == 0:
+            each.set_ylabel("inventory, units")
+        if axes is not None or place + columns >= len(shown):
+            each.set_xlabel("trade number")
+            each.tick_params(labelbottom=True)
+    return grid
 
 
 def _draw_map(axes: Axes, values: Values, trades: Integers, inventories: Integers, params: MarketParams) -> Any:
@@ -234,23 +295,56 @@ def _draw_map(axes: Axes, values: Values, trades: Integers, inventories: Integer
     return axes.imshow(values, extent=extent, origin="lower", aspect="auto", interpolation="nearest", **scale)
 
 
-def _draw_edges(axes: Axes, hedged: NDArray[np.bool_], wanted: float, trades: Integers, inventories: Integers) -> None:
-    """Lines around the inventories at which nothing is hedged: black on white, to be seen on any colour."""
+def _edges_of(hedged: NDArray[np.bool_], wanted: float, inventories: Integers) -> tuple[Values, Values]:
+    """Beyond which inventories something is hedged, above and below, at every trade; NaN where nothing ever is."""
     flat = int(np.abs(inventories - wanted).argmin())  # before a trade that leaves nothing
     half = (inventories[1] - inventories[0]) / 2 if len(inventories) > 1 else 0.5
-    above, below = hedged[flat + 1 :], hedged[:flat][::-1]
-    for side, sign in ((above, 1.0), (below, -1.0)):
-        steps = np.where(side.any(axis=0), side.argmax(axis=0), np.nan) if len(side) else np.full(len(trades), np.nan)
-        edge = inventories[flat] + sign * half * (2.0 * steps + 1.0)
-        for color, width in (("white", 2.8), (BLACK, 1.3)):
+    found = []
+    for side, sign in ((hedged[flat + 1 :], 1.0), (hedged[:flat][::-1], -1.0)):
+        nowhere = np.full(hedged.shape[1], np.nan)
+        steps = np.where(side.any(axis=0), side.argmax(axis=0), np.nan) if len(side) else nowhere
+        found.append(inventories[flat] + sign * half * (2.0 * steps + 1.0))
+    return found[0], found[1]
+
+
+def _draw_edges(axes: Axes, edges: tuple[Values, Values], trades: Integers) -> None:
+    """Lines around the inventories at which nothing is hedged: black on white, to be seen on any colour."""
+    for edge in edges:
+        for color, width in ((paper(), 2.8), (ink(), 1.3)):
             axes.plot(trades, edge, color=color, lw=width, drawstyle="steps-mid", zorder=2.0)
+
+
+def _draw_bands(
+    grid: Sequence[Axes],
+    names: Sequence[str],
+    bands: Sequence[Sequence[tuple[Values, Values]]],
+    trades: Integers,
+    params: MarketParams,
+) -> None:
+    """For each chart, the edges of every policy; the first the widest, so that none hides another."""
+    for axes, chart in zip(grid, bands, strict=True):
+        for number, (name, edges) in enumerate(zip(names, chart, strict=True)):
+            style = series_style(number)
+            width = 1.4 + 1.1 * (len(names) - 1 - number)
+            look: dict[str, Any] = {"color": style["color"], "linestyle": style["linestyle"], "lw": width}
+            idle = all(np.isnan(edge).all() for each in bands for edge in each[number])
+            for edge, label in zip(edges, (f"{name} (nothing, ever)" if idle else name, "_"), strict=True):
+                axes.plot(trades, edge, drawstyle="steps-mid", label=label, **look)
+        axes.xaxis.set_major_locator(whole_ticks(4))
+        axes.yaxis.set_major_locator(whole_ticks(5))
+        axes.set_xlim(trades[0] - 0.5, trades[-1] + 0.5)
+        tidy(axes)
+    reach = np.nanmax(np.abs(bands), initial=1.0) if not np.isnan(bands).all() else params.inventory_limit
+    for axes in grid:
+        axes.set_ylim(-1.08 * reach - 0.5, 1.08 * reach + 0.5)
 
 
 def _draw_quotes(axes: Axes, quotes: Mapping[str, Values], trades: Integers, inventories: Integers) -> None:
     looks = list(_TIMES.values())[-len(trades) :]
     for number, (trade, look) in enumerate(zip(trades, looks, strict=True)):
         for side, dashes in _DASHES.items():
-            style: dict[str, Any] = {"linestyle": dashes, "drawstyle": "steps-mid", **look}
+            color = ink() if look["color"] == BLACK else look["color"]
+            style: dict[str, Any] = {"linestyle": dashes, "drawstyle": "steps-mid", **look, "color": color}
             axes.plot(inventories, quotes[side][:, number], label=f"{side}, trade {trade}", **style)
     axes.xaxis.set_major_locator(whole_ticks(5))
     tidy(axes)

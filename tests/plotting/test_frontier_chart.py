@@ -30,7 +30,18 @@ class TestFrontier:
         assert a.get_linestyle() == "-"
         assert b.get_linestyle() == "--"
         assert c.get_linestyle() == "None"
-        assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a", "b", "c"]
+        assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a", "b"]
+        assert [text.get_text() for text in figure.axes[0].texts] == ["c"]
+
+    def test_single_points_that_lie_together_are_shown_apart_in_an_inset(self, hedged, unhedged):
+        alone = plot_frontier({"curve": [hedged, unhedged], "one": [hedged], "far": [unhedged]}).axes[0]
+        assert not alone.child_axes
+        both = plot_frontier({"curve": [hedged, unhedged], "one": [hedged], "two": [hedged], "far": [unhedged]}).axes[0]
+        (inset,) = both.child_axes
+        assert [text.get_text() for text in both.texts] == ["far"]
+        assert {text.get_text() for text in inset.texts} == {"one", "two"}
+        (low, high), at = inset.get_xlim(), hedged.pnl.std(ddof=1)
+        assert low < at < high < unhedged.pnl.std(ddof=1)
 
     def test_no_two_styles_are_alike_without_colour(self):
         assert len({style["marker"] for style in SERIES_STYLES}) == len(SERIES_STYLES)

@@ -14,7 +14,17 @@ from tests.plotting.artists import PARAMS, always, by_side, later_is_lower, line
 
 
 def maps(figure):
-    return [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
+    """The levels of every map, those behind no colour as well."""
+    return [np.ma.getdata(axes.images[0].get_array()) for axes in figure.axes if axes.images]
+
+
+def bands(axes):
+    """By policy, the inventories above and below which something is hedged, at every trade."""
+    lines = axes.lines
+    return {
+        above.get_label(): (above.get_ydata(), below.get_ydata())
+        for above, below in zip(lines[::2], lines[1::2], strict=True)
+    }
 
 
 class TestPolicies:
@@ -26,9 +36,33 @@ class TestPolicies:
         assert figure.axes[0].get_title() == "threshold 3"
 
     def test_a_threshold_that_depends_on_time_runs_from_left_to_right(self):
-        constant, falling = maps(plot_policies({"constant": always(3), "falling": later_is_lower}, PARAMS))
-        assert (constant == 3).all()
+        (falling,) = maps(plot_policies({"falling": later_is_lower}, PARAMS))
         np.testing.assert_array_equal(falling, np.tile((59 - np.arange(60)) // 10, (13, 1)))
+
+    def test_where_nothing_is_hedged_there_is_no_colour(self):
+        """A client who buys takes one unit: what exceeds 3 after that is hedged, and no policy is one flat colour."""
+        (axes, _) = plot_policies({"three": always(3)}, PARAMS).axes
+        hidden = np.ma.getmaskarray(axes.images[0].get_array())[:, 0]
+        np.testing.assert_array_equal(hidden, np.abs(np.clip(np.arange(-6, 7) - 1, -6, 6)) <= 3)
+
+    def test_several_policies_are_lines_between_which_nothing_is_hedged(self):
+        figure = plot_policies({"three": always(3), "falling": later_is_lower, "never": always(6)}, PARAMS)
+        (axes,) = figure.axes
+        found = bands(axes)
+        assert {tuple(np.unique(edge)) for edge in found["three"]} == {(4.5,), (-2.5,)}
+        np.testing.assert_array_equal(found["falling"][1][10:], 0.5 - (59 - np.arange(10, 60)) // 10)
+        assert np.isnan(found["never (nothing, ever)"]).all()
+        widths = [line.get_linewidth() for line in axes.lines[::2]]
+        assert widths == sorted(widths, reverse=True)  # none hides another
+        assert len({str(line.get_linestyle()) + str(line._unscaled_dash_pattern) for line in axes.lines[::2]}) == 3
+        assert figure.get_suptitle() == "Nothing is hedged between the lines\nA client who sells: the mirror image"
+
+    def test_charts_of_several_policies_fit_half_a_phone(self):
+        """Letters are at least six pixels high at a width of 180."""
+        figure = plot_policies({"three": always(3), "by side": by_side}, PARAMS)
+        figure.draw_without_rendering()
+        points = min(text.get_fontsize() for text in figure.axes[1].get_xticklabels())
+        assert points / 72 * 180 / figure.get_figwidth() > 6
 
     def test_a_threshold_that_depends_on_inventory_runs_from_bottom_to_top(self):
         (image,) = maps(
@@ -41,18 +75,17 @@ class TestPolicies:
         assert tuple(axes.images[0].get_extent()) == (0.5, 60.5, -6.5, 6.5)
         assert axes.images[0].origin == "lower"
 
-    def test_buyers_and_sellers_get_rows_of_their_own_where_a_policy_tells_them_apart(self):
-        figure = plot_policies({"constant": always(3), "by side": by_side}, PARAMS)
-        constant_buys, buys, constant_sells, sells = maps(figure)
-        assert (constant_buys == 3).all()
-        assert (constant_sells == 3).all()
-        assert (buys == 1).all()
-        assert (sells == 5).all()
-        assert [axes.get_ylabel().split("\n")[0] for axes in figure.axes[::2][:2]] == ["client buys", "client sells"]
+    def test_buyers_and_sellers_get_charts_of_their_own_where_a_policy_tells_them_apart(self):
+        buys, sells = plot_policies({"constant": always(3), "by side": by_side}, PARAMS).axes
+        assert [axes.get_title(loc="left") for axes in (buys, sells)] == ["client buys", "client sells"]
+        assert {edge[0] for edge in bands(buys)["by side"]} == {2.5, -0.5}
+        above, below = bands(sells)["by side"]
+        assert set(above) == {4.5}
+        assert np.isnan(below).all()  # at the cap he is rejected, and 5 before it nothing is hedged
 
-    def test_all_panels_share_one_colour_scale_with_a_labelled_bar(self):
-        figure = plot_policies({"a": always(1), "b": always(5)}, PARAMS)
-        assert {axes.images[0].get_clim() for axes in figure.axes if axes.images} == {(0, 6)}
+    def test_the_colours_of_a_map_are_told_by_a_labelled_bar(self):
+        figure = plot_policies({"a": always(1)}, PARAMS)
+        assert figure.axes[0].images[0].get_clim() == (0, 6)
         assert figure.axes[-1].get_ylabel() == "hedge threshold, units"
 
     def test_hedge_levels_are_shown_in_units(self):
@@ -89,15 +122,15 @@ class TestPolicies:
             request = decode_observation(observations, params).request
             return (np.abs(request.signed_size) + request.tier).astype(int)
 
-        figure = plot_policies({"a": always(3), "by size": by_size}, params)
-        assert [axes.get_ylabel().split("\n")[0] for axes in figure.axes if axes.get_ylabel()][:5] == [
+        figure = plot_policies({"by size": by_size}, params)
+        assert [axes.get_title() for axes in figure.axes if axes.images] == [
             "1 unit, tier 0",
             "3 units, tier 0",
             "5 units, tier 0",
             "1 unit, tier 1",
             "8 units, tier 1",
         ]
-        assert [image[0, 0] for image in maps(figure)[1::2]] == [1, 3, 5, 2, 9]
+        assert [image[0, 0] for image in maps(figure)] == [1, 3, 5, 2, 9]
 
     def test_lines_show_where_hedging_begins(self):
         axes = plot_policies({"three": always(3)}, PARAMS).axes[0]
