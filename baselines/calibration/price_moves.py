@@ -81,16 +81,18 @@ def fit_moves(moves: Values, regimes: int | None = None) -> FittedMoves:
 def _with_regimes(data: _Moves, alone: _Optimum) -> _Optimum:
     """The best law of two regimes or more: with jumps, where these say more than a second regime does, or without.
 
-    Without, jumps are tried again beside as many regimes as there are.
+    Without, jumps are tried again beside as many regimes or fewer: a regime too many is what jumps look like.
     """
     found = data.fit(2, jumps=False)
     jumps = alone.jumps and alone.criterion < found.criterion
     if jumps:
         found = data.fit(2, jumps=True)
+    if found.criterion > alone.criterion:
+        return found
     for number in range(3, MOST_REGIMES + 1):
-        more = data.fit(number, jumps) if found.criterion < alone.criterion else found
-        found = _best(found, more)
-    return found if jumps or found.criterion > alone.criterion else _best(found, data.fit(found.regimes, jumps=True))
+        found = _best(found, data.fit(number, jumps))
+    others = [] if jumps else [data.fit(number, jumps=True) for number in range(2, found.regimes + 1)]
+    return _best(found, *others)
 
 
 def _best(*found: _Optimum) -> _Optimum:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from baselines.calibration.price_moves import fit_moves
+from benchmarks.recovery import MARKETS
 from mm_env import MarketParams, Tape
 
 
@@ -54,3 +55,9 @@ def test_episodes_begin_anew_in_any_regime():
     found = fit_moves(Tape.draw(params, 0, 1_000).paths.change.T, regimes=2).estimates
     stay = found["regime_persistence"]
     assert abs(stay.value - 0.9) < 3 * stay.standard_error < 0.05
+
+
+def test_jumps_are_not_taken_for_a_third_regime():
+    pytest.importorskip("statsmodels")
+    found = fit_moves(Tape.draw(MARKETS["all of it"].replace(num_trades=5_000), 0, 1).paths.change.T)
+    assert (found.regimes, found.jumps) == (2, True)
