@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from baselines.evaluation.scores import MAIN_SCORES, SCORES, Estimate, objective, share_of_gap
@@ -17,6 +18,7 @@ from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape
 from mm_env.market.transition_law import UnsolvableError
 from mm_env.market.validation import suggestion
+from mm_env.pools.worker_pool import in_order
 from mm_env.readable import ReadableTable
 from mm_env.registration import params_of_market
 
@@ -135,6 +137,7 @@ def compare(
     seed: int = 0,
     tape: Tape | None = None,
     progress: Callable[[int], None] = lambda episodes: None,
+    workers: int = 1,
 ) -> Comparison:
     """Play every policy on the same tapes.
 
@@ -145,9 +148,10 @@ def compare(
         seed: Of the episodes.
         tape: A recorded tape instead of drawn episodes.
         progress: Called with the number of episodes just played.
+        workers: Processes, a policy each at a time; what they need of the policies says `pools.worker_pool.at_once`.
 
     Raises:
-        ValueError: No policy, or what `mm_env.play` refuses.
+        ValueError: No policy, or what `mm_env.play` refuses; policies that cannot be sent to workers.
 
     Example:
         >>> market = MarketParams()
@@ -159,7 +163,13 @@ def compare(
         raise ValueError("compare needs at least one policy")
     params = params_of_market(params)
 
-    played = {name: play_totals(policy, params, episodes, seed, tape, progress) for name, policy in policies.items()}
+    play = partial(play_totals, params=params, episodes=episodes, seed=seed, tape=tape)
+    tell = partial(play, progress=progress) if workers == 1 else play
+    played = {}
+    for name, totals in zip(policies, in_order(tell, policies.values(), workers), strict=True):
+        played[name] = totals
+        if workers > 1:
+            progress(len(totals))
     if tape is not None:
         return Comparison(params, played, None)
     known = [(policy, played[name]) for name, policy in policies.items()]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from baselines.evaluation.scores import SCORES, Estimate, mean, ratio
@@ -12,6 +13,7 @@ from mm_env.envs.action import PolicyFunction
 from mm_env.envs.dealers_market import play_dealers_blocks
 from mm_env.market.params import DealersParams
 from mm_env.market.validation import suggestion
+from mm_env.pools.worker_pool import in_order
 from mm_env.readable import ReadableTable
 from mm_env.registration import params_of_dealers
 
@@ -112,6 +114,7 @@ def league(
     episodes: int = 1000,
     seed: int = 0,
     progress: Callable[[int], None] = lambda episodes: None,
+    workers: int = 1,
 ) -> League:
     """Let policies compete: every episode is played once for each rotation of the seats.
 
@@ -121,20 +124,37 @@ def league(
         episodes: How many; each is played K times.
         seed: Of the episodes.
         progress: Called with the number of episodes just played.
+        workers: Processes, a rotation of the seats each at a time: the same figures for any number.
 
     Raises:
         ValueError: Not K policies, or what `play_dealers` refuses.
     """
     params, names = params_of_dealers(params), list(policies)
     found: dict[str, list[Totals]] = {name: [] for name in names}
-    for turn in range(len(names)):
-        seats = names[turn:] + names[:turn]
-        parts: dict[str, list[Totals]] = {name: [] for name in names}
-        for block in play_dealers_blocks([policies[name] for name in seats], params, episodes, seed):
-            for name, played in zip(seats, block, strict=True):
-                parts[name].append(Totals.of(played))
-            progress(len(block[0]))
-        for name in names:
-            found[name].append(Totals.joined(parts[name]))
+    turns = [names[turn:] + names[:turn] for turn in range(len(names))]
+    play = partial(_seated, policies=dict(policies), params=params, episodes=episodes, seed=seed)
+    tell = partial(play, progress=progress) if workers == 1 else play
+    for seats, played in zip(turns, in_order(tell, turns, workers), strict=True):
+        for name, part in zip(seats, played, strict=True):
+            found[name].append(part)
+        if workers > 1:
+            progress(episodes)
     totals = {name: Totals.average(of_seats) for name, of_seats in found.items()}
     return League(params, totals, Totals.summed(list(totals.values())))
+
+
+def _seated(
+    seats: Sequence[str],
+    policies: Mapping[str, PolicyFunction],
+    params: DealersParams,
+    episodes: int,
+    seed: int,
+    progress: Callable[[int], None] = lambda episodes: None,
+) -> list[Totals]:
+    """What each seat makes of the episodes, with these policies in the seats."""
+    parts: list[list[Totals]] = [[] for _ in seats]
+    for block in play_dealers_blocks([policies[name] for name in seats], params, episodes, seed):
+        for part, played in zip(parts, block, strict=True):
+            part.append(Totals.of(played))
+        progress(len(block[0]))
+    return [Totals.joined(part) for part in parts]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from baselines.reference_check import HEADER, STANDARD_ERRORS, ReferenceCheck
 from baselines.replications import avellaneda_stoikov, cartea_jaimungal, fx_desk, linear_quadratic, winners_curse
 from baselines.replications.experiment import Experiment
 from mm_env.market.validation import suggestion
+from mm_env.pools.worker_pool import in_order
 from mm_env.readable import markdown_rows
 
 EXPERIMENTS: Mapping[str, Experiment] = {
@@ -21,7 +23,11 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 
 
 def replicate(
-    names: Sequence[str], episodes: int, seed: int = 0, advance: Callable[[int], None] = lambda parts: None
+    names: Sequence[str],
+    episodes: int,
+    seed: int = 0,
+    advance: Callable[[int], None] = lambda parts: None,
+    workers: int = 1,
 ) -> dict[str, list[ReferenceCheck]]:
     """The figures of some experiments of `EXPERIMENTS`.
 
@@ -30,6 +36,7 @@ def replicate(
         episodes: To play for what is simulated, at least 2.
         seed: Of the episodes.
         advance: Told of each part that is done.
+        workers: Processes, a part each at a time: the same figures for any number.
 
     Raises:
         ValueError: No such experiment.
@@ -44,11 +51,17 @@ def replicate(
         if name not in EXPERIMENTS:
             raise ValueError(f"no experiment {name!r}; {suggestion(name, list(EXPERIMENTS))}")
     found: dict[str, list[ReferenceCheck]] = {name: [] for name in names}
-    for name in found:
-        for part in EXPERIMENTS[name].parts:
-            found[name] += part(episodes, seed)
-            advance(1)
+    parts = [(name, place) for name in found for place in range(len(EXPERIMENTS[name].parts))]
+    play = partial(_figures, episodes=episodes, seed=seed)
+    for (name, _), figures in zip(parts, in_order(play, parts, workers), strict=True):
+        found[name] += figures
+        advance(1)
     return found
+
+
+def _figures(part: tuple[str, int], episodes: int, seed: int) -> list[ReferenceCheck]:
+    name, place = part
+    return EXPERIMENTS[name].parts[place](episodes, seed)
 
 
 def page(found: Mapping[str, Sequence[ReferenceCheck]], episodes: int, seed: int) -> str:

@@ -69,6 +69,9 @@ set_option: Option = click.option(
     help="Change a parameter of the market; repeatable. Lists and mappings as JSON: volatility_regimes=[0.1,0.6].",
 )
 seed_option: Option = click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the episodes.")
+workers_option: Option = click.option(
+    "--workers", default=1, type=click.IntRange(1), help="Processes; the figures are the same for any number."
+)
 json_option: Option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 

@@ -25,13 +25,18 @@ _MOST_FRAMES = 200  # of a moving picture: more than 20 seconds nobody watches
 
 
 def compare_with_progress(
-    policies: Mapping[str, PolicyFunction], params: MarketParams, episodes: int, seed: int, tape: Tape | None
+    policies: Mapping[str, PolicyFunction],
+    params: MarketParams,
+    episodes: int,
+    seed: int,
+    tape: Tape | None,
+    workers: int = 1,
 ) -> Comparison:
     """Play several policies on the same tapes, with a progress bar."""
     from baselines import compare
 
     with progress_bar("playing", episodes * len(policies)) as advance:
-        return compare(policies, params, episodes, seed, tape, advance)
+        return compare(policies, params, episodes, seed, tape, advance, workers)
 
 
 @contextmanager

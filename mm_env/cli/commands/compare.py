@@ -10,7 +10,7 @@ import click
 
 from mm_env.cli.console import print_json, progress_bar
 from mm_env.cli.inputs import COMPARED, episodes_to_play, make_policies, read_replay, usual_policies
-from mm_env.cli.options import Command, play_options
+from mm_env.cli.options import Command, play_options, workers_option
 from mm_env.cli.outputs import compare_with_progress, draw_episodes, draw_policies, file_name, write_figure
 from mm_env.cli.tables import print_comparison
 from mm_env.market.params import MarketParams
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--ppo", is_flag=True, help="Train PPO on the spot and compare it too.")
 @play_options(20_000, "matplotlib")
+@workers_option
 def compare(
     policies: tuple[str, ...],
     ppo: bool,
@@ -41,6 +42,7 @@ def compare(
     out: Path | None,
     as_json: bool,
     trust_pickle: bool,
+    workers: int,
 ) -> None:
     """Play several policies on the same tapes; print a table with 95 % intervals, and draw them.
 
@@ -51,7 +53,7 @@ def compare(
         chosen = make_policies(policies, params, seed, trust_pickle) if policies else usual_policies(params, seed)
     if ppo:
         chosen["ppo"] = _trained(params, seed)
-    comparison = compare_with_progress(chosen, params, episodes_to_play(episodes, tape), seed, tape)
+    comparison = compare_with_progress(chosen, params, episodes_to_play(episodes, tape), seed, tape, workers)
     if as_json:
         print_json(comparison.to_dict())
     else:

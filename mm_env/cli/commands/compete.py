@@ -8,7 +8,7 @@ import click
 
 from mm_env.cli.console import print_json, progress_bar
 from mm_env.cli.inputs import read_policy
-from mm_env.cli.options import Command, json_option, out_option, read_changes, seed_option, set_option
+from mm_env.cli.options import Command, json_option, out_option, read_changes, seed_option, set_option, workers_option
 from mm_env.cli.outputs import write_figure
 from mm_env.cli.tables import print_league
 from mm_env.registration import DEALERS, dealers_params
@@ -27,6 +27,7 @@ from mm_env.registration import DEALERS, dealers_params
 @click.option("--episodes", default=20_000, type=click.IntRange(2), help="Episodes; each is played from every seat.")
 @set_option
 @seed_option
+@workers_option
 @out_option("matplotlib")
 @json_option
 def compete(
@@ -36,6 +37,7 @@ def compete(
     episodes: int,
     changes: tuple[str, ...],
     seed: int,
+    workers: int,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -60,7 +62,7 @@ def compete(
             label = name if names.count(name) == 1 else f"{name} ({names[: seat + 1].count(name)})"
             chosen[label] = read_policy(name, params, seed + seat, trust_pickle=False)
     with progress_bar("playing", episodes * len(names)) as advance:
-        result = league(chosen, params, episodes, seed, advance)
+        result = league(chosen, params, episodes, seed, advance, workers)
     if as_json:
         print_json(result.to_dict())
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mm_env.cli.console import print_json, print_table, progress_bar
-from mm_env.cli.options import Command, json_option, out_option, seed_option
+from mm_env.cli.options import Command, json_option, out_option, seed_option, workers_option
 from mm_env.cli.outputs import write_page
 
 
@@ -22,9 +22,12 @@ from mm_env.cli.outputs import write_page
 )
 @click.option("--episodes", default=10_000, type=click.IntRange(2), help="Episodes to play where one is simulated.")
 @seed_option
+@workers_option
 @out_option()
 @json_option
-def replicate(experiments: tuple[str, ...], episodes: int, seed: int, out: Path | None, as_json: bool) -> None:
+def replicate(
+    experiments: tuple[str, ...], episodes: int, seed: int, workers: int, out: Path | None, as_json: bool
+) -> None:
     """Run published experiments in this market; print their numbers beside ours; exit code 1 if one disagrees.
 
     With --out, write replications.md there. All of them take about a minute.
@@ -38,7 +41,7 @@ def replicate(experiments: tuple[str, ...], episodes: int, seed: int, out: Path 
     names = experiments or tuple(EXPERIMENTS)
     parts = sum(len(EXPERIMENTS[name].parts) for name in names if name in EXPERIMENTS)
     with progress_bar("replicating", parts) as advance:
-        found = replicated(names, episodes, seed, advance)
+        found = replicated(names, episodes, seed, advance, workers)
     if as_json:
         figures = {name: [figure.to_dict() for figure in figures] for name, figures in found.items()}
         print_json({"episodes": episodes, "seed": seed, "experiments": figures})
