@@ -109,10 +109,15 @@ class ActionDecoder:
         self._params = params
         self._is_index = isinstance(action_space(params), spaces.Discrete)
         self._shape = () if self._is_index else (len(action_sizes(params)),)
+        self._steps = [size - 1 for size in action_sizes(params)]
+        quotes = _quote_levels(params).tolist()
+        self._quotes = (quotes[0], quotes[-1]) if len(quotes) > 1 else None
         self._known: dict[Any, Decision] = {}
 
     def __call__(self, action: Any) -> Decision:
         """The decision, or a `ValueError` that says what an action may be."""
+        if self._params.continuous:
+            return self._of_numbers(action)
         try:
             if self._is_index:
                 levels: Any = int(operator.index(action))
@@ -126,13 +131,31 @@ class ActionDecoder:
         if self._is_index and (levels is None or not 0 <= levels < action_sizes(self._params)[0]):
             most = action_sizes(self._params)[0] - 1
             raise ValueError(f"action must be a whole number from 0 to {most}, got {action!r}")
-        array = _array(action) if levels is None else np.asarray(levels)
+        return self._decoded(action) if levels is None else self._kept(levels, levels)
+
+    def _of_numbers(self, action: Any) -> Decision:
+        """The decision of a continuous action: how it hedges is kept by its levels."""
+        array = _array(action)
+        numbers = array.tolist() if array.dtype.kind == "f" and array.shape == self._shape else None
+        if numbers is None or not all(-1.0 <= number <= 1.0 for number in numbers):
+            return self._decoded(action)
+        levels = tuple(round(_between(x, 0, most)) for x, most in zip(numbers, self._steps, strict=True))
+        if self._quotes is None:
+            return self._kept(levels, array)
+        return self._kept(levels[:-1], array)._replace(distance=_between(numbers[-1], *self._quotes))
+
+    def _kept(self, levels: Any, action: Any) -> Decision:
+        """The decision of these levels, decoded from an action once."""
+        known = self._known.get(levels)
+        if known is None:
+            known = self._known[levels] = self._decoded(action)
+        return known
+
+    def _decoded(self, action: Any) -> Decision:
+        array = _array(action)
         if array.shape != self._shape:
             raise ValueError(f"action must have shape {self._shape}, got {action!r}")
-        decision = Decision(*(_plain(part) for part in decode_actions(array[None], 1, self._params)))
-        if levels is not None:
-            self._known[levels] = decision
-        return decision
+        return Decision(*(_plain(part) for part in decode_actions(array[None], 1, self._params)))
 
 
 def decode_actions(actions: Any, lanes: int, params: MarketParams) -> Decision:
@@ -263,13 +286,17 @@ def nearest_levels(numbers: NDArray[Any], params: MarketParams) -> NDArray[np.in
         [[0], [10], [20]]
     """
     steps = np.array(action_sizes(params)) - 1
-    return np.asarray(np.round((np.asarray(numbers, dtype=np.float64) + 1.0) / 2.0 * steps), dtype=np.int64)
+    return np.asarray(np.round(_between(np.asarray(numbers, dtype=np.float64), 0, steps)), dtype=np.int64)
+
+
+def _between(number: Any, low: float, high: Any) -> Any:
+    """What numbers from -1, `low`, to 1, `high`, stand for."""
+    return low + (number + 1.0) / 2.0 * (high - low)
 
 
 def _decode_continuous(actions: Values, params: MarketParams) -> Decision:
-    levels, quotes = _hedge_levels(params), _quote_levels(params)
-    nearest = nearest_levels(actions, params)
-    distance = quotes[0] + (actions[:, -1] + 1.0) / 2.0 * (quotes[-1] - quotes[0]) if len(quotes) > 1 else params.spread
+    levels, quotes, nearest = _hedge_levels(params), _quote_levels(params), nearest_levels(actions, params)
+    distance = _between(actions[:, -1], quotes[0], quotes[-1]) if len(quotes) > 1 else params.spread
     target = levels[nearest[:, 1]] if params.hedge_action == "band" else None
     return make_decision(levels[nearest[:, 0]], distance, params, target)
 

@@ -213,3 +213,20 @@ def test_four_roundings_of_single_precision_beyond_a_bound_are_the_bound_and_mor
     assert decided.threshold.tolist() == ([20.0] if sign > 0 else [0.0])
     with pytest.raises(ValueError, match="from -1 to 1"):
         decode_actions(np.array([[sign * (1.0 + 4.5 * rounding)]]), 1, params)
+
+
+@pytest.mark.parametrize("changes", [{}, {"hedge_action": "band"}, {"hedge_action": "units"}, {"hedge_levels": 4}])
+@pytest.mark.parametrize("quoting", [{}, {"quote_levels": 5, "tick": 0.01, "lowest_quote": -0.02}])
+def test_numbers_of_one_dealer_are_decoded_as_those_of_many(changes, quoting):
+    """To the last bit and in plain floats; halfway between two levels and a rounding beyond the ends as well."""
+    params = MarketParams(inventory_limit=10, continuous=True, **changes, **quoting)
+    parts = len(action_sizes(params))
+    drawn = np.random.default_rng(0).uniform(-1.0, 1.0, (200, parts))
+    halves = np.tile(np.linspace(-1.0, 1.0, 21)[:, None], parts)
+    actions = np.concatenate([drawn, halves, np.full((1, parts), 1.0 + 2e-7)]).astype(np.float32)
+    many, decode = decode_actions(actions, len(actions), params), ActionDecoder(params)
+    for row, action in enumerate(actions):
+        for one, all_ in zip(decode(action), many, strict=True):
+            expected = None if all_ is None else float(np.broadcast_to(all_, len(actions))[row])
+            assert type(one) is type(expected)
+            assert one == expected
