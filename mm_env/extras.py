@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 EXTRAS: Mapping[str, str] = {  # the module that is imported, and the extra of `mm_env` that brings it
+    "h5py": "offline",
     "matplotlib": "plot",
+    "minari": "offline",
     "mlflow": "track",
     "numba": "fast",
     "onnx": "onnx",

@@ -54,6 +54,8 @@ DOORS = {  # what is missing, and the code that needs it
     "sb3_contrib": ["mm('train', '--algo', 'tqc', '--set', 'continuous=true', '--out', 'run')"],
     "statsmodels": ["from baselines.calibration.price_moves import fit_moves; fit_moves(np.arange(100.0)[None], 2)"],
     "wandb": ["mm('train', '--track', 'wandb', '--out', 'run')"],
+    "h5py": ["mm('dataset', '--episodes', '2', '--out', 'out')"],
+    "minari": ["mm('dataset', '--episodes', '2', '--out', 'out')"],
     "mlflow": ["mm('train', '--track', 'mlflow', '--out', 'run')"],
     "onnx": [f"mm('export', {str(SAVED)!r}, '--onnx', 'out.onnx')"],
     "onnxruntime": ["open('p.onnx', 'wb').close(); mm('simulate', '--policy', 'p.onnx', '--episodes', '2')"],

@@ -9,7 +9,7 @@ from mm_env.cli.commands.benchmark import benchmark
 from mm_env.cli.commands.calibrate import calibrate
 from mm_env.cli.commands.compare import compare
 from mm_env.cli.commands.compete import compete
-from mm_env.cli.commands.export import export
+from mm_env.cli.commands.exports import dataset, export
 from mm_env.cli.commands.game import game
 from mm_env.cli.commands.insights import insights
 from mm_env.cli.commands.inspect import inspect
@@ -41,6 +41,7 @@ for command in (
     benchmark,
     train,
     export,
+    dataset,
     solve,
     replicate,
     insights,
