@@ -11,7 +11,11 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def market_pages():
-    spec = importlib.util.spec_from_file_location("market_pages", DOCS / "market_pages.py")
+    return module_of_docs("market_pages")
+
+
+def module_of_docs(name):
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -35,3 +39,8 @@ def test_a_registered_market_has_a_page(tmp_path, monkeypatch):
     assert "[Toy-v0](Toy-v0.md)" in (tmp_path / "index.md").read_text()
     fields = re.findall(r"^\| `(\S+)` \|", (tmp_path / "parameters.md").read_text(), flags=re.M)
     assert fields == [row[0] for row in mm_env.MarketParams.describe()]
+
+
+def test_the_page_on_machine_code_is_what_the_package_runs():
+    """Else write it anew: `python docs/speed_page.py`."""
+    assert (DOCS / "speed.md").read_text() == module_of_docs("speed_page").page()

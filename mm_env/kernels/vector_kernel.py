@@ -7,7 +7,7 @@ lines that several loops need are computed by each, which costs less.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
@@ -86,7 +86,7 @@ class VectorKernel:
         for place in program.used:
             if np.shape(numbers[place]) not in ((), (self._lanes,)):
                 raise ValueError(f"argument {place} must have shape ({self._lanes},), got {np.shape(numbers[place])}")
-        groups = list(_groups(program.result)) if self._table is None else [list(leaves(program.result))]
+        groups = list(groups_of(program.result)) if self._table is None else [list(leaves(program.result))]
         dtypes = [np.bool_ if _is_flag(group[0]) else np.float64 for group in groups]
         names = [f"block{place}" for place in range(len(groups))]
         rows = [
@@ -139,17 +139,24 @@ def kernel(
     loops: dict[str, Callable[..., None]] = {}
     calls: list[str] = []
     name = f"loops_{sha256(repr((blocks, arguments, lines, outputs)).encode()).hexdigest()[:16]}"
-    for start in range(0, len(outputs), _ROWS_A_LOOP):
-        rows, numbers = zip(*outputs[start : start + _ROWS_A_LOOP], strict=True)
+    for rows, body in loop_bodies(lines, outputs):
         parameters = [f"row{place}" for place, _ in enumerate(rows)]
-        writes = [f"{row}[i] = {number}" for row, number in zip(parameters, numbers, strict=True)]
-        body = ["for i in range(lanes):", *(f"    {line}" for line in (*needed(lines, numbers), *writes))]
         loop = defined(f"{name}_{len(calls)}({', '.join(['lanes', *parameters, *arguments])})", body, elementary)
         loops[loop.__name__] = njit(loop, error_model="numpy")
         calls.append(f"{loop.__name__}({', '.join(['lanes', *rows, *arguments])})")
     whole = defined(f"{name}({', '.join(['lanes', *blocks, *arguments])})", calls, loops)
     compiled: Callable[..., None] = njit(whole, error_model="numpy")
     return kept(compiled, f"{name} {_own_text()}")
+
+
+def loop_bodies(
+    lines: Sequence[str], outputs: Sequence[tuple[str, str]]
+) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """The rows that each loop writes, which it knows as row0, row1, ..., and its lines."""
+    for start in range(0, len(outputs), _ROWS_A_LOOP):
+        rows, numbers = zip(*outputs[start : start + _ROWS_A_LOOP], strict=True)
+        writes = [f"row{place}[i] = {number}" for place, number in enumerate(numbers)]
+        yield rows, ["for i in range(lanes):", *(f"    {line}" for line in (*needed(lines, numbers), *writes))]
 
 
 @lru_cache(maxsize=1)
@@ -174,7 +181,7 @@ def _flattener(tree: Tree) -> Callable[[Tree], tuple[Any, ...]]:
     return defined("flat(tree)", [f"{pattern} = tree", f"return ({', '.join(names)},)"], {})
 
 
-def _groups(tree: Tree) -> Iterator[list[Any]]:
+def groups_of(tree: Tree) -> Iterator[list[Any]]:
     """The numbers that stand side by side in a tuple, and then the flags, for every tuple of a tree that has any."""
     numbers = [part for part in tree if not isinstance(part, tuple)]
     for flag in (False, True):
@@ -183,7 +190,7 @@ def _groups(tree: Tree) -> Iterator[list[Any]]:
             yield group
     for part in tree:
         if isinstance(part, tuple):
-            yield from _groups(part)
+            yield from groups_of(part)
 
 
 def _filler(tree: Tree, groups: list[list[Any]]) -> Callable[..., Tree]:
