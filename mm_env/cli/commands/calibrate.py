@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from mm_env.cli.console import print_json, print_table
+from mm_env.cli.console import print_json, print_table, progress_bar
 from mm_env.cli.inputs import read_market, read_tape, warnings_told
 from mm_env.cli.options import (
     Command,
@@ -56,8 +56,9 @@ def calibrate(
     if out is not None and out.suffix != ".toml":
         raise ValueError(f"--out {out}: a market is written as .toml")
     tape = read_tape(recorded)
-    with warnings_told():
-        found = calibrated(tape, read_market(market, changes), keep)
+    base = read_market(market, changes)
+    with warnings_told(), progress_bar("estimating"):
+        found = calibrated(tape, base, keep)
     markets = sensitivity(found, draws, seed) if draws else []
     if as_json:
         drawn = [each._asdict() for each in markets]
