@@ -18,7 +18,7 @@ from mm_env.cli.commands.train import ALGOS
 from mm_env.cli.console import print_json, print_table, progress_bar
 from mm_env.readable import markdown_rows
 
-MARKET = "mm_env/VolatilityRegimes-v0"  # the one that the others were tuned in
+MARKET = "mm_env/VolatilityRegimes-v0"
 HEADER = ("algorithm", "seeds", "steps", "from best rule", "worst seed", "CPU s")
 
 
@@ -68,8 +68,9 @@ def main(
     else:
         print_table(HEADER, rows)
     if out is not None:
-        options = "" if market == MARKET else f" --market {market}"
-        command = f"python -m benchmarks.algorithms{options} --seeds {seeds} --seed {seed} --out docs"
+        named = "" if market == MARKET else f" --market {market}"
+        listed = "".join(f" --algo {algo}" for algo in algos)
+        command = f"python -m benchmarks.algorithms{named}{listed} --seeds {seeds} --seed {seed} --out docs"
         write_text(out / "algorithms.md", _page(market, command, gap, rows))
 
 
@@ -98,7 +99,7 @@ def _add(run: Run, path: Path) -> None:
 
 
 def _row(runs: list[Run]) -> list[str]:
-    shares = np.array([run.share_beyond for run in runs])
+    shares = np.array([round(run.share_beyond, 4) + 0.0 for run in runs])  # no -0.000
     known = bool(np.isfinite(shares).all())
     mean = str(scores.mean(shares)) if len(runs) > 1 else f"{shares[0]:.3f}"
     return [
@@ -115,16 +116,16 @@ def _page(market: str, command: str, gap: Gap, rows: list[list[str]]) -> str:
     lines = [
         "# Other algorithms",
         "",
-        f"Written by `{command}`: every algorithm of `mm-env train --algo` in {market}, where the best fixed rule has "
+        f"Written by `{command}`: algorithms of `mm-env train --algo` in {market}, where the best fixed rule has "
         f"{gap.rule:.4f} and the optimum {gap.optimum:.4f}. *From best rule* is the exact share of what lies between, "
-        "below 0 worse than that rule; ± is a 95 % interval over the training seeds. Algorithms that act in numbers "
-        "act in the market's continuous form. `recurrent-ppo` remembers, so that its value is not computed.",
+        "below 0 worse than that rule. Algorithms that act in numbers act in the market's continuous form. What "
+        "remembers, `recurrent-ppo`, has no value that could be computed.",
         "",
         *markdown_rows(HEADER, rows),
         "",
-        "`ppo` and `deep-hedging` are this package's, the others those of Stable-Baselines3 and sb3-contrib, tuned "
-        "briefly in this market on training seed 901 ([tuning_tries.csv](tuning_tries.csv), every try that "
-        "`python -m benchmarks.tune` made) and nowhere else. None but `ppo` has paired tapes or levels in order: the "
+        "`ppo` and `deep-hedging` are this package's; the others are those of Stable-Baselines3 and sb3-contrib as "
+        "they come, sized to many environments and not tuned: `python -m benchmarks.tune --algo NAME` would. Each takes the "
+        "steps that `train/algorithms.py` gives it. None but `ppo` has paired tapes or levels in order, so that the "
         "table compares what a user gets by a name, not the ideas behind the names.",
     ]
     return "\n".join(lines) + "\n"

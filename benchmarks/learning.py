@@ -103,7 +103,7 @@ def main(
         market: Gap.of(market_params(market)) for market in markets if market in {result.market for result in results}
     }
     if out is not None:
-        draw(runs, out / "learning.png")
+        draw(runs, results, gaps[markets[0]], out / "learning.png")
     if as_json:
         print_json([{**gaps[result.market]._asdict(), **result._asdict()} for result in results])
     elif len(markets) == len(recipes) == 1:
@@ -181,10 +181,12 @@ def _add(result: Result, path: Path) -> None:
 
 
 def _print_seeds(gap: Gap, results: list[Result]) -> None:
-    rows = [[str(r.seed), *(f"{figure:.4f}" for figure in r[4:7]), f"{r.steps:,}", f"{r.seconds:.0f}"] for r in results]
+    rows = [
+        [str(r.seed), *(f"{figure:.4f}" for figure in r[4:7]), f"{r.steps:,}", f"{r.cpu_seconds:.0f}"] for r in results
+    ]
     names = ("objective", "share", "share_beyond")
-    rows.append(["mean", *(_over_seeds(results, name) for name in names), "", _mean(results, "seconds")])
-    print_table(["training seed", "J", "share of gap", "from best rule", "steps", "seconds"], rows)
+    rows.append(["mean", *(_over_seeds(results, name) for name in names), "", _mean(results, "cpu_seconds")])
+    print_table(["training seed", "J", "share of gap", "from best rule", "steps", "CPU s"], rows)
     print_table(["threshold 10", "best fixed rule", "optimum"], [[f"{value:.4f}" for value in gap]])
 
 
@@ -284,8 +286,8 @@ def _mean(results: list[Result], name: str) -> str:
     return f"{np.mean([getattr(result, name) for result in results]):.0f}"
 
 
-def draw(runs: list[Training], path: Path) -> None:
-    """Share of the gap on selection episodes against wall time, a line for each seed."""
+def draw(runs: list[Training], results: list[Result], gap: Gap, path: Path) -> None:
+    """Share of the gap on selection episodes over the run, a line for each seed; beside a rule and a random policy."""
     from matplotlib.figure import Figure
 
     from mm_env.plotting import save_figure
@@ -293,13 +295,27 @@ def draw(runs: list[Training], path: Path) -> None:
     figure = Figure(figsize=(7.2, 4.0), layout="constrained")
     axes = figure.subplots()
     for run in runs:
-        axes.plot(run.curve.seconds, run.curve.share, marker=".", lw=1.2, label=f"seed {run.plan.seed}")
+        axes.plot(run.curve.timesteps, run.curve.share, marker=".", lw=1.2, label=f"seed {run.plan.seed}")
     axes.axhline(1.0, color="#222222", ls="--", lw=1.0, label="exact optimum")
+    axes.axhline(gap.shares(gap.rule)[0], color="#222222", ls=":", lw=1.0, label="best fixed rule")
+    axes.axhline(_random_share(runs[0]), color="#999999", ls="-.", lw=1.0, label="random policy")
     axes.set_ylim(0.5, 1.02)
-    axes.set_xlabel("wall time, seconds (one core, evaluations included)")
+    axes.set_xlabel("environment steps")
+    pace = np.mean([result.steps / result.cpu_seconds for result in results])
+    above = axes.secondary_xaxis("top", functions=(lambda steps: steps / pace, lambda seconds: seconds * pace))
+    above.set_xlabel("CPU seconds (one core, evaluations included)")
     axes.set_ylabel("share of the gap closed\n(selection episodes)")
     axes.legend(frameon=False, fontsize=9, loc="lower right")
     save_figure(figure, path)
+
+
+def _random_share(run: Training) -> float:
+    """That of a policy that draws every action anew, on the same episodes."""
+    from baselines import make_policy
+    from train.runs.held_out import Evaluator
+
+    params = run.plan.params
+    return Evaluator(params, run.plan.eval_episodes)(make_policy("random", params)).share
 
 
 if __name__ == "__main__":

@@ -129,6 +129,7 @@ def draw(runs: list[list[Point]], path: Path) -> None:
 def _page(runs: list[list[Point]], options: str) -> str:
     params = duel()
     rules = [_point(make_policy(name, params), params, 0, 0) for name in RULES]
+    ends, least = _rows(runs)[-1], min(zip(rules, RULES, strict=True), key=lambda pair: pair[0].exploitability)[1]
     rows = [[name, f"{p.exploitability:.4f}", f"{p.objective:.4f}"] for name, p in zip(RULES, rules, strict=True)]
     lines = [
         "# Two dealers who learn",
@@ -147,6 +148,9 @@ def _page(runs: list[list[Point]], options: str) -> str:
         "The same of fixed rules:",
         "",
         *markdown_rows(("rule in both seats", "exploitability", "J of a dealer"), rows),
+        "",
+        f"So the learners end where a best response would still gain {ends[1]} of their {ends[2]}; of these rules "
+        f"`{least}` is the least exploitable.",
     ]
     return "\n".join(lines) + "\n"
 
