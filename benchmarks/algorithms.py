@@ -124,9 +124,9 @@ def _page(market: str, command: str, gap: Gap, rows: list[list[str]]) -> str:
         *markdown_rows(HEADER, rows),
         "",
         "`ppo` and `deep-hedging` are this package's; the others are those of Stable-Baselines3 and sb3-contrib as "
-        "they come, sized to many environments and not tuned: `python -m benchmarks.tune --algo NAME` would. Each takes the "
-        "steps that `train/algorithms.py` gives it. None but `ppo` has paired tapes or levels in order, so that the "
-        "table compares what a user gets by a name, not the ideas behind the names.",
+        "they come, sized to many environments and not tuned: `python -m benchmarks.tune --algo NAME` would. Each "
+        "takes the steps that `train/algorithms.py` gives it. None but `ppo` has paired tapes or levels in "
+        "order, so that the table compares what a user gets by a name, not the ideas behind the names.",
     ]
     return "\n".join(lines) + "\n"
 

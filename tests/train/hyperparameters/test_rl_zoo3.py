@@ -26,11 +26,14 @@ def test_every_entry_is_translated():
     for entry in hyperparams.values():
         assert set(entry) <= (RULES.keys() | ZOO) - {"lanes_per_tape", "reward_scale"}
         assert isinstance(entry.get("ent_coef", 0.0), float)
-        assert entry["policy"] in ("MlpPolicy", "train.OrdinalPolicy", "train.MirroredPolicy")
+        assert entry["policy"] in ("MlpPolicy", "train.OrdinalPolicy")
 
 
 def test_a_mirrored_policy_is_told_what_changes_its_sign():
-    network = eval(hyperparams["mm_env/Latency-v0"]["policy_kwargs"], {"nn": nn})  # as rl_zoo3 does
+    given = {"policy": "MirroredPolicy", "policy_kwargs": "dict(net_arch=[8, 8], activation_fn=nn.ReLU)"}
+    entry = in_zoo_terms(given, "mm_env/Latency-v0")
+    assert entry["policy"] == "train.MirroredPolicy"
+    network = eval(entry["policy_kwargs"], {"nn": nn})  # as rl_zoo3 does
     model = PPO(MirroredPolicy, make_vec_env("mm_env/Latency-v0", 2), policy_kwargs=network, device="cpu")
     assert model.policy._signs == mirror_signs(market_params("mm_env/Latency-v0"))
 
@@ -58,7 +61,7 @@ def test_rewards_are_scaled_where_the_file_says_so():
 
 
 @pytest.mark.skipif(find_spec("rl_zoo3") is None, reason="rl_zoo3 is not installed")
-@pytest.mark.parametrize("market", ["mm_env/Latency-v0", "mm_env/FXDealer-v0"])
+@pytest.mark.parametrize("market", ["mm_env/Imbalance-v0", "mm_env/FXDealer-v0"])
 def test_rl_zoo3_trains_with_it(market, tmp_path):
     command = "-m rl_zoo3.train --algo ppo --gym-packages mm_env --conf-file train.hyperparameters.rl_zoo3 -n 1000"
     small = ["--hyperparams", "n_envs:16", "batch_size:160", "n_steps:10", "--eval-freq", "-1", "--seed", "5"]

@@ -70,8 +70,8 @@ def test_one_hidden_layer_is_too_few():
         PPO(MirroredPolicy, SB3VecEnv(n_envs=2), policy_kwargs={"net_arch": [8], "signs": (-1.0, 1.0, -1.0)})
 
 
-def test_a_run_of_latency_is_resumed_to_the_same_policy(tmp_path):
-    small = {"n_envs": 16, "lanes_per_tape": 4, "n_steps": 10, "batch_size": 160}
+def test_a_run_is_resumed_to_the_same_policy(tmp_path):
+    small = {"n_envs": 16, "lanes_per_tape": 4, "n_steps": 10, "batch_size": 160, "policy": "MirroredPolicy"}
     given = {"env_kwargs": {"num_trades": 10, "inventory_limit": 3, "hedge_threshold": 2}, "hyperparameters": small}
     given |= {"eval_episodes": 20, "eval_freq": 160, "progress": False}
     whole = train_ppo("mm_env/Latency-v0", total_timesteps=640, **given)
