@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Two processes test on two cores: each computes on one thread.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo docs test test-slow test-oldest test-rllib mutants format clean
+.PHONY: demo docs test test-slow test-oldest test-rllib bits mutants format clean
 
 demo: $(VENV)/installed-all
 	$(BIN)/mm-env compare --ppo --out out/demo
@@ -35,6 +35,11 @@ test-rllib:
 	$(PYTHON) -m venv $(VENV)-rllib
 	$(VENV)-rllib/bin/pip install -q -c constraints-ray.txt -e ".[rllib]" pytest
 	$(VENV)-rllib/bin/pytest tests/train/test_rllib_dealers.py tests/pools/test_ray_pool.py
+
+# Compiled, NumPy and single are the same bits in SETS markets drawn over all fields: hours, outside what has to pass.
+SETS ?= 5000
+bits: $(VENV)/installed-dev
+	SETS=$(SETS) $(BIN)/pytest -m slow -k many_markets tests/kernels/test_kernels.py tests/baselines/evaluation/test_scoring.py
 
 # Do the tests bite? Minutes to hours; `make mutants SAMPLE=20 SEED=1` tries twenty faults.
 SAMPLE ?= 1000000

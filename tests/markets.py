@@ -1,5 +1,6 @@
 """What the contract tests are applied to: every registered market, and random parameters of the law."""
 
+import os
 from importlib.util import find_spec
 from typing import Any
 
@@ -10,6 +11,11 @@ from mm_env import MARKETS, MarketParams
 IDS = list(MARKETS)
 WINDOWLESS = find_spec("pygame") is None  # then no check asks for render_mode="human"
 NOT_FINITE = ("mean_reversion", "quote_latency")  # what the exact solver cannot have
+
+
+def sets(usually: int) -> int:
+    """How many markets a slow test draws: SETS, if that is set, as `make bits` does."""
+    return int(os.environ.get("SETS", usually))
 
 
 @st.composite

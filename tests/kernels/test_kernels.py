@@ -22,7 +22,7 @@ from mm_env.kernels.tracing import TraceOps, leaves, trace
 from mm_env.market import dynamics
 from mm_env.market.dynamics import REWARDS, Book, Decision, Move
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
-from tests.markets import IDS, market_parameters
+from tests.markets import IDS, market_parameters, sets
 
 BOOK = Book(3.0, 1.0, 100.0, 0.0, 0.0, 0.0)
 
@@ -131,7 +131,7 @@ class TestVectorKernel:
 
     @pytest.mark.slow
     @given(**ANY_MARKET)
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=sets(200), deadline=None)
     def test_so_they_are_in_many_markets(self, params, mode, changes):
         self.check_any_market(params, mode, changes)
 
