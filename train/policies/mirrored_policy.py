@@ -15,8 +15,6 @@ from mm_env.market.exogenous_state import ExogenousState, ObservedState
 from mm_env.market.params import MarketParams
 from train.policies.ordinal_policy import OrdinalPolicy
 
-_SPREAD = 0.5  # of the first biases; orthogonal weights of some five inputs are about 0.25
-
 
 class MirroredInput(nn.Module):
     """The first layer of a network to which an input and its mirror image are one: W x + b beside W M x + b.
@@ -66,9 +64,6 @@ class MirroredPolicy(OrdinalPolicy):
     group of symmetries are those of Cohen and Welling (2016), "Group equivariant convolutional networks", arXiv
     1602.07576. As a plain network of twice as wide a first layer it is saved and exported like any other.
 
-    Its first biases are drawn, not zero as Stable-Baselines3 has them: with zero every unit bends where all inputs are
-    0, which for the time left is the end, and what changes some requests before the end is learned late or never.
-
     Args:
         arguments: Those of `OrdinalPolicy`; at least two hidden layers.
         signs: For each observation -1 where it changes its sign in the mirror, else 1: `mirror_signs(params)`.
@@ -93,7 +88,6 @@ class MirroredPolicy(OrdinalPolicy):
         for network in (self.mlp_extractor.policy_net, self.mlp_extractor.value_net):
             if len(network) < 4:
                 raise ValueError(f"MirroredPolicy needs at least two hidden layers, got net_arch={self.net_arch}")
-            nn.init.uniform_(network[0].bias, -_SPREAD, _SPREAD)
             network[0], network[2] = MirroredInput(network[0], self._signs), MirroredSum(network[2])
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
