@@ -1,9 +1,9 @@
 """The hyperparameters of PPO: read from YAML as rl_zoo3 reads it, checked, and turned into what PPO takes.
 
-`hyperparameters/ppo.yml` is keyed by environment id, and so is `plain_ppo.yml`, PPO as it comes. rl_zoo3 reads the
-second as it is, and the first through `hyperparameters/rl_zoo3.py`. Nothing in them is evaluated: `policy_kwargs` is a
-mapping, or the text of one that rl_zoo3 would evaluate and `_keywords` reads; a schedule is a number or `lin_<start>`,
-falling to zero.
+`hyperparameters/ppo.yml` is keyed by environment id, and so is `plain_ppo.yml`, PPO as it comes. rl_zoo3 reads them
+through `hyperparameters/rl_zoo3.py` and `plain_rl_zoo3.py`, and the files of other algorithms as they are. Nothing in
+them is evaluated: `policy_kwargs` is a mapping, or the text of one that rl_zoo3 would evaluate and `_keywords` reads; a
+schedule is a number or `lin_<start>`, falling to zero.
 """
 
 from __future__ import annotations

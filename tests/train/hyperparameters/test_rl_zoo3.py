@@ -1,7 +1,10 @@
 import subprocess
 import sys
+from argparse import Namespace
 from importlib.util import find_spec
+from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -12,9 +15,12 @@ from stable_baselines3.common.env_util import make_vec_env
 from torch import nn
 
 from mm_env import MARKETS, market_params
+from mm_env.registration import ACTION_FORMS
 from train import MirroredPolicy
+from train.algorithms import ALGORITHMS
+from train.hyperparameters import plain_rl_zoo3
 from train.hyperparameters.rl_zoo3 import SharedTapes, hyperparams, in_zoo_terms
-from train.hyperparams import RULES, recipe_table
+from train.hyperparams import RULES, read_yaml, recipe_table
 from train.paired_rollout_buffer import PairedRolloutBuffer
 from train.policies.mirrored_policy import mirror_signs
 
@@ -36,6 +42,49 @@ def test_a_mirrored_policy_is_told_what_changes_its_sign():
     network = eval(entry["policy_kwargs"], {"nn": nn})  # as rl_zoo3 does
     model = PPO(MirroredPolicy, make_vec_env("mm_env/Latency-v0", 2), policy_kwargs=network, device="cpu")
     assert model.policy._signs == mirror_signs(market_params("mm_env/Latency-v0"))
+
+
+FOLDER = Path(plain_rl_zoo3.__file__).parent
+OTHERS = ("a2c", "dqn", "sac", "td3")
+
+
+@pytest.mark.parametrize("algorithm", OTHERS)
+def test_other_algorithms_have_every_market_in_a_form_that_they_take(algorithm):
+    table, entry = read_yaml(FOLDER / f"{algorithm}.yml"), ALGORITHMS[algorithm]
+    native = [next((name.replace(form, "") for form in ACTION_FORMS if form in name), name) for name in table]
+    assert native == list(MARKETS)
+    for name, values in table.items():
+        space = gym.make(name).action_space
+        assert {"dqn": gym.spaces.Discrete, "a2c": gym.Space}.get(algorithm, gym.spaces.Box) in type(space).__mro__
+        scaled = values.pop("env_wrapper", None)
+        assert (scaled is not None) is ("FXDealer" in name)
+        sized = {"n_timesteps": entry.steps, "n_envs": entry.n_envs, "policy": entry.policy}
+        assert values == {"env_kwargs": {"reward": "expected"}, **sized, **entry.arguments}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("rl_zoo3") is None, reason="rl_zoo3 is not installed")
+@pytest.mark.parametrize("algorithm", ["ppo", "plain ppo", *OTHERS])
+def test_rl_zoo3_builds_every_entry(algorithm, tmp_path):
+    from rl_zoo3.exp_manager import ExperimentManager
+
+    config = {"ppo": "train.hyperparameters.rl_zoo3", "plain ppo": "train.hyperparameters.plain_rl_zoo3"}
+    table = {"ppo": hyperparams, "plain ppo": plain_rl_zoo3.hyperparams}
+    for market in table.get(algorithm) or read_yaml(FOLDER / f"{algorithm}.yml"):
+        manager = ExperimentManager(
+            Namespace(),
+            algorithm.rpartition(" ")[2],
+            market,
+            str(tmp_path),
+            config=config.get(algorithm, str(FOLDER / f"{algorithm}.yml")),
+            hyperparams={"n_envs": 8} | ({"buffer_size": 100} if algorithm in OTHERS[1:] else {}),
+            eval_freq=-1,
+            verbose=0,
+            device="cpu",
+        )
+        model, _ = manager.setup_experiment()
+        assert model.n_envs == 8
+        model.env.close()
 
 
 def test_lanes_of_a_group_are_on_one_tape_and_ppo_learns_from_it():
