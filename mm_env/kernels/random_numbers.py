@@ -175,12 +175,13 @@ def columns() -> Columns:
     text = getsource(import_module(__name__)) + str(MULTIPLIER)
 
     def named(name: str, function: Any) -> Any:
+        """The function compiled, under a name of its own: what comes from the cache is linked by names."""
         function.__name__ = function.__qualname__ = name
-        return kept(njit(function), name + text)
+        return njit(function)
 
     def both(name: str, make: Callable[[], Any], dtype: Any) -> tuple[Any, Any]:
         """What fills an array lane after lane, and what fills one where lanes lie side by side."""
-        along = njit(make())
+        along = named(f"{name}_part", make())
 
         def across(states: Any, out: Any) -> None:
             draws, blocks, lanes = out.shape
@@ -190,7 +191,8 @@ def columns() -> Columns:
                 along(states[start : start + width], scratch[:width])
                 turn(scratch.reshape(_SCRATCH_LANES, blocks, draws), width, out, start)
 
-        return named(f"{name}_along", make()), named(f"{name}_across", across)
+        whole = named(f"{name}_along", make()), named(f"{name}_across", across)
+        return kept(whole[0], f"{name}_along {text}"), kept(whole[1], f"{name}_across {text}")
 
     def numbers(number: Any) -> Any:
         """What fills an array with numbers that are drawn one at a time."""
