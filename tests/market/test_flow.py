@@ -257,3 +257,9 @@ def test_a_jump_adds_its_own_normal_number_to_the_move():
     draws.jump[:] = [[2.0, 2.0]]
     draws.uniforms["jump"][:] = [[0.2, 0.25]]  # below the probability there is one
     assert simulate(draws, params).change.ravel().tolist() == [0.5 + 3.0 * 2.0, 0.5]
+
+
+def test_a_client_who_cannot_come_tells_of_no_move():
+    """Everybody buys, and the price, which cannot but rise, makes no informed client sell either: 0, not 0 / 0."""
+    params = MarketParams(price_volatility=0.0, buy_probability=1.0, informed_fraction=0.5)
+    assert expected_move(-1.0, 0.0, 0.0, 1.0, params) == 0.0
