@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Two processes test on two cores: each computes on one thread.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo docs test test-slow test-oldest test-rllib bits mutants format clean
+.PHONY: accessibility demo docs test test-slow test-oldest test-rllib bits mutants format clean
 
 demo: $(VENV)/installed-all
 	$(BIN)/mm-env compare --ppo --out out/demo
@@ -20,6 +20,12 @@ test: $(VENV)/installed-dev
 # The site, into out/docs: warnings are errors, and nothing is fetched.
 docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build -q -W --keep-going -d out/doctrees docs out/docs
+
+# axe-core on the site and the game, in Chromium; it is fetched from npm, so it is not part of `make test`.
+accessibility: docs
+	npm install --silent --prefix out/axe axe-core
+	$(BIN)/python -m benchmarks.accessibility out/docs/index.html out/docs/game.html out/docs/guide/learning.html \
+		out/docs/generated/Hedging-v0.html out/docs/benchmark.html --axe out/axe/node_modules/axe-core/axe.min.js
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 -m slow

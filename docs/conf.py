@@ -14,6 +14,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import market_pages  # noqa: E402
 
 import mm_env  # noqa: E402
+from mm_env.cli.main import main  # noqa: E402
 
 project = html_title = "mm_env"
 version = release = mm_env.__version__
@@ -33,6 +34,21 @@ def setup(app: Sphinx) -> None:
     """The pages of the markets are written before pages are read."""
     app.connect("builder-inited", lambda app: market_pages.write(HERE / "generated"))
     app.connect("autodoc-process-docstring", markdown_to_rst)
+    app.connect("build-finished", write_game)
+    app.connect("html-page-context", level_headings, priority=900)  # after the theme's own
+
+
+def level_headings(app: Sphinx, page: str, template: str, context: dict[str, object], tree: object) -> None:
+    """Captions of the navigation are headings: of which level, readers of screens need to know."""
+    navigation = str(context.get("furo_navigation_tree", ""))
+    context["furo_navigation_tree"] = navigation.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
+def write_game(app: Sphinx, error: Exception | None) -> None:
+    """The game of the front page, beside it."""
+    if error is None:
+        arguments = ["game", "--market", "mm_env/Imbalance-v0", "--tapes", "5", "--out", str(app.outdir / "game.html")]
+        main(arguments, standalone_mode=False)
 
 
 def markdown_to_rst(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from baselines import solve
 from baselines.solver.summary import benchmarks
 from mm_env import MARKETS, market_params, observation_names
-from mm_env.cli.outputs import draw_policies
+from mm_env.cli.outputs import draw_episodes, draw_policies
 from mm_env.cli.tables import print_solution
 from mm_env.envs.action import action_space
 from mm_env.market.params import MarketParams
@@ -48,6 +48,11 @@ simulated.
 {figures}
 
 These charts are those of `mm-env solve --market {market} --out out/solve`.
+
+An episode that it plays, the first of seed 0 that shows most
+(`mm-env simulate --market {market} --policy optimal --animate {name}.gif`):
+
+![An episode of the optimum in {name}, trade by trade]({name}/episode.gif)
 
 Played against the market's own rule: `mm-env compare --market {market} --policy threshold --policy optimal`.
 """
@@ -93,6 +98,8 @@ def _page(market: str, name: str, folder: Path) -> str:
     with redirect_stdout(printed), redirect_stderr(io.StringIO()):
         print_solution(solution, benchmarks(solution), "")
         draw_policies(folder / name, "optimal", {"optimal": solution.policy}, params)
+        paths = {"optimal": folder / name / "episode.gif"}
+        draw_episodes(paths, {"optimal": solution.policy}, params, market, 0, None)
     drawn = sorted((folder / name).glob("*.png"))
     return PAGE.format(
         name=name,

@@ -34,7 +34,7 @@ def test_a_registered_market_has_a_page(tmp_path, monkeypatch):
     assert all(text in page for text in ("# Toy-v0\n", "*A toy.*", "Because | of it.", f"{solve(params).value:.4f}"))
     assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.M)) == changes.keys()
     charts = re.findall(r"!\[.*\]\((.*)\)", page)
-    assert len(charts) == 2  # hedges and quotes
+    assert len(charts) == 3  # hedges, quotes and an episode
     assert all((tmp_path / chart).exists() for chart in charts)
     assert "[Toy-v0](Toy-v0.md)" in (tmp_path / "index.md").read_text()
     fields = re.findall(r"^\| `(\S+)` \|", (tmp_path / "parameters.md").read_text(), flags=re.M)
