@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -76,11 +77,16 @@ def best_rule(params: MarketParams | str) -> Rule:
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.
     """
-    params, levels, distances = _grids(params)
+    return best_rule_of([params_of_market(params)])
+
+
+def best_rule_of(markets: Sequence[MarketParams]) -> Rule:
+    """As `best_rule`, the rule whose mean J over several markets is largest; they have the same levels and quotes."""
+    levels, distances = _grids(markets[0])
     hedges = np.stack([levels, levels], axis=1)
     if len(hedges) * len(distances) <= _MOST_PAIRS:
-        return _best_of(params, hedges, distances)
-    return _improved(params, _best_of(params, _coarse(hedges), _coarse(distances)), hedges, distances)
+        return _best_of(markets, hedges, distances)
+    return _improved(markets, _best_of(markets, _coarse(hedges), _coarse(distances)), hedges, distances)
 
 
 def best_band(params: MarketParams | str) -> Rule:
@@ -93,16 +99,16 @@ def best_band(params: MarketParams | str) -> Rule:
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.
     """
-    params, levels, distances = _grids(params)
+    params = params_of_market(params)
+    levels, distances = _grids(params)
     hedges = np.array([(high, low) for high in levels for low in levels if low <= high])
     if len(hedges) * len(distances) <= _MOST_PAIRS:
-        return _best_of(params, hedges, distances)
-    return _improved(params, best_rule(params), hedges, distances)
+        return _best_of([params], hedges, distances)
+    return _improved([params], best_rule(params), hedges, distances)
 
 
-def _grids(params: MarketParams | str) -> tuple[MarketParams, Values, Values]:
-    """The market, its hedge levels and its quotes."""
-    params = params_of_market(params)
+def _grids(params: MarketParams) -> tuple[Values, Values]:
+    """The hedge levels and the quotes of a market."""
     if params.hedge_action == "units" and not params.accepts_any:
         raise UnsolvableError(
             "hedge_action='units' with clients who may refuse: the units that are right after a trade are not "
@@ -110,23 +116,23 @@ def _grids(params: MarketParams | str) -> tuple[MarketParams, Values, Values]:
         )
     levels = hedge_levels(params)
     MarketMDP(params).check_size(len(levels))
-    return params, levels, quote_levels(params)
+    return levels, quote_levels(params)
 
 
-def _improved(params: MarketParams, best: Rule, hedges: Values, distances: Values) -> Rule:
+def _improved(markets: Sequence[MarketParams], best: Rule, hedges: Values, distances: Values) -> Rule:
     """The rule after going through all hedges, then all distances, until neither does better."""
     while True:
         near = (hedges == (best.threshold, best.target)).any(axis=1) | (len(hedges) <= _MOST_PAIRS)
-        found = _best_of(params, hedges[near], np.array([best.distance]))
-        found = _best_of(params, np.array([[found.threshold, found.target]]), distances)
+        found = _best_of(markets, hedges[near], np.array([best.distance]))
+        found = _best_of(markets, np.array([[found.threshold, found.target]]), distances)
         if found.value <= best.value + _SMALLEST_GAIN * abs(best.value):
             return best
         best = found
 
 
-def _best_of(params: MarketParams, hedges: Values, distances: Values) -> Rule:
+def _best_of(markets: Sequence[MarketParams], hedges: Values, distances: Values) -> Rule:
     pairs = np.array([(*hedge, distance) for hedge, distance in itertools.product(hedges, distances)])
-    values = rule_values(params, pairs[:, 0], pairs[:, 2], pairs[:, 1])
+    values = np.mean([rule_values(params, pairs[:, 0], pairs[:, 2], pairs[:, 1]) for params in markets], axis=0)
     threshold, target, distance = pairs[values.argmax()]
     return Rule(int(threshold), float(distance), float(values.max()), int(target))
 

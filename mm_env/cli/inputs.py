@@ -85,9 +85,10 @@ def usual_policies(params: MarketParams, seed: int) -> dict[str, PolicyFunction]
 def read_policy(name: str, params: MarketParams, seed: int, trust_pickle: bool) -> PolicyFunction:
     """A named policy; where the table has no such name, a saved one at that path, or what MODULE:FUNCTION makes."""
     from baselines import POLICIES, make_policy
+    from train.policies.shipped import SHIPPED
 
     head, _, function = name.partition(":")
-    if name and head not in POLICIES and Path(name).exists():
+    if name in SHIPPED or (name and head not in POLICIES and Path(name).exists()):
         from train.policies.saved_policy import read_policy as read_saved
 
         return read_saved(name, params, trust_pickle)

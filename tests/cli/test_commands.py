@@ -33,7 +33,10 @@ def test_every_command_takes_json():
 
 def test_markets_and_policies_are_listed():
     assert {row["id"] for row in json.loads(run("markets", "--json").output)} == set(MARKETS)
-    assert [row["policy"].partition(":")[0] for row in json.loads(run("policies", "--json").output)] == list(POLICIES)
+    assert [row["policy"].partition(":")[0] for row in json.loads(run("policies", "--json").output)] == [
+        *POLICIES,
+        "ppo",
+    ]
     assert "hedge_cost_per_unit" in run("markets", "--params").output
 
 

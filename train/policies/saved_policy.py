@@ -16,9 +16,11 @@ from mm_env.envs.predictor import Predictor
 from mm_env.extras import needed_for
 from mm_env.market.params import MarketParams, params_of
 from mm_env.market.validation import is_real
+from mm_env.registration import params_of_market
 from train.policies.network_policy import Layer, NetworkPolicy, layer_shapes, network_sizes
 from train.policies.parameter_ranges import Ranges, check_ranges
 from train.policies.randomised_policy import RandomisedPolicy
+from train.policies.shipped import SHIPPED, shipped_path
 
 NAME = "policy"
 FORMAT = "mm_env policy 1"
@@ -55,13 +57,16 @@ def save_policy(policy: NetworkPolicy | RandomisedPolicy, folder: str | Path) ->
     write_text(Path(folder) / f"{NAME}.json", json.dumps(description, indent=2) + "\n")
 
 
-def load_policy(path: str | Path, params: MarketParams | None = None, trust_pickle: bool = False) -> NetworkPolicy:
+def load_policy(
+    path: str | Path, params: MarketParams | str | None = None, trust_pickle: bool = False
+) -> NetworkPolicy:
     """Read a trained policy. Needs NumPy and safetensors only, and runs nothing that is in the files.
 
     Args:
-        path: A run folder, or either file of the pair.
-        params: The market it is to act in. Its numbers may differ from those it was trained with, what its actions
-            mean may not. Default: the market it was trained in. A policy that is told the market's parameters
+        path: A run folder, or either file of the pair; or "ppo", the policy that comes trained with this package for
+            that market (a folder of that name is "./ppo").
+        params: The market it is to act in, or its id. Its numbers may differ from those it was trained with, what its
+            actions mean may not. Default: the market it was trained in. A policy that is told the market's parameters
             is told those of this one.
         trust_pickle: Also read a Stable-Baselines3 model, `.zip`. That runs the code in the file: trust its author.
             The model does not say what market it is for, so it needs `params`.
@@ -69,7 +74,16 @@ def load_policy(path: str | Path, params: MarketParams | None = None, trust_pick
     Raises:
         ValueError: No such file, one that is not whole, not a policy, not of the other, or not for this market. The
             message names the file.
+
+    Example:
+        >>> load_policy("ppo", "mm_env/Hedging-v0").env
+        'mm_env/Hedging-v0'
     """
+    params = None if params is None else params_of_market(params)
+    if path in SHIPPED:
+        if params is None:
+            raise ValueError(f"{path!r} comes trained for every market: name one, load_policy({path!r}, market)")
+        path = shipped_path(str(path), params)
     path = Path(path)
     if path.suffix == ".zip":
         return _load_model(path, params, trust_pickle)
@@ -161,14 +175,16 @@ def read_policy(path: str | Path, params: MarketParams, trust_pickle: bool = Fal
     """A policy out of any file that holds one: a saved one, `.onnx`, or the `.zip` of any model, as of `load_policy`.
 
     Args:
-        path: A run folder, either file of the pair, what `mm-env export` wrote, or a model of Stable-Baselines3 or
-            sb3-contrib.
+        path: A name of `SHIPPED`, a run folder, either file of the pair, what `mm-env export` wrote, or a model of
+            Stable-Baselines3 or sb3-contrib.
         params: The market it is to act in.
         trust_pickle: Read a model. That runs the code in the file: trust its author.
 
     Raises:
         ValueError: No such file, or not a policy for this market.
     """
+    if path in SHIPPED:
+        return load_policy(path, params)
     path = Path(path)
     if path.suffix == ".onnx":
         from train.policies.onnx_policy import load_onnx

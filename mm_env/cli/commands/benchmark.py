@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,9 @@ from mm_env.cli.inputs import read_policy
 from mm_env.cli.options import Command, Place, json_option, out_option, ray_option, trust_option
 from mm_env.cli.outputs import write_page, writing
 from mm_env.extras import needed_for
+
+if TYPE_CHECKING:
+    from baselines.benchmark.run import Load
 
 
 @click.command(cls=Command)
@@ -37,6 +41,12 @@ from mm_env.extras import needed_for
     type=Place(folder=False),
     help="Recompute this results.json; exit code 1 if it differs.",
 )
+@click.option(
+    "--robust",
+    "hidden",
+    is_flag=True,
+    help="The robust track instead: the markets' numbers are drawn and hidden; writes robust.json and robust.md.",
+)
 @click.option("--html", type=Place(folder=False), help="Write a report to this file: one page, without network.")
 @out_option()
 @json_option
@@ -49,6 +59,7 @@ def benchmark(
     ray: str | None,
     resume: bool,
     recorded: Path | None,
+    hidden: bool,
     html: Path | None,
     out: Path | None,
     as_json: bool,
@@ -61,7 +72,7 @@ def benchmark(
     Example: mm-env benchmark --policies best-band,optimal,ppo=runs/{market}/seed-{seed} --out out/benchmark
     """
     from baselines import POLICIES
-    from baselines.benchmark import results, run
+    from baselines.benchmark import results, robust, run
 
     load = partial(read_policy, trust_pickle=trust_pickle)
     number = workers or os.cpu_count() or 1
@@ -73,12 +84,15 @@ def benchmark(
         if found:
             raise click.ClickException(f"{recorded} is not what was recomputed:\n" + "\n".join(found[:10]))
         click.echo(f"{recorded}: recomputed, every number to 1e-9")
-        _report(html, results.read(recorded))
+        _report(html, results.read(recorded), load, number)
         return
     kept = None if out is None else out / run.PARTIAL
     if kept is not None and not resume:
         shutil.rmtree(kept, ignore_errors=True)
     sources = [source for text in policies for source in text.split(",")] or list(POLICIES)
+    if hidden:
+        _place(robust.robust(sources, load, suite, markets, number, ray, _tell), out, as_json)
+        return
     scored, seconds = run.benchmark(sources, load, suite, markets, number, kept, ray, _tell)
     if as_json:
         print_json(scored)
@@ -90,15 +104,30 @@ def benchmark(
         with writing(out):
             write_text(out / "seconds.csv", "\n".join(["task,cpu_seconds", *rows]) + "\n")
         shutil.rmtree(kept, ignore_errors=True)
-    _report(html, scored)
+    _report(html, scored, load, number)
 
 
-def _report(path: Path | None, scored: dict[str, Any]) -> None:
-    """Write the page, if it was asked for."""
+def _place(found: dict[str, Any], out: Path | None, as_json: bool) -> None:
+    """Tell and write what the robust track found."""
+    from baselines.benchmark.robust import markdown
+
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(markdown(found), nl=False)
+    if out is not None:
+        with writing(out):
+            write_text(out / "robust.json", json.dumps(found, indent=1) + "\n")
+            write_text(out / "robust.md", markdown(found))
+
+
+def _report(path: Path | None, scored: dict[str, Any], load: Load, workers: int) -> None:
+    """Write the page, if it was asked for: the scores, and what the best agents make of the same tapes."""
     if path is not None:
+        from baselines.benchmark.played import played
         from baselines.benchmark.report import page
 
-        write_page(path, page(scored))
+        write_page(path, page(scored, played(scored, load, workers)))
 
 
 def _tell(done: int, every: int) -> None:

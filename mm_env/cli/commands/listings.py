@@ -43,6 +43,8 @@ def policies(as_json: bool) -> None:
     Example: mm-env policies
     """
     from baselines import POLICIES
+    from train.policies.shipped import SHIPPED
 
     rows = [[f"{name}:{entry.argument}" if entry.argument else name, entry.summary] for name, entry in POLICIES.items()]
+    rows += map(list, SHIPPED.items())
     print_rows(["policy", "what it does"], rows, as_json)

@@ -11,6 +11,8 @@ from baselines import make_policy
 from baselines.benchmark.report import page
 from baselines.benchmark.results import ranked
 from baselines.benchmark.run import benchmark
+from baselines.evaluation.totals import Totals
+from mm_env import market_params, play_blocks
 
 pytest.importorskip("plotly")
 MARKETS = ["mm_env/CostlyHedge-v0", "mm_env/TicketFee-v0"]
@@ -47,6 +49,25 @@ def test_the_chart_holds_the_scores(text, scored):
 def test_every_number_is_in_a_table_too(text, scored):
     for cell in scored["cells"]:
         assert f"<td>{round(cell['score'], 3) + 0.0:.3f}</td>" in text
+
+
+def test_what_was_played_is_drawn_and_told(scored):
+    """Of each market three charts and a table; the parts of the mean PnL sum to it."""
+    found = {market: {name: played_totals(name, market) for name in ("never", "flat")} for market in MARKETS}
+    text = page(scored, found)
+    charts = json.loads(re.search(r'id="charts">(.*?)</script>', text)[1])
+    assert list(charts) == re.findall(r'<section data-market="(.*?)"', text) == MARKETS
+    for market, totals in found.items():
+        risk, _, parts = charts[market]
+        assert [trace["name"] for trace in risk["data"]] == list(totals)
+        for place, of_agent in enumerate(totals.values()):
+            assert risk["data"][place]["y"] == [pytest.approx(of_agent.pnl.mean())]
+            assert sum(part["y"][place] for part in parts["data"]) == pytest.approx(of_agent.pnl.mean())
+
+
+def played_totals(name, market):
+    params = market_params(market)
+    return Totals.gather(play_blocks(make_policy(name, params), params, 20, 0))
 
 
 @pytest.mark.slow
