@@ -229,7 +229,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         own = f"single_{name}" if name in ("action_space", "observation_space") else name
         value = getattr(self, own)
         found = value(*args, **kwargs) if callable(value) else value
-        return tuple(found) if name in _OF_EACH_LANE else (found,) * self.num_envs
+        return tuple(found) if name in _OF_EACH_LANE and found is not None else (found,) * self.num_envs
 
     def render(self) -> tuple[NDArray[np.uint8] | str, ...] | None:
         """The episode of each lane so far, as `HedgingEnv` shows it.

@@ -161,6 +161,8 @@ def test_lanes_without_a_render_mode_say_so():
         lanes.render()
     with pytest.warns(UserWarning, match="render_mode"):
         assert HedgingVectorEnv(2).render() is None
+    with pytest.warns(UserWarning, match="render_mode"):  # as skrl asks every step
+        assert HedgingVectorEnv(2).call("render") == (None, None)
 
 
 def test_a_video_of_lanes(tmp_path):
