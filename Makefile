@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Two processes test on two cores: each computes on one thread.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: accessibility demo docs test test-slow test-oldest test-rllib bits mutants format clean
+.PHONY: accessibility demo docs test test-slow test-oldest test-rllib test-clients bits mutants format clean
 
 demo: $(VENV)/installed-all
 	$(BIN)/mm-env compare --ppo --out out/demo
@@ -47,6 +47,10 @@ SETS ?= 5000
 bits: $(VENV)/installed-dev
 	SETS=$(SETS) $(BIN)/pytest -m slow -k many_markets tests/kernels/test_kernels.py tests/baselines/evaluation/test_scoring.py
 
+# Every usual client, unmodified, on our ids: docs/tools.md is run, docs/clients.md written. CLEANRL is a clone of CleanRL.
+test-clients: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.clients --venvs .venv-clients $(if $(CLEANRL),--cleanrl $(CLEANRL))
+
 # Do the tests bite? Minutes to hours; `make mutants SAMPLE=20 SEED=1` tries twenty faults.
 SAMPLE ?= 1000000
 SEED ?= 0
@@ -58,7 +62,7 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest $(VENV)-rllib build dist out docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-rllib .venv-clients build dist out docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/installed-%: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
