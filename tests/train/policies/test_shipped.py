@@ -18,7 +18,7 @@ NAMES = sorted(path.name for path in FOLDER.iterdir())
 
 def test_they_are_small():
     assert sum(path.stat().st_size for path in FOLDER.rglob("*")) < 200_000
-    assert len(NAMES) >= 8
+    assert len(NAMES) == 9
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "FX" not in name])
