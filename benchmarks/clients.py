@@ -199,7 +199,7 @@ def outcome_of(client: Client, venvs: Path, cleanrl: Path | None, resume: bool, 
         if before["told"] == told:
             return Outcome(**before["outcome"])._replace(obstacle=section.obstacle)
     if table:
-        return _failed(client, "not run yet")
+        return _failed(client, "not run yet")._replace(obstacle="")
     outcome = _run(client, prepared(client.environment, venvs), cleanrl)
     if not outcome.failure:
         write_text(kept, json.dumps({"told": told, "outcome": outcome._asdict()}))
