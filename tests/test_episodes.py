@@ -28,8 +28,10 @@ def test_info_tells_what_is_recorded(market):
     infos = [env.step(env.action_space.sample())[4] for _ in range(20)]
     episodes = env.episodes()
     assert ("order" in infos[0]) == (params.hedge_latency > 0)
-    assert infos[0].keys() <= RECORDED.keys()
-    for name in infos[0]:
+    recorded = infos[0].keys() - {"cost"}
+    assert recorded <= RECORDED.keys()
+    assert [info["cost"] for info in infos] == (abs(episodes.inventory[0]) == params.inventory_limit).tolist()
+    for name in recorded:
         told = np.array([info[name] for info in infos], dtype=float)
         np.testing.assert_array_equal(told, getattr(episodes, name)[0].astype(float), err_msg=name)
 

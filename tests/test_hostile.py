@@ -322,7 +322,7 @@ def test_commands(number, tmp_path, monkeypatch):
     (tmp_path / "trades.csv").write_text("sides,price_moves\n1,0.1\n-1,0.2\n0,0.3\n")
     (tmp_path / "folder").mkdir()
     words = [*WORDS, "trades.csv", "folder"]
-    rng, codes = random.Random(9), set()
+    rng, codes = random.Random(10), set()
     small = ["--set", "num_trades=3", "--set", "inventory_limit=4", "--set", "hedge_latency=1"]
     for _ in range(number):
         name = rng.choice([name for name in OPTIONS if name != "train"])  # asked in a test of its own

@@ -36,10 +36,9 @@ class ExactScore(NamedTuple):
         if params.rule_threshold not in hedge_levels(params):
             return None
         try:
-            gap = Gap.of(params)
+            gap, objective = Gap.of(params), policy_value(policy, params)
         except UnsolvableError:
             return None
-        objective = policy_value(policy, params)
         return cls(objective, *gap.shares(objective), gap)
 
     @property
