@@ -26,14 +26,10 @@ _EPISODES = 500  # written at once: progress is told that often
 
 
 def minari_id(name: str) -> str:
-    """A name as Minari wants it, with a version.
+    """A name as Minari wants it, with a version: hedging/threshold becomes hedging/threshold-v0.
 
     Raises:
         ValueError: Minari takes no such name.
-
-    Example:
-        >>> minari_id("hedging/threshold")
-        'hedging/threshold-v0'
     """
     with needed_for("Minari datasets"):
         from minari.dataset.minari_dataset import DATASET_ID_RE

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mm_env.envs.action import PolicyFunction
 
 
-COMPARED = ("never", "threshold", "best-threshold", "optimal")
+COMPARED = ("random", "never", "threshold", "best-threshold", "optimal")
 
 
 def read_market(market: str, changes: tuple[str, ...], tape: Tape | None = None) -> MarketParams:

@@ -81,7 +81,7 @@ def test_compare_prints_a_table_with_intervals(tmp_path):
     result = run("compare", "--episodes", 400, "--out", tmp_path, "--set", "num_trades=30")
     assert result.exit_code == 0
     rows = [line for line in result.stdout.splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + 4
+    assert len(rows) == 2 + 5
     assert "| share " in rows[0]
     assert "±" in rows[2]
     assert {"policies.png", "frontier.png", "episode-threshold-10.png"} <= {path.name for path in tmp_path.iterdir()}
@@ -111,6 +111,7 @@ def test_without_an_optimum_the_usual_policies_are_compared_as_far_as_they_go(ch
     assert "| share " not in result.stdout
     assert f"without optimal: {change}" in result.stderr
     assert [line.split("|")[1].strip() for line in result.stdout.splitlines() if line.startswith("|")][2:] == [
+        "random",
         "never",
         "threshold:10",
     ]

@@ -1,5 +1,7 @@
 """The reward as a vector of its parts, and the cost of being at the cap: of one lane, of many, of several dealers."""
 
+import importlib
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -93,7 +95,8 @@ def test_a_recorded_tape_has_parts_though_its_law_is_unknown():
 
 
 def test_what_learns_from_one_number_refuses_them():
-    sb3 = pytest.importorskip("train")
+    pytest.importorskip("stable_baselines3")
+    sb3 = importlib.import_module("train")
     with pytest.raises(ValueError, match="reward='vector' has 4 parts"):
         sb3.SB3VecEnv("mm_env/Hedging-v0", 2, reward="vector")
     with pytest.raises(ValueError, match="reward='vector' has 4 parts"):

@@ -74,10 +74,13 @@ def _draw_comparison(
     out: Path, policies: Mapping[str, PolicyFunction], params: MarketParams, market: str, seed: int, tape: Tape | None
 ) -> None:
     from baselines.evaluation.frontier import frontier
+    from baselines.policies.random_policy import RandomPolicy
     from mm_env.plotting import plot_frontier
 
     paths = {name: out / f"episode-{file_name(name)}.png" for name in policies}
     draw_episodes(paths, policies, params, market, seed, tape)
-    draw_policies(out, "policies", policies, params)
+    functions = {name: policy for name, policy in policies.items() if not isinstance(policy, RandomPolicy)}
+    if functions:  # what is drawn anew each time is no chart
+        draw_policies(out, "policies", functions, params)
     if tape is None:
         write_figure(out / "frontier.png", plot_frontier(frontier(policies, params, seed=seed)))

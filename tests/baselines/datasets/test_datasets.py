@@ -145,5 +145,6 @@ def test_what_breaks_off_leaves_nothing(folder):
 
 def test_names_that_minari_does_not_take(folder):
     assert minari_id("abc/random-v3") == "abc/random-v3"
+    assert minari_id("hedging/threshold") == "hedging/threshold-v0"
     with pytest.raises(ValueError, match="no name of a Minari dataset"):
         minari_id("a b")
