@@ -19,6 +19,12 @@ TUTORIALS = sorted(page for page in (ROOT / "docs" / "guide").glob("*.md") if "`
 COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", README, flags=re.S) for line in block.splitlines()]
 
 
+@pytest.fixture(autouse=True)
+def _data_sets_of_one_test(tmp_path, monkeypatch):
+    """Minari keeps them in the user's home, and refuses to write one twice."""
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+
+
 @pytest.mark.parametrize("code", [c for c in PYTHON if "train" not in c])
 def test_code(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
