@@ -306,6 +306,7 @@ SLOW = (
     "baselines.replications.registry.replicate",
     "baselines.evaluation.insights.insights",
     "baselines.benchmark.run._computed",
+    "baselines.benchmark.robust._placed",
 )
 
 

@@ -57,6 +57,19 @@ class Agent(NamedTuple):
         return self.source.replace(_MARKET, short(market)).replace(_SEED, str(seed))
 
 
+def read_agents(sources: Sequence[str], markets: Sequence[str]) -> list[Agent]:
+    """Agents by their names; see `Agent.of`.
+
+    Raises:
+        ValueError: None, or two of one name; or as of `Agent.of`.
+    """
+    found = [Agent.of(source, markets) for source in sources]
+    names = [agent.name for agent in found]
+    if len(set(names)) < len(names) or not names:
+        raise ValueError(f"agents must have names of their own, and be some, got {names}")
+    return found
+
+
 def short(market: str) -> str:
     """The name of a market without its namespace.
 

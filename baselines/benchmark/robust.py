@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import qmc
 
-from baselines.benchmark.agents import Agent, short
+from baselines.benchmark.agents import Agent, read_agents, short
 from baselines.benchmark.evaluation import Evaluation
-from baselines.benchmark.suite import EVALUATION_SEED, SUITES
+from baselines.benchmark.suite import EVALUATION_SEED, chosen_markets, find_suite
 from baselines.solver.fixed_rules import best_rule_of
 from baselines.solver.optimum import solve
 from mm_env.envs.action import PolicyFunction
@@ -95,10 +95,10 @@ def robust(
     Raises:
         ValueError: What is asked for is not there, or a policy gives bad actions.
     """
-    chosen = [market for market in SUITES[suite].markets if not markets or market in markets]
-    agents = [Agent.of(source, chosen) for source in sources]
+    chosen, its = chosen_markets(suite, markets), find_suite(suite)
+    agents = read_agents(sources, chosen)
     done: dict[str, dict[str, Any]] = {}
-    jobs = partial(_placed, agents=agents, load=load, episodes=SUITES[suite].episodes)
+    jobs = partial(_placed, agents=agents, load=load, episodes=its.episodes)
     for market, found in spread(jobs, reversed(chosen), workers, ray):
         done[market] = found
         progress(len(done), len(chosen))

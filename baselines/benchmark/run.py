@@ -17,9 +17,9 @@ import numpy as np
 
 import mm_env
 from baselines.benchmark import results as files
-from baselines.benchmark.agents import Agent, digest
+from baselines.benchmark.agents import digest, read_agents
 from baselines.benchmark.evaluation import Evaluation
-from baselines.benchmark.suite import EVALUATION_SEED, SUITES, Scale
+from baselines.benchmark.suite import EVALUATION_SEED, Scale, chosen_markets, find_suite
 from mm_env.atomic_write import write_text
 from mm_env.envs.action import PolicyFunction
 from mm_env.market.params import MarketParams
@@ -93,17 +93,9 @@ def benchmark(
     Raises:
         ValueError: What is asked for is not there, or a policy gives bad actions.
     """
-    if suite not in SUITES:
-        raise ValueError(f"no suite {suite!r}; suites are {', '.join(SUITES)}")
-    its = SUITES[suite]
-    chosen = [market for market in its.markets if not markets or market in markets]
-    for market in markets:
-        if market not in its.markets:
-            raise ValueError(f"{market} is not in suite {suite!r}, which has {', '.join(its.markets)}")
-    found = [Agent.of(source, chosen) for source in sources]
+    chosen, its = chosen_markets(suite, markets), find_suite(suite)
+    found = read_agents(sources, chosen)
     agents = {agent.name: agent for agent in found}
-    if len(agents) < len(found) or not agents:
-        raise ValueError(f"agents must have names of their own, and be some, got {[agent.name for agent in found]}")
     tasks = [Task(market) for market in chosen]
     for agent in found:
         for market in chosen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from baselines.policies.threshold import ThresholdPolicy
@@ -49,6 +49,30 @@ SUITES: Mapping[str, Suite] = {
         episodes=20_000,
     )
 }
+
+
+def find_suite(name: str) -> Suite:
+    """The suite of that name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name not in SUITES:
+        raise ValueError(f"no suite {name!r}; suites are {', '.join(SUITES)}")
+    return SUITES[name]
+
+
+def chosen_markets(suite: str, markets: Sequence[str]) -> list[str]:
+    """These markets of a suite, in its order; all where none is named.
+
+    Raises:
+        ValueError: There is no such suite, or a market is not of it.
+    """
+    its = find_suite(suite).markets
+    for market in markets:
+        if market not in its:
+            raise ValueError(f"{market} is not in suite {suite!r}, which has {', '.join(its)}")
+    return [market for market in its if not markets or market in markets]
 
 
 class Scale(NamedTuple):

@@ -55,3 +55,12 @@ def test_one_market_is_a_mixture_of_itself():
 def test_who_draws_is_played():
     found = robust(["random"], make_policy, markets=[TICKET])[TICKET]["agents"]["random"]
     assert found["standard_error"] > 0
+
+
+def test_what_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="no suite 'v9'"):
+        robust(["never"], make_policy, "v9")
+    with pytest.raises(ValueError, match="mm_env/Moon-v0 is not in suite 'v1'"):
+        robust(["never"], make_policy, "v1", ["mm_env/Moon-v0"])
+    with pytest.raises(ValueError, match="agents must have names of their own"):
+        robust(["never", "never"], make_policy, "v1", ["mm_env/TicketFee-v0"])
