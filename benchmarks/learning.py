@@ -6,16 +6,16 @@ import csv
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from baselines import policy_value
+from baselines.benchmark.aggregate import interquartile_mean
 from baselines.evaluation import scores
 from baselines.evaluation.gap import Gap
 from mm_env import MARKETS, market_params
@@ -214,7 +214,7 @@ def _print_markets(gaps: dict[str, Gap], results: list[Result]) -> None:
         shares = [[result.share_beyond for result in of[market, recipe]] for market in scored if of[market, recipe]]
         if shares:
             low, high = bootstrap_interval(shares)
-            mean = interquartile_mean(np.concatenate(shares))
+            mean = interquartile_mean(np.concatenate(shares)[None])
             print(f"{recipe}: interquartile mean of {len(shares)} markets {mean:.3f}, interval {low:.3f} to {high:.3f}")
 
 
@@ -252,18 +252,6 @@ def _ranges(numbers: list[int]) -> str:
     return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
-def interquartile_mean(values: Iterable[float] | NDArray[np.float64]) -> float:
-    """Mean of the middle half.
-
-    Example:
-        >>> interquartile_mean([-9.0, 1.0, 2.0, 30.0])
-        1.5
-    """
-    from scipy.stats import trim_mean
-
-    return float(trim_mean(list(values), 0.25))
-
-
 def bootstrap_interval(shares: Sequence[Sequence[float]], seed: int = 0) -> tuple[float, float]:
     """Of the interquartile mean over markets and seeds: seeds are drawn anew within each market.
 
@@ -271,8 +259,7 @@ def bootstrap_interval(shares: Sequence[Sequence[float]], seed: int = 0) -> tupl
     """
     rng = np.random.default_rng(seed)
     drawn = np.concatenate([rng.choice(market, (RESAMPLES, len(market))) for market in shares], axis=1)
-    means = [interquartile_mean(row) for row in drawn]
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(interquartile_mean(drawn[:, None]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
