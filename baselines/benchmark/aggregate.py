@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from mm_env.intervals import LEVEL
 from mm_env.market.numbers import Values
@@ -62,6 +61,8 @@ class Aggregate(NamedTuple):
 
 def interquartile_mean(values: Values) -> Values:
     """The mean of the middle half of all markets and seeds together."""
+    from scipy import stats  # here: it takes half a second, and workers do without
+
     flat = values.reshape(*values.shape[:-2], -1)
     return np.asarray(stats.trim_mean(flat, 0.25, axis=-1))
 
@@ -124,6 +125,8 @@ def holm(p_values: list[float]) -> list[float]:
 
 
 def _difference(one: Scores, other: Scores) -> dict[str, float]:
+    from scipy import stats
+
     difference = float(one.values.mean() - other.values.mean())
     parts = [part for scores in (one, other) for part in _variances(scores)]
     variance = sum(part for part, _ in parts)

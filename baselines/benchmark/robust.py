@@ -18,7 +18,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
 from baselines.benchmark.agents import Agent, read_agents, short
 from baselines.benchmark.evaluation import Evaluation
@@ -55,6 +54,8 @@ def mixture(market: str) -> list[MarketParams]:
         >>> [round(params.hedge_ticket, 3) for params in mixture("mm_env/TicketFee-v0")[:3]]
         [0.025, 0.065, 0.085]
     """
+    from scipy.stats import qmc  # here: it takes half a second
+
     params, ranges = market_params(market), RANGES[market]
     low, high = np.transpose(list(ranges.values()))
     points = qmc.scale(qmc.Sobol(len(ranges), scramble=False).random(DRAWS) + 0.5 / DRAWS, low, high)

@@ -144,15 +144,22 @@ def _computed(
 
 
 def _jobs(tasks: Iterable[Task]) -> list[tuple[Task, ...]]:
-    """Tasks that solve the same market go together, and first, for they take longest; the others are jobs of one."""
+    """Tasks that solve the same market go together, and first; the others are jobs of one. Large markets come first."""
     solving: dict[str, list[Task]] = {}
     others = []
-    for task in tasks:
+    for task in sorted(tasks, key=lambda task: -_size(market_params(task.market))):
         if task.agent is None or task.source in _SOLVED:
             solving.setdefault(task.market, []).append(task)
         else:
             others.append((task,))
-    return [*map(tuple, reversed(solving.values())), *others]
+    return [*map(tuple, solving.values()), *others]
+
+
+def _size(params: MarketParams) -> int:
+    """About how many cases there are in an episode: what comes last should be short."""
+    requests = sum(len(tier.sizes) for tier in params.tiers)
+    states = int((2 * params.inventory_limit + 1) ** (1 + params.hedge_latency))
+    return params.num_trades * states * requests
 
 
 def _compute_all(job: tuple[Task, ...], load: Load) -> list[dict[str, Any]]:

@@ -20,12 +20,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.solver.market_mdp import MarketMDP
-from baselines.solver.probing import asked_twice, check_asked_later, trades_asked_again
+from baselines.solver.market_mdp import MarketMDP, StepOutcomes
+from baselines.solver.probing import (
+    asked_twice,
+    check_asked_later,
+    differing,
+    says_it_is_a_function,
+    trades_asked_again,
+)
 from baselines.solver.stages import Stages
 from mm_env.envs.action import (
     Actions,
     PolicyFunction,
+    decide,
     hedge_options,
     levels_to_action,
     num_hedges,
@@ -188,7 +195,8 @@ def policy_value(policy: PolicyFunction, params: MarketParams | str) -> float:
 
     It needs a finite market, and a policy that decides about each row of observations by that row alone. Both are
     checked: the policy is asked twice about everything that it could see, backwards in time, and about some of it
-    once more in the order of an episode and among fewer rows.
+    once more in the order of an episode and among fewer rows. One that says it is a function of the observation, by an
+    attribute `memoryless` or `deterministic`, is asked twice about that part alone.
 
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.
@@ -198,15 +206,36 @@ def policy_value(policy: PolicyFunction, params: MarketParams | str) -> float:
     params = params_of_market(params)
     mdp = MarketMDP(params).possible()
     shape = (mdp.states, len(mdp.law.start), 1)
-    worth = np.zeros(shape)
+    worth, stages = np.zeros(shape), _StagesOfDecisions(mdp)
     again, decided = trades_asked_again(params), {}
+    sure = says_it_is_a_function(policy)
     for trade in reversed(range(params.num_trades)):
         seen = mdp.observations(params.num_trades - trade)
         seen = seen.reshape(-1, seen.shape[-1])
-        chosen = asked_twice(policy, seen, params)
+        once = sure and trade not in again
+        chosen = decide(policy, seen.copy(), params) if once else asked_twice(policy, seen, params)
         if trade in again:
             decided[trade] = seen, chosen
-        each = chosen.map(lambda part: part.reshape(shape))
-        worth = mdp.value(mdp.stage(each, trade == params.num_trades - 1), mdp.continuation(worth))
+        worth = mdp.value(stages.of(chosen, trade == params.num_trades - 1), mdp.continuation(worth))
     check_asked_later(policy, decided, params)
     return float(mdp.average(worth)[mdp.start, 0])
+
+
+class _StagesOfDecisions:
+    """What the law makes of decisions about everything; once for those that are the same at one trade after another."""
+
+    def __init__(self, mdp: MarketMDP) -> None:
+        self._mdp = mdp
+        self._shape = (mdp.states, len(mdp.law.start), 1)
+        self._made: tuple[Decision, bool, StepOutcomes] | None = None
+
+    def of(self, chosen: Decision, last: bool) -> StepOutcomes:
+        """The stage of decisions whose parts have shape (rows,)."""
+        if self._made is not None and self._made[1] == last and not len(differing(chosen, self._made[0], self._rows())):
+            return self._made[2]
+        stage = self._mdp.stage(chosen.map(lambda part: part.reshape(self._shape)), last)
+        self._made = chosen, last, stage
+        return stage
+
+    def _rows(self) -> int:
+        return self._shape[0] * self._shape[1]

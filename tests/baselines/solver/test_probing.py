@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from baselines import policy_value
+from baselines.policies.random_policy import RandomPolicy
 from baselines.solver.market_mdp import MarketMDP
 from baselines.solver.probing import LAST_TRADE, asked_twice, differing, reactions, views
 from mm_env import DealersParams, market_params
@@ -102,3 +103,40 @@ def test_who_decides_otherwise_when_asked_again_is_refused():
     draws = hedging_when(lambda seen: generator.random(len(seen["won"])) < 0.5)
     with pytest.raises(ValueError, match="asked twice about the same"):
         asked_twice(draws, next(views(MarketMDP(PARAMS.alone()), PARAMS)), PARAMS)
+
+
+@pytest.mark.parametrize("word", ["memoryless", "deterministic"])
+def test_who_says_that_he_does_not_draw_is_asked_less_and_still_found_out(word):
+    params = market_params(num_trades=40)
+    asked = []
+
+    def rule(observations):
+        asked.append(len(observations))
+        return np.full(len(observations), 5)
+
+    value, often = policy_value(rule, params), len(asked)
+    setattr(rule, word, True)
+    asked.clear()
+    assert policy_value(rule, params) == value
+    assert len(asked) == often - 40 + 5
+    liar = RandomPolicy(params)
+    setattr(liar, word, True)
+    with pytest.raises(ValueError, match="asked twice about the same"):
+        policy_value(liar, params)
+
+
+def test_a_step_is_laid_out_again_when_decisions_change(monkeypatch):
+    """The same at every trade: laid out for the last one and for the others; by turns: every time."""
+    params = market_params(num_trades=10)
+    laid_out, stage = [], MarketMDP.stage
+
+    def counted(self, decision, last):
+        laid_out.append(last)
+        return stage(self, decision, last)
+
+    monkeypatch.setattr(MarketMDP, "stage", counted)
+    policy_value(lambda seen: np.full(len(seen), 5), params)
+    assert laid_out == [True, False]
+    laid_out.clear()
+    policy_value(lambda seen: np.where(np.round(seen[:, 1] * 10) % 2, 5, 6), params)
+    assert len(laid_out) == 10
