@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mm_env.envs.action import PolicyFunction, decode_actions
-from mm_env.envs.observation import observe
+from mm_env.envs.action import PolicyFunction
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Decision, Request
 from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.numbers import Integers, Values, evenly_spaced
 from mm_env.market.params import MarketParams
-from mm_env.market.transition_law import exogenous_states
 from mm_env.plotting.style import (
     BLACK,
     BLUE,
@@ -32,8 +28,9 @@ from mm_env.plotting.style import (
     tidy,
     whole_ticks,
 )
+from mm_env.policy_map import Chosen, chosen, edges_of, hedging, map_grid, map_states, some_states
 from mm_env.registration import params_of_market
-from mm_env.state_labels import MIRRORED, Panel, distinct_panels, representative_states
+from mm_env.state_labels import MIRRORED, Panel, distinct_panels
 
 MOST_TRADES, MOST_INVENTORIES = 200, 201  # of a heat map: more cells would be thinner than a pixel
 _MOST_PANELS, _ABREAST = 8, 3  # for each policy; and how many of them stand side by side where there is but one
@@ -67,9 +64,9 @@ def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams |
         ValueError: No policies, one that is not callable or gives bad actions, no market, or not as many axes.
     """
     params = _checked(policies, params)
-    trades, inventories = _grid(params)
-    states = _states(params)
-    found = [_hedging(_chosen(*item, params, states, trades, inventories), params) for item in policies.items()]
+    trades, inventories = map_grid(params, MOST_TRADES, MOST_INVENTORIES)
+    states = map_states(params)
+    found = [hedging(chosen(*item, params, states, trades, inventories), params) for item in policies.items()]
     told = [hedged if len(found) > 1 else level for level, hedged in found]  # what has to differ
     every, mirrored = distinct_panels(states, np.concatenate(told, axis=2).astype(np.float64), params)
     shown = _thinned(every)
@@ -77,7 +74,7 @@ def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams |
     if len(found) > 1:
         grid = _column(shown, axes)
         bands = [
-            [_edges_of(h[p.numbers[0]], w, inventories) for _, h in found] for p, w in zip(shown, wanted, strict=True)
+            [edges_of(h[p.numbers[0]], w, inventories) for _, h in found] for p, w in zip(shown, wanted, strict=True)
         ]
         _draw_bands(grid, list(policies), bands, trades, params)
         figure = figure_of(grid[0])
@@ -92,7 +89,7 @@ def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams |
     for each, panel, size in zip(grid, shown, wanted, strict=True):
         seen = np.ma.masked_array(level[panel.numbers[0]], ~hedged[panel.numbers[0]])
         image = _draw_map(each, seen, trades, inventories, params)
-        _draw_edges(each, _edges_of(hedged[panel.numbers[0]], size, inventories), trades)
+        _draw_edges(each, edges_of(hedged[panel.numbers[0]], size, inventories), trades)
     figure = figure_of(grid[0])
     if axes is None:
         _head(figure, policies, shown, "between the black lines nothing is hedged", *_notes(mirrored, shown, every))
@@ -122,13 +119,13 @@ def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams | s
     check(params.arrival_probability > 0, "arrival_probability must be above 0 for a chart of quotes, got 0")
     check(params.quote_levels > 1, "quote_levels must be above 1 for a chart of quotes, got 1: the spread is fixed")
     trades = np.unique([1 + round(share * (params.num_trades - 1)) for share in _TIMES])
-    _, inventories = _grid(params)
-    states = _states(params)
-    found = [_quoting(_chosen(*item, params, states, trades, inventories), params) for item in policies.items()]
+    _, inventories = map_grid(params, MOST_TRADES, MOST_INVENTORIES)
+    states = map_states(params)
+    found = [_quoting(chosen(*item, params, states, trades, inventories), params) for item in policies.items()]
     asks = np.flatnonzero(np.asarray(states.request.side) > 0).tolist()
     bids = [_counterpart(states, ask) for ask in asks]
     both = [np.concatenate([quotes[asks], quotes[bids]], axis=2) for quotes in found]
-    every, _ = distinct_panels(_some(states, asks), np.nan_to_num(np.concatenate(both, axis=2), nan=-1e9), params)
+    every, _ = distinct_panels(some_states(states, asks), np.nan_to_num(np.concatenate(both, axis=2), nan=-1e9), params)
     shown = _thinned(every)
     grid = _panels(list(policies), shown, "inventory, units", "from the mid, price units", axes)
     places = [(panel, quotes) for panel in shown for quotes in found]
@@ -150,22 +147,6 @@ def _checked(policies: Mapping[str, PolicyFunction], params: MarketParams | str)
     return params_of_market(params)
 
 
-def _grid(params: MarketParams) -> tuple[Integers, Integers]:
-    """Evenly spaced trades up to the last whose hedge executes, where policies change most; inventories around 0."""
-    cap, last = params.inventory_limit, max(params.num_trades - params.hedge_latency, 1)
-    every = -(-last // MOST_TRADES)
-    apart = -(-2 * cap // (MOST_INVENTORIES - 1)) or 1
-    return np.arange(last, 0, -every)[::-1], apart * np.arange(-(cap // apart), cap // apart + 1)
-
-
-def _states(params: MarketParams) -> ExogenousState:
-    return _some(exogenous_states(params)[0], representative_states(params))
-
-
-def _some(states: ExogenousState, picked: Any) -> ExogenousState:
-    return states.map(lambda part: part[picked])
-
-
 def _counterpart(states: ExogenousState, ask: int) -> int:
     """The state that differs from this one in the side alone."""
     (request, observed) = states
@@ -174,42 +155,7 @@ def _counterpart(states: ExogenousState, ask: int) -> int:
     return int(np.flatnonzero(np.logical_and.reduce([*same, np.asarray(request.side) < 0]))[0])
 
 
-class _Chosen(NamedTuple):
-    """What a policy decides; parts broadcast to (states, inventories, trades)."""
-
-    book: dynamics.Book
-    request: Request
-    decision: Decision
-
-
-def _chosen(
-    name: str,
-    policy: PolicyFunction,
-    params: MarketParams,
-    states: ExogenousState,
-    trades: Integers,
-    inventories: Integers,
-) -> _Chosen:
-    check(callable(policy), f"policy {name!r} must be callable, got {policy!r}")
-    if hasattr(policy, "reset"):
-        policy.reset(0)
-    shape = (np.size(states.request.side), len(inventories), len(trades))
-    book = dynamics.initial_book(params)._replace(inventory=inventories[:, None].astype(np.float64))
-    states = states.map(lambda part: part[:, None, None])
-    observations = observe(book, states, params.num_trades + 1.0 - trades, params)
-    actions = policy(observations.reshape(-1, observations.shape[-1]))
-    parts = decode_actions(actions, int(np.prod(shape)), params)
-    return _Chosen(book, states.request, parts.map(lambda part: part.reshape(shape)))
-
-
-def _hedging(chosen: _Chosen, params: MarketParams) -> tuple[Values, NDArray[np.bool_]]:
-    """Hedge threshold, or units offloaded; and whether anything is hedged if the client trades."""
-    units = np.asarray(dynamics.units_hedged(chosen.book, chosen.request, chosen.decision, params))
-    level = chosen.decision.threshold if params.hedge_action == "threshold" else units
-    return np.broadcast_to(np.asarray(level, dtype=np.float64), units.shape), units > 0
-
-
-def _quoting(chosen: _Chosen, params: MarketParams) -> Values:
+def _quoting(chosen: Chosen, params: MarketParams) -> Values:
     """Distance of the quote, NaN where the cap forbids the trade."""
     allowed = dynamics.fits(chosen.book.inventory - chosen.request.signed_size, (), params)
     return np.where(allowed, chosen.decision.distance, np.nan)
@@ -293,18 +239,6 @@ def _draw_map(axes: Axes, values: Values, trades: Integers, inventories: Integer
     extent = (*_edges(trades), *_edges(inventories))
     scale: dict[str, Any] = {"vmin": 0, "vmax": max(1, params.inventory_limit), "cmap": "viridis"}
     return axes.imshow(values, extent=extent, origin="lower", aspect="auto", interpolation="nearest", **scale)
-
-
-def _edges_of(hedged: NDArray[np.bool_], wanted: float, inventories: Integers) -> tuple[Values, Values]:
-    """Beyond which inventories something is hedged, above and below, at every trade; NaN where nothing ever is."""
-    flat = int(np.abs(inventories - wanted).argmin())  # before a trade that leaves nothing
-    half = (inventories[1] - inventories[0]) / 2 if len(inventories) > 1 else 0.5
-    found = []
-    for side, sign in ((hedged[flat + 1 :], 1.0), (hedged[:flat][::-1], -1.0)):
-        nowhere = np.full(hedged.shape[1], np.nan)
-        steps = np.where(side.any(axis=0), side.argmax(axis=0), np.nan) if len(side) else nowhere
-        found.append(inventories[flat] + sign * half * (2.0 * steps + 1.0))
-    return found[0], found[1]
 
 
 def _draw_edges(axes: Axes, edges: tuple[Values, Values], trades: Integers) -> None:
