@@ -196,7 +196,7 @@ def policy_value(policy: PolicyFunction, params: MarketParams | str) -> float:
     It needs a finite market, and a policy that decides about each row of observations by that row alone. Both are
     checked: the policy is asked twice about everything that it could see, backwards in time, and about some of it
     once more in the order of an episode and among fewer rows. One that says it is a function of the observation, by an
-    attribute `memoryless` or `deterministic`, is asked twice about that part alone.
+    attribute `memoryless` or `pure`, is asked twice about that part alone.
 
     Raises:
         UnsolvableError: The market is too large to solve or not finite; the message names the field.

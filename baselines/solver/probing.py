@@ -41,8 +41,8 @@ def asked_twice(policy: PolicyFunction, observations: Observations, params: Mark
 
 
 def says_it_is_a_function(policy: PolicyFunction) -> bool:
-    """Whether a policy says that the same observation always gets the same action: `memoryless`, or `deterministic`."""
-    return bool(getattr(policy, "memoryless", False) or getattr(policy, "deterministic", False))
+    """Whether a policy says that the same observation always gets the same action: `memoryless`, or `pure`."""
+    return bool(getattr(policy, "memoryless", False) or getattr(policy, "pure", False))
 
 
 def trades_asked_again(params: MarketParams) -> set[int]:

@@ -64,7 +64,7 @@ class NetworkPolicy(Predictor):
         ValueError: Layers that do not fit together or the market, or a weight that is not a finite float32.
     """
 
-    deterministic: ClassVar[bool] = True
+    pure: ClassVar[bool] = True  # a function of the observation: no memory, and no draws
 
     layers: tuple[Layer, ...]
     activation: str

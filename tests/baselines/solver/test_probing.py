@@ -105,7 +105,7 @@ def test_who_decides_otherwise_when_asked_again_is_refused():
         asked_twice(draws, next(views(MarketMDP(PARAMS.alone()), PARAMS)), PARAMS)
 
 
-@pytest.mark.parametrize("word", ["memoryless", "deterministic"])
+@pytest.mark.parametrize("word", ["memoryless", "pure"])
 def test_who_says_that_he_does_not_draw_is_asked_less_and_still_found_out(word):
     params = market_params(num_trades=40)
     asked = []
