@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from baselines.policies.registry import make_policy
-from mm_env.envs.action import PolicyFunction, decide
+from baselines.rival import Rival
+from mm_env.envs.action import PolicyFunction
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS, naming_dealer
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
 from mm_env.envs.hedging_env import HedgingEnv
@@ -18,6 +19,7 @@ from mm_env.kernels.tracing import TraceOps
 from mm_env.market import dynamics
 from mm_env.market.competition import competing_step
 from mm_env.market.dynamics import Book, Decision, Move, Request, Step
+from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.params import DealersParams
 from mm_env.rollout import check_play
 
@@ -87,8 +89,9 @@ class DealerVsRulesEnv(_NamedRivals, HedgingEnv):
     `DealerVsRulesVectorEnv` reset with seed s - i.
 
     ## Arguments
-    * `rivals`: names of `baselines.POLICIES`, or policies; default `("threshold:3", "threshold:10")`. A policy that
-      always decides the same, as those do, costs a step nothing; any other is asked at every step.
+    * `rivals`: names of `baselines.POLICIES`, or policies; default `("threshold:3", "threshold:10")`. A rule of the
+      baselines is looked up; a policy of your own is asked at every step, unless it says by `minds_rivals = False`
+      that what it decides depends on its own book, the request and the time alone.
     * Every field of `DealersParams`; `num_dealers` follows from the rivals.
     * `reward`, `compiled` and `render_mode`, as of `HedgingEnv`.
 
@@ -114,6 +117,9 @@ class DealerVsRulesEnv(_NamedRivals, HedgingEnv):
     def _enter(self, params: Any) -> None:
         super()._enter(params)
         self.rivals = self._made(params)
+        self._seats = [Rival(rival, params, self._look) for rival in self.rivals]
+        fixed = tuple(seat.fixed for seat in self._seats)
+        self._always = None if None in fixed else fixed  # what all of them decide, whatever they see
         law = partial(competing_step, reward=self._reward, params=params)
         self._compete: Callable[..., Any] = partial(law, xp=FLOATS)
         if self._compiled is not False:
@@ -138,7 +144,7 @@ class DealerVsRulesEnv(_NamedRivals, HedgingEnv):
         self, book: Book, request: Request, decision: Decision, move: Move
     ) -> tuple[Step, tuple[Any, float]]:
         """What the law makes of a decision beside those of the rivals, and beside it the reward and the cost."""
-        decisions = (decision, *(self._decided(seat, request) for seat in range(1, len(self.rivals) + 1)))
+        decisions = (decision, *(self._always or self._decided(request)))
         books, preference = (book, *self._rival_books), self._preferences[self._trade]
         step, reward, others, won, best_quote = self._compete(books, request, decisions, preference, move)
         self._show(self._trade + 1, (step.book, *others), won, best_quote)
@@ -148,20 +154,24 @@ class DealerVsRulesEnv(_NamedRivals, HedgingEnv):
         """Keep the rivals' books, and what `dealer_0` and they see of each other at this trade."""
         self._rival_books, self._won = books[1:], won
         self._held = tuple(book.inventory for book in books) if self._params.transparent else ()
-        self._observed[trade] = self._observed[trade]._replace(won=won[0], best_quote=best_quote, rivals=self._held[1:])
+        self._observed[trade] = self._seen(trade, 0, best_quote)
 
-    def _decided(self, seat: int, request: Request) -> Decision:
-        """What a rival decides: asked only if it depends on what he sees."""
-        rival = self.rivals[seat - 1]
-        fixed: Decision | None = getattr(rival, "decision", None)
-        if fixed is not None:
-            return fixed
+    def _seen(self, trade: int, seat: int, best_quote: float) -> ObservedState:
+        """What the dealer in a seat sees beside the request."""
+        seen = self._observed[trade]
         others = self._held[seat + 1 :] + self._held[:seat]
-        observed = self._observed[self._trade]._replace(won=self._won[seat], rivals=others)
+        return ObservedState(seen.last_side, seen.regime, seen.deviation, self._won[seat], best_quote, others)
+
+    def _decided(self, request: Request) -> list[Decision]:
+        """What the rivals decide."""
+        return [rival.fixed or self._asked(seat, rival, request) for seat, rival in enumerate(self._seats, start=1)]
+
+    def _asked(self, seat: int, rival: Rival, request: Request) -> Decision:
+        """What the rival in a seat decides."""
+        seen = self._seen(self._trade, seat, self._observed[self._trade].best_quote)
         left = self._params.num_trades - self._trade
-        view = np.array([self._look(self._rival_books[seat - 1], request, observed, left)], np.float32)
-        decision: Decision = naming_dealer(seat, lambda: decide(rival, view, self._params))
-        return decision.map(lambda part: float(part[0]))
+        decision: Decision = naming_dealer(seat, lambda: rival(self._rival_books[seat - 1], request, seen, left))
+        return decision
 
 
 def _each_error(request: Any) -> Request:

@@ -43,7 +43,7 @@ class Environment(NamedTuple):
 
 ENVIRONMENTS = {
     "current": Environment(
-        "-e .[contrib,track,multi,render,data] rl_zoo3 torchrl skrl supersuit minari mo-gymnasium optuna tyro"
+        "-e .[contrib,track,multi,render,offline,data] rl_zoo3 torchrl skrl supersuit mo-gymnasium optuna tyro pytest"
     ),
     "tianshou": Environment("-e . tianshou[eval]"),
     "agilerl": Environment("-e .[multi] agilerl peft"),

@@ -155,7 +155,7 @@ def _train(key: tuple[str, str, str, int], changes: dict[str, Any]) -> tuple[Tra
 
     market, recipe, _, seed = key
     start, spread = time.process_time(), AdvantageVariance()
-    run = train_ppo(market, seed=seed, recipe=recipe, hyperparameters=changes, callbacks=[spread], progress=False)
+    run = train_ppo(market, seed=seed, recipe=recipe, hyperparameters=changes, callback=spread, progress=False)
     cpu = time.process_time() - start
     objective = policy_value(run.policy, market_params(market))
     shares = Gap.of(market_params(market)).shares(objective)

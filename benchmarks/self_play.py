@@ -91,7 +91,7 @@ def played(params: DealersParams, seed: int, steps: int, progress: Callable[[int
             points.append(_point(policy, params, seed, self.num_timesteps))
             progress(1)
 
-    train_dealer(params, seed=seed, total_timesteps=steps, hidden=HIDDEN, callbacks=[Watch()], progress=False)
+    train_dealer(params, seed=seed, total_timesteps=steps, hidden=HIDDEN, callback=Watch(), progress=False)
     return points
 
 

@@ -20,7 +20,9 @@ from mm_env.registration import market_params
 with needed_for("agents that learn"):
     from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3.common.type_aliases import MaybeCallback
 
+from train.runs.callbacks import callback_list
 from train.runs.exact_score import PLAYED, PolicyScore
 from train.runs.held_out import FRESH_SEED
 from train.sb3_vec_env import SB3VecEnv
@@ -92,6 +94,7 @@ def train_algorithm(
     total_timesteps: int | None = None,
     arguments: Mapping[str, Any] | None = None,
     run_dir: str | Path | None = None,
+    callback: MaybeCallback = None,
 ) -> AlgorithmResult:
     """Train an algorithm by its name, on the reward `expected`, and score it.
 
@@ -103,6 +106,7 @@ def train_algorithm(
         total_timesteps: Instead of the algorithm's own number.
         arguments: Of the algorithm's class, in the place of those in `ALGORITHMS`; `n_envs` too.
         run_dir: Folder for `model.zip`; None: write nothing.
+        callback: What Stable-Baselines3 is to call as the model learns, as its `learn` takes it.
 
     Raises:
         ValueError: A bad argument, or actions that the algorithm does not take; the message says which it does.
@@ -129,7 +133,7 @@ def train_algorithm(
             **{**entry.arguments, **given},
         )
         env.seed(derived_seed(seed, LANES, 0))
-        model.learn(total_timesteps or entry.steps)
+        model.learn(total_timesteps or entry.steps, callback=callback_list(callback))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             model.save(path)

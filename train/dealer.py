@@ -19,7 +19,8 @@ from mm_env.registration import params_of_dealers
 
 with needed_for("agents that learn"):
     from stable_baselines3 import PPO
-    from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback
+    from stable_baselines3.common.callbacks import ConvertCallback
+    from stable_baselines3.common.type_aliases import MaybeCallback
     from stable_baselines3.common.utils import set_random_seed
     from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
     from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
@@ -27,6 +28,7 @@ with needed_for("agents that learn"):
 
 from train.hyperparams import check_hyperparameters, ppo_arguments, ppo_callbacks, read_hyperparameters
 from train.policies.network_policy import NetworkPolicy
+from train.runs.callbacks import callback_list
 from train.sb3_vec_env import SB3VecEnv
 from train.seeds import LANES, REST, derived_seed
 from train.single_thread import one_thread
@@ -42,7 +44,7 @@ def train_dealer(
     total_timesteps: int | None = None,
     hyperparameters: Mapping[str, Any] | None = None,
     hidden: Sequence[str] = (),
-    callbacks: Sequence[BaseCallback] = (),
+    callback: MaybeCallback = None,
     progress: bool = True,
 ) -> NetworkPolicy:
     """Train PPO on a market of several dealers.
@@ -55,7 +57,8 @@ def train_dealer(
         hyperparameters: Changes to those of `mm_env/DealerVsRules-v0` in `hyperparameters/ppo.yml`.
         hidden: Columns of the observation that no learner sees: "won" and "best_quote", where a policy is wanted that
             `baselines.best_response` can answer.
-        callbacks: Callbacks of Stable-Baselines3 to call as the model learns; `dealer_policy` makes a policy of it.
+        callback: What Stable-Baselines3 is to call as the model learns, as its `learn` takes it; `dealer_policy` makes
+            a policy of the model.
         progress: Show a progress bar, on a terminal.
 
     Returns:
@@ -86,7 +89,7 @@ def train_dealer(
         env.seed(derived_seed(seed, LANES, 0))
         model = PPO(env=env, device="cpu", **ppo_arguments(plan, params.replace(continuous=shown["continuous"])))
         progressed = ConvertCallback(lambda found, _: bool(bar.update(model.num_timesteps - bar.n)) or True)
-        model.learn(steps, callback=[progressed, *ppo_callbacks(plan), *callbacks])
+        model.learn(steps, callback=[progressed, *ppo_callbacks(plan), *callback_list(callback)])
     env.close()
     return dealer_policy(model, params, ID if rivals else None, seed, hidden)
 

@@ -13,13 +13,14 @@ from mm_env.market.params import MarketParams
 
 with needed_for("agents that learn"):
     from stable_baselines3 import PPO
-    from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.logger import CSVOutputFormat, KVWriter, Logger, TensorBoardOutputFormat
+    from stable_baselines3.common.type_aliases import MaybeCallback
     from stable_baselines3.common.utils import set_random_seed
 
 from train.eval_checkpoint_callback import EvalCheckpointCallback
 from train.hyperparams import ppo_arguments, ppo_callbacks, read_hyperparameters
 from train.policies.network_policy import NetworkPolicy
+from train.runs.callbacks import callback_list
 from train.runs.checkpoints import checkpoint_path, checkpoints, restore_newest
 from train.runs.exact_score import ExactScore
 from train.runs.held_out import FRESH_SEED, Curve, Evaluation, Evaluator
@@ -124,7 +125,7 @@ def train_ppo(
     eval_freq: int | None = None,
     patience: int | None = None,
     time_limit: float | None = None,
-    callbacks: Sequence[BaseCallback] = (),
+    callback: MaybeCallback = None,
     writers: Sequence[KVWriter] = (),
     progress: bool = True,
 ) -> Training:
@@ -153,7 +154,7 @@ def train_ppo(
         patience: Stop after so many evaluations in which the share of the gap on the held-out episodes, which are
             always the same, has not risen by 0.001; where the optimum is unknown, J by a thousandth.
         time_limit: Stop after so many seconds. A run that was stopped can be resumed, to the end or to another stop.
-        callbacks: Callbacks of Stable-Baselines3 to call as the model learns.
+        callback: What Stable-Baselines3 is to call as the model learns, as its `learn` takes it.
         writers: Where to log beside TensorBoard and `progress.csv`: see `train.trackers`.
         progress: Show a progress bar, on a terminal.
 
@@ -175,7 +176,7 @@ def train_ppo(
         _begin(folder, plan)
     stop = StopRule(patience, time_limit)
     with one_thread():
-        return _train(plan, folder, stop, callbacks, writers, progress)
+        return _train(plan, folder, stop, callback, writers, progress)
 
 
 def begin_run(
@@ -229,7 +230,7 @@ def _train(
     plan: TrainConfig,
     folder: Path | None,
     stop: StopRule,
-    callbacks: Sequence[BaseCallback],
+    callback: MaybeCallback,
     writers: Sequence[KVWriter],
     progress: bool,
 ) -> Training:
@@ -249,7 +250,7 @@ def _train(
     try:
         if steps < plan.total_timesteps:
             model.set_logger(_logger(folder, steps, writers))
-            called = [keeper, *ppo_callbacks(plan.hyperparameters), *callbacks]
+            called = [keeper, *ppo_callbacks(plan.hyperparameters), *callback_list(callback)]
             model.learn(plan.total_timesteps - steps, callback=called, reset_num_timesteps=False, log_interval=1)
     except KeyboardInterrupt:
         keeper.save_checkpoint()

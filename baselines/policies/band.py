@@ -36,6 +36,7 @@ class BandPolicy(Predictor):
     """
 
     memoryless: ClassVar[bool] = True
+    minds_rivals: ClassVar[bool] = False
 
     threshold: int  # H, units
     target: int  # T, units

@@ -45,6 +45,7 @@ class QuotingPolicy(Predictor, ABC):
     """
 
     memoryless: ClassVar[bool] = True
+    minds_rivals: ClassVar[bool] = False
 
     threshold: int  # units; orders in flight count, as in the law
     params: MarketParams

@@ -33,6 +33,7 @@ class ThresholdPolicy(Predictor):
     """
 
     memoryless: ClassVar[bool] = True
+    minds_rivals: ClassVar[bool] = False
 
     threshold: int  # K, units
     params: MarketParams

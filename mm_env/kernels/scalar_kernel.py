@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from mm_env.kernels import scalar_ops
-from mm_env.kernels.tracing import SCALAR_OPS, Program, Tree, built, defined, leaves, trace
+from mm_env.kernels.tracing import Program, Tree, built, defined, leaves, trace
 from mm_env.market.numbers import ElementaryFunctions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -45,9 +46,15 @@ class ScalarKernel:
         names, loads = inputs(program, arguments)
         types: dict[str, type] = {}
         returned = built(program.result, map(str, leaves(program.result)), types)
-        return defined(
-            f"kernel({', '.join(names)})", [*loads, *program.lines, f"return {returned}"], SCALAR_OPS | types
-        )
+        lines = [*loads, *map(_inlined, program.lines), f"return {returned}"]
+        return defined(f"kernel({', '.join(names)})", lines, types)
+
+
+def _inlined(line: str) -> str:
+    """An assignment of a program, with the body of the elementary function that it calls in place of the call."""
+    found = re.fullmatch(r"(\w+) = (\w+)\((.*)\)", line)
+    body = scalar_ops.BODIES.get(found[2]) if found else None
+    return f"{found[1]} = {body.format(*found[3].split(', '))}" if found and body else line
 
 
 def inputs(program: Program, arguments: Tree) -> tuple[list[str], list[str]]:

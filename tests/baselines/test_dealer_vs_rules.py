@@ -6,7 +6,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from baselines import make_policy, solve
+from baselines import POLICIES, make_policy, solve
 from baselines.evaluation.scores import objective
 from baselines.evaluation.totals import Totals
 from baselines.policies.threshold import ThresholdPolicy
@@ -14,7 +14,7 @@ from baselines.solver.best_response import best_response, exploitability, respon
 from mm_env import DealersParams, market_params, play_dealers
 from mm_env.envs.action import encode_action
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
-from mm_env.envs.observation import decode_observation, observation_names
+from mm_env.envs.observation import decode_observation, observation_names, observation_space
 from tests.envs.test_hedging_vector_env import assert_play_alike
 from tests.markets import WINDOWLESS
 
@@ -29,9 +29,19 @@ class TestEnvironment:
     def test_stable_baselines3_accepts_it(self):
         pytest.importorskip("stable_baselines3.common.env_checker").check_env(gym.make(ID).unwrapped, warn=True)
 
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"rivals": ["threshold:2"]},
+            {"rivals": ["linear-skew", "glft:3", "band:4:2"], "hedge_latency": 1},
+            {"rivals": ["avellaneda-stoikov", "cartea-jaimungal"], "continuous": True, "risk_aversion": 0.1},
+            {"rivals": ["threshold:1", "linear-skew:0.01"], "hedge_action": "units", "flow_persistence": 0.5},
+            {"rivals": ["linear-skew"], "mean_reversion": 0.1, "volatility_regimes": (0.1, 0.4)},
+        ],
+    )
     @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
-    def test_the_vector_is_gymnasiums_own_of_singles(self, mode):
-        short = {"num_trades": 7, "rivals": ["threshold:2"], "transparent": True}
+    def test_the_vector_is_gymnasiums_own_of_singles(self, mode, changes):
+        short = {"num_trades": 7, "transparent": True, **changes}
         single = SyncVectorEnv([lambda: gym.make(ID, **short)] * 4, autoreset_mode=mode)
         ours = gym.make_vec(ID, num_envs=4, vectorization_mode="vector_entry_point", autoreset_mode=mode, **short)
         assert single.observation_space == ours.observation_space
@@ -56,6 +66,29 @@ class TestEnvironment:
         env.reset(seed=0)
         with pytest.raises(ValueError, match="action must have shape"):
             env.step(3)
+
+
+def test_rivals_who_react_are_asked_at_every_step():
+    params = two(num_trades=7)
+    rival = Reacting(params, ["won", "best_quote"])
+    short = {"num_trades": 7, "inventory_limit": 6, "rivals": [rival]}
+    assert_play_alike(SyncVectorEnv([lambda: gym.make(ID, **short)] * 4), gym.make_vec(ID, num_envs=4, **short), 20)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_rule_that_minds_no_rival_looks_at_none(name):
+    params = two(transparent=True)
+    try:
+        rule = make_policy(name, params)
+    except ValueError:  # what the solver does not take
+        return
+    if getattr(rule, "minds_rivals", True):
+        return
+    columns = [observation_names(params).index(column) for column in ("won", "best_quote", "rival_1")]
+    seen = np.stack([observation_space(params).sample() for _ in range(200)])
+    other = seen.copy()
+    other[:, columns] = np.random.default_rng(0).uniform(-1, 1, (200, 3))
+    np.testing.assert_array_equal(rule(seen), rule(other))
 
 
 def test_rivals_who_draw_begin_anew_with_a_seed():

@@ -94,6 +94,6 @@ def test_the_pairing_is_seen_in_the_variance_of_the_advantages():
     from train import train_ppo
 
     spread = AdvantageVariance()
-    train_ppo("mm_env/Imbalance-v0", total_timesteps=25600, eval_episodes=20, callbacks=[spread], progress=False)
+    train_ppo("mm_env/Imbalance-v0", total_timesteps=25600, eval_episodes=20, callback=spread, progress=False)
     unpaired, paired = spread.means()
     assert 0 < paired < unpaired / 2

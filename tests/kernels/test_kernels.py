@@ -1,4 +1,6 @@
 import gc
+import itertools
+import math
 import pickle
 import platform
 import re
@@ -244,6 +246,15 @@ class TestVectorKernel:
             assert isinstance(env._rewarded_step, vector_kernel.VectorKernel) is (trade >= 6)  # the second episode
             assert_steps_alike(env, never)
         assert not isinstance(never._rewarded_step, vector_kernel.VectorKernel)
+
+
+@pytest.mark.parametrize("name", scalar_ops.BODIES)
+def test_what_stands_for_a_call_is_the_function(name):
+    function, numbers = getattr(scalar_ops, name), (-1.5, -0.0, 0.0, 2.0)
+    places = function.__code__.co_argcount
+    for operands in itertools.product(*[(True, False)] * (places - 2), *[numbers] * 2):
+        body = eval(scalar_ops.BODIES[name].format(*operands))
+        assert (body, math.copysign(1, body)) == (function(*operands), math.copysign(1, function(*operands)))
 
 
 @pytest.mark.parametrize("value", ["no", 2, 0.5])

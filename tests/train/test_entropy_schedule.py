@@ -20,7 +20,7 @@ FALLING = {**TINY, "ent_coef": "lin_0.1"}
 
 def test_the_weight_of_the_entropy_falls_to_zero():
     weights = Weights()
-    run = tiny(hyperparameters=FALLING, callbacks=[weights])
+    run = tiny(hyperparameters=FALLING, callback=weights)
     assert weights.seen == pytest.approx([0.1 * (1 - ROLLOUT * k / TOTAL) for k in range(1, 10)])
     assert run.model.ent_coef == 0.0
 
@@ -35,7 +35,7 @@ def test_a_resumed_run_goes_on_in_the_schedule(tmp_path, interrupt):  # noqa: F8
 
 def test_a_number_stays():
     weights = Weights()
-    tiny(hyperparameters={**TINY, "ent_coef": 0.1}, callbacks=[weights])
+    tiny(hyperparameters={**TINY, "ent_coef": 0.1}, callback=weights)
     assert set(weights.seen) == {0.1}
     assert ppo_callbacks({"ent_coef": 0.1}) == ppo_callbacks({}) == []
 

@@ -316,7 +316,7 @@ class Rates(BaseCallback):
 def test_an_ended_run_is_resumed_to_more_steps(tmp_path):
     first = tiny(tmp_path)
     rates = Rates()
-    longer = resumed(tmp_path, total_timesteps=2 * TOTAL, callbacks=[rates])
+    longer = resumed(tmp_path, total_timesteps=2 * TOTAL, callback=rates)
     assert longer.timesteps == 2 * TOTAL
     assert rates.seen == pytest.approx(np.arange(9, 0, -1) * 0.01 / 20)  # the schedule of a run of 1,600 steps
     assert longer.curve.timesteps[:6].tolist() == first.curve.timesteps.tolist()
