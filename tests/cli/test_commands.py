@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -128,6 +129,30 @@ def test_lists_and_mappings_are_set_as_json():
 def test_differences_are_paired_in_the_json():
     found = json.loads(run("compare", "--episodes", 50, "--policy", "flat", "--policy", "never", "--json").stdout)
     assert set(found["less flat"]["never"]["pnl"]) == {"value", "low", "high"}
+
+
+def test_what_compare_trains_is_kept(tmp_path, monkeypatch):
+    """It takes the place of the run that was there before."""
+    ppo = pytest.importorskip("train.ppo")
+    small = {"n_timesteps": 1, "n_envs": 8, "n_steps": 5, "batch_size": 40}
+    monkeypatch.setattr(ppo, "train_ppo", partial(ppo.train_ppo, hyperparameters=small, eval_episodes=10))
+    old = tmp_path / "ppo" / "rl_model_9_steps.zip"
+    ppo.begin_run(old.parent, None, seed=0)
+    old.touch()
+    told = run("compare", "--set", "num_trades=5", "--policy", "random", "--ppo", "--episodes", 10, "--out", tmp_path)
+    assert f"the run is kept: mm-env simulate --policy {old.parent}" in told.stderr, told.output
+    assert json.loads((old.parent / "policy.json").read_text())["market"]["num_trades"] == 5
+    assert not old.exists()
+
+
+def test_the_game_is_played_against_rule_ppo_and_optimum(tmp_path):
+    """Where no PPO comes trained, against the best threshold in its place."""
+    cheap = ("--set", "hedge_cost_per_unit=0.02")
+    for changes, other in ((), "ppo"), (cheap, "best-threshold"):
+        out = tmp_path / "game.html"
+        assert run("game", "--tapes", 1, "--out", out, *changes).exit_code == 0
+        (data,) = re.findall(r'<script id="data" type="application/json">(.*?)</script>', out.read_text())
+        assert list(json.loads(data)["decisions"]) == ["threshold:10", other, "optimal"]
 
 
 def test_equal_seeds_print_equal_tables():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import join
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 import click
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     help="A policy of `mm-env policies`, or a folder of a saved one; repeatable."
     f"  [default: {', '.join(COMPARED)}, as far as the market can be solved]",
 )
-@click.option("--ppo", is_flag=True, help="Train PPO on the spot and compare it too.")
+@click.option("--ppo", is_flag=True, help="Train PPO on the spot and compare it too; --out keeps the run, as `ppo`.")
 @play_options(20_000, "matplotlib")
 @workers_option
 def compare(
@@ -52,7 +54,7 @@ def compare(
     with progress_bar("making the policies"):
         chosen = make_policies(policies, params, seed, trust_pickle) if policies else usual_policies(params, seed)
     if ppo:
-        chosen["ppo"] = _trained(params, seed)
+        chosen["ppo"] = _trained(params, seed, None if out is None else out / "ppo")
     comparison = compare_with_progress(chosen, params, episodes_to_play(episodes, tape), seed, tape, workers)
     if as_json:
         print_json(comparison.to_dict())
@@ -63,11 +65,18 @@ def compare(
             _draw_comparison(out, chosen, params, " ".join([market, *changes]), seed, tape)
 
 
-def _trained(params: MarketParams, seed: int) -> PolicyFunction:
+def _trained(params: MarketParams, seed: int, run_dir: Path | None) -> PolicyFunction:
+    """PPO trained now; the run takes the place of one that an earlier comparison left in that folder."""
     from train.ppo import train_ppo
+    from train.runs.train_config import CONFIG
 
     click.echo("training PPO", err=True)
-    return train_ppo(params, seed=seed).policy
+    if run_dir is not None and (run_dir / CONFIG).is_file():
+        rmtree(run_dir)
+    policy = train_ppo(params, seed=seed, run_dir=run_dir).policy
+    if run_dir is not None:
+        click.echo(f"the run is kept: {join(['mm-env', 'simulate', '--policy', str(run_dir)])}", err=True)
+    return policy
 
 
 def _draw_comparison(

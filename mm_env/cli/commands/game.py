@@ -10,8 +10,9 @@ from mm_env.atomic_write import write_text
 from mm_env.cli.console import print_json
 from mm_env.cli.inputs import make_policies, read_market
 from mm_env.cli.options import Command, Place, json_option, market_option, seed_option, set_option, trust_option
+from mm_env.market.params import MarketParams
 
-RIVALS = ("threshold", "best-threshold", "optimal")
+RIVALS = ("threshold", "ppo", "optimal")
 
 
 @click.command(cls=Command)
@@ -22,7 +23,7 @@ RIVALS = ("threshold", "best-threshold", "optimal")
     "policies",
     multiple=True,
     help="Whom the visitor plays against, as of `mm-env compare`; repeatable. A score of 0 is as good as the first."
-    f"  [default: {', '.join(RIVALS)}]",
+    f"  [default: {', '.join(RIVALS)}; best-threshold for ppo where none comes trained]",
 )
 @click.option("--tapes", default=20, type=click.IntRange(1, 200), help="Episodes that the page holds.")
 @seed_option
@@ -48,7 +49,7 @@ def game(
     from mm_env.game import game_page
 
     params = read_market(market, changes)
-    chosen = make_policies(policies or RIVALS, params, seed, trust_pickle)
+    chosen = make_policies(policies or _rivals(params), params, seed, trust_pickle)
     values = policy_value(next(iter(chosen.values())), params), solved(params).value
     page = game_page(params, chosen, values, " ".join([market, *changes]), seed, tapes)
     write_text(out, page)
@@ -56,3 +57,13 @@ def game(
         print_json({"page": str(out), "bytes": len(page.encode()), "value": values[0], "optimum": values[1]})
     else:
         click.echo(f"wrote {out}: open it in a browser", err=True)
+
+
+def _rivals(params: MarketParams) -> list[str]:
+    from train.policies.shipped import shipped_path
+
+    try:
+        shipped_path("ppo", params)
+    except ValueError:
+        return [name if name != "ppo" else "best-threshold" for name in RIVALS]
+    return list(RIVALS)
