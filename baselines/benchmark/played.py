@@ -1,4 +1,4 @@
-"""Played: what the best agents of a benchmark make of the same tapes, as charts and tables of the report."""
+"""Played: what the best agents of a benchmark make of the same tapes, market by market, as the report draws it."""
 
 from __future__ import annotations
 
@@ -9,33 +9,51 @@ from typing import Any
 import numpy as np
 
 from baselines.benchmark.agents import Agent
+from baselines.benchmark.policy_maps import policy_maps
 from baselines.benchmark.results import Results, ranked
 from baselines.benchmark.suite import EVALUATION_SEED
-from baselines.evaluation.scores import SCORES
+from baselines.evaluation.scores import SCORES, mean
 from baselines.evaluation.totals import Totals
-from mm_env.envs.action import PolicyFunction
+from baselines.policies.band import BandPolicy
+from baselines.policies.threshold import ThresholdPolicy
+from baselines.solver.optimum import solve
+from mm_env.envs.action import PolicyFunction, hedge_levels
+from mm_env.episodes import Episodes
+from mm_env.market.numbers import Values, evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.pools.ray_pool import spread
 from mm_env.registration import market_params
-from mm_env.rollout import play_blocks
+from mm_env.rollout import play, play_blocks
 
 Load = Callable[[str, MarketParams, int], PolicyFunction]
-Played = Mapping[str, Mapping[str, Totals]]  # by market and agent
+Policies = Mapping[str, PolicyFunction]
+Played = Mapping[str, Mapping[str, Any]]  # by market, what `market_data` tells of it
 EPISODES, MOST_AGENTS = 2000, 6
 _BINS = 60
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#808080", "#cc79a7", "#e69f00")  # Okabe and Ito's, and the ink
-_SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
-_DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot")
-_PARTS = {  # of the mean PnL: they sum to it exactly; the sign, and what tells them apart in grey
-    "spread": ("spread_pnl", 1.0, ""),
-    "inventory": ("inventory_pnl", 1.0, "/"),
-    "hedge cost": ("plain_hedge_cost", -1.0, "x"),
-    "impact": ("impact_cost", -1.0, "."),
+_POINTS = 6  # of each curve of the frontier
+_PARTS = {  # of the mean PnL: they sum to it exactly
+    "spread": ("spread_pnl", 1.0),
+    "inventory": ("inventory_pnl", 1.0),
+    "hedge cost": ("plain_hedge_cost", -1.0),
+    "impact": ("impact_cost", -1.0),
 }
-FIGURES = ("pnl", "sd", "cvar", "drawdown", "mean_inventory", "turnover", "internalisation")
+FIGURES = (
+    "pnl",
+    "sd",
+    "var",
+    "cvar",
+    "drawdown",
+    "mean_inventory",
+    "time_at_cap",
+    "half_life",
+    "turnover",
+    "internalisation",
+    "fill_rate",
+    "rejection_rate",
+)
 
 
-def played(results: Results, load: Load, workers: int = 1) -> dict[str, dict[str, Totals]]:
+def played(results: Results, load: Load, workers: int = 1) -> dict[str, dict[str, Any]]:
     """The best agents of some results, of each the first training seed, on `EPISODES` tapes of every market."""
     agents = [Agent(name, **_source(results, name)) for name in ranked(results)[:MOST_AGENTS]]
     found = dict(spread(partial(_played, agents=agents, load=load), list(results["markets"]), workers))
@@ -47,86 +65,93 @@ def _source(results: Results, name: str) -> dict[str, Any]:
     return {"source": agent["source"], "seeds": tuple(agent["seeds"])}
 
 
-def _played(market: str, agents: Sequence[Agent], load: Load) -> dict[str, Totals]:
+def _played(market: str, agents: Sequence[Agent], load: Load) -> dict[str, Any]:
     params = market_params(market)
+    policies = {agent.name: load(agent.policy(market, agent.seeds[0]), params, EVALUATION_SEED) for agent in agents}
+    return market_data(policies, params, EPISODES)
+
+
+def market_data(policies: Policies, params: MarketParams, episodes: int) -> dict[str, Any]:
+    """What there is to see of some policies in one market, as JSON keeps it.
+
+    Returns:
+        agents: by name "pnl" and "sd" with half-widths, "shares" of the episodes between "edges", "parts" of the mean.
+        frontier: by series, points of sd, mean and its half-width, price units.
+        tape: the first episode, trade by trade. maps: of `policy_maps`. figures and differences: rows of text.
+    """
+    totals = {name: _totals(policy, params, episodes) for name, policy in policies.items()}
+    curves = {name: [_totals(each, params, episodes) for each in row] for name, row in _curves(params).items()}
+    edges = _edges(totals)
     return {
-        agent.name: Totals.gather(
-            play_blocks(
-                load(agent.policy(market, agent.seeds[0]), params, EVALUATION_SEED), params, EPISODES, EVALUATION_SEED
-            )
-        )
-        for agent in agents
-    }
-
-
-def figures(of_market: Mapping[str, Totals]) -> dict[str, dict[str, Any]]:
-    """Plotly's charts of one market, by what they show in words."""
-    return {
-        "Profit against risk: mean PnL of an episode over its standard deviation.": _risk(of_market),
-        "Distribution of the PnL of an episode.": _distribution(of_market),
-        "Where the mean PnL comes from.": _attribution(of_market),
-    }
-
-
-def rows(of_market: Mapping[str, Totals]) -> list[list[str]]:
-    """A row of figures with their intervals for every agent: what the charts show, as text."""
-    return [[name, *(str(SCORES[score].estimate(totals)) for score in FIGURES)] for name, totals in of_market.items()]
-
-
-def _risk(of_market: Mapping[str, Totals]) -> dict[str, Any]:
-    data = []
-    for number, (name, totals) in enumerate(of_market.items()):
-        mean, sd = SCORES["pnl"].estimate(totals), SCORES["sd"].estimate(totals)
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": name,
-                "x": [sd.value],
-                "y": [mean.value],
-                "error_x": {"array": [sd.half_width()]},
-                "error_y": {"array": [mean.half_width()]},
-                "marker": {"size": 11, "symbol": _SYMBOLS[number], "color": COLOURS[number]},
-            }
-        )
-    return _chart(data, "standard deviation of the PnL, price units", "mean PnL, price units")
-
-
-def _distribution(of_market: Mapping[str, Totals]) -> dict[str, Any]:
-    every = np.concatenate([totals.pnl for totals in of_market.values()])
-    low, high = np.quantile(every, [0.001, 0.999]).tolist()
-    edges = np.linspace(low, high, _BINS + 1)
-    data = []
-    for number, (name, totals) in enumerate(of_market.items()):
-        share = np.histogram(totals.pnl, edges)[0] / len(totals)
-        line = {"shape": "hvh", "color": COLOURS[number], "dash": _DASHES[number]}
-        middles = ((edges[1:] + edges[:-1]) / 2).round(4).tolist()
-        data.append({"type": "scatter", "mode": "lines", "name": name, "x": middles, "y": share.tolist(), "line": line})
-    return _chart(data, "PnL of an episode, price units", f"share of {EPISODES:,} episodes")
-
-
-def _attribution(of_market: Mapping[str, Totals]) -> dict[str, Any]:
-    data = []
-    for number, (part, (score, sign, pattern)) in enumerate(_PARTS.items()):
-        values = [sign * SCORES[score].estimate(totals).value for totals in of_market.values()]
-        marker = {"color": COLOURS[number], "pattern": {"shape": pattern}}
-        data.append({"type": "bar", "name": part, "x": list(of_market), "y": values, "marker": marker})
-    return _chart(data, "", "mean PnL, price units", barmode="relative")
-
-
-def _chart(data: list[dict[str, Any]], x: str, y: str, **layout: Any) -> dict[str, Any]:
-    grid = {"gridcolor": "#8884", "zerolinecolor": "#8888", "automargin": True}
-    return {
-        "data": data,
-        "layout": {
-            "xaxis": {"title": {"text": x}, **grid},
-            "yaxis": {"title": {"text": y}, **grid},
-            "font": {"color": COLOURS[3]},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "legend": {"orientation": "h", "y": -0.25},
-            "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
-            "height": 420,
-            **layout,
+        "edges": edges.round(6).tolist(),
+        "agents": {name: _agent(its, edges) for name, its in totals.items()},
+        "frontier": {
+            name: [_point(its) for its in row]
+            for name, row in {**curves, **{name: [its] for name, its in totals.items()}}.items()
         },
+        "tape": {name: _steps(play(policy, params, 1, EVALUATION_SEED)) for name, policy in policies.items()},
+        "maps": policy_maps(policies, params),
+        "limit": params.inventory_limit,
+        "figures": [[name, *(str(SCORES[score].estimate(its)) for score in FIGURES)] for name, its in totals.items()],
+        "differences": list(_differences(totals)),
     }
+
+
+def _totals(policy: PolicyFunction, params: MarketParams, episodes: int) -> Totals:
+    return Totals.gather(play_blocks(policy, params, episodes, EVALUATION_SEED))
+
+
+def _edges(totals: Mapping[str, Totals]) -> Values:
+    """Of the bins that PnL is counted in: nearly all of it, whoever earns it."""
+    every = np.concatenate([its.pnl for its in totals.values()])
+    low, high = np.quantile(every, [0.001, 0.999]).tolist()
+    return np.linspace(low, high, _BINS + 1)
+
+
+def _agent(totals: Totals, edges: Values) -> dict[str, Any]:
+    ends = {name: SCORES[name].estimate(totals) for name in ("pnl", "sd")}
+    return {
+        **{name: [estimate.value, estimate.half_width()] for name, estimate in ends.items()},
+        "shares": (np.histogram(totals.pnl, edges)[0] / len(totals)).tolist(),
+        "parts": {part: sign * SCORES[name].estimate(totals).value for part, (name, sign) in _PARTS.items()},
+    }
+
+
+def _curves(params: MarketParams) -> dict[str, list[PolicyFunction]]:
+    """Fixed thresholds, bands down to half of them, and the optimum over a range of risk aversions."""
+    levels = hedge_levels(params).astype(int)
+    picked = levels[evenly_spaced(len(levels), _POINTS)].tolist()
+    halves = [int(levels[np.searchsorted(levels, level / 2)]) for level in picked]
+    aversions = [params.risk_aversion * factor for factor in np.logspace(-2, 2, _POINTS).tolist()]
+    return {
+        "fixed thresholds": [ThresholdPolicy(level, params) for level in picked],
+        "fixed bands, to half": [BandPolicy(level, half, params) for level, half in zip(picked, halves, strict=True)],
+        "optimum over risk aversions": [solve(params.replace(risk_aversion=each)).policy for each in aversions],
+    }
+
+
+def _point(totals: Totals) -> list[float]:
+    """Risk, and the mean without what nobody could foresee, which has the same expectation and a smaller interval."""
+    foreseen = mean(totals.pnl - totals.unexpected_pnl)
+    return [SCORES["sd"].estimate(totals).value, foreseen.value, foreseen.half_width()]
+
+
+def _steps(run: Episodes) -> dict[str, Any]:
+    """The seed's three charts of one episode: inventory with its triggers, PnL and hedging."""
+    trigger = np.where(run.threshold[0] < run.params.inventory_limit, run.threshold[0], np.nan)
+    return {
+        "inventory": run.inventory[0].tolist(),
+        "trigger": [None if np.isnan(level) else level for level in trigger.tolist()],
+        "equity": run.equity[0].round(4).tolist(),
+        "unrealized": run.unrealized_pnl[0].round(4).tolist(),
+        "hedged": run.cumulative_hedge[0].tolist(),
+        "hedges": np.flatnonzero(run.hedge[0]).tolist(),
+        "rejected": np.flatnonzero((run.request[0] != 0) & ~run.filled[0]).tolist(),
+    }
+
+
+def _differences(totals: Mapping[str, Totals]) -> list[list[str]]:
+    """What the others have more than the first, on the same tapes: paired intervals."""
+    (_, first), *others = totals.items()
+    ends = {score: SCORES[score].estimate(first) for score in FIGURES}
+    return [[name, *(str(SCORES[score].estimate(its) - ends[score]) for score in FIGURES)] for name, its in others]

@@ -3,164 +3,118 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any, NamedTuple
+from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
 from baselines.benchmark.agents import short
-from baselines.benchmark.played import EPISODES, FIGURES, Played, figures, rows
+from baselines.benchmark.played import EPISODES, FIGURES, MOST_AGENTS, Played
 from baselines.benchmark.results import Results, markdown, market_figure, ranked
+from baselines.evaluation.scores import SCORES
 from mm_env.extras import needed_for
 from mm_env.readable import markdown_rows
 
-_SHOWN = (-1.0, 1.05)  # scores that the chart begins with; it can be dragged and zoomed
-_INK, _POINTS = "#808080", "#0072b2"  # both can be told on white and on black, by the colour-blind too
-_CONFIG = {"responsive": True, "displaylogo": False}
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1rem; }
-.wide, [data-chart] { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.85rem; margin: 1rem 0; }
-th, td { border-bottom: 1px solid #8888; padding: 0.2rem 0.6rem; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-select { font: inherit; padding: 0.2rem; }
-:focus-visible { outline: 3px solid #0072b2; }
-@media print { .modebar, .updatemenu-container { display: none; } }
-"""
+Curves = Mapping[str, Sequence[Mapping[str, Any]]]  # of `learning_curves`, by market
+_CAPTIONS = ("The league", "Scores by market", "What they are measured against")
 
 
-class _Series(NamedTuple):
-    """What one choice of the menu shows: a figure of every agent with its interval."""
-
-    title: str
-    values: list[float]
-    below: list[float]  # half-width of the interval, downwards
-    above: list[float]
-
-
-_SCRIPT = """
-const charts = JSON.parse(document.getElementById("charts").textContent);
-const choice = document.getElementById("market");
-function show() {
-  for (const section of document.querySelectorAll("section[data-market]")) {
-    section.hidden = section.dataset.market !== choice.value;
-    if (section.hidden) continue;
-    for (const div of section.querySelectorAll("[data-chart]")) {
-      const chart = charts[section.dataset.market][div.dataset.chart];
-      Plotly.react(div, chart.data, chart.layout, {responsive: true, displayModeBar: false});
-    }
-  }
-}
-choice.addEventListener("change", show);
-show();
-"""
-
-
-def page(results: Results, played: Played | None = None) -> str:
-    """The league and the scores by market as one chart with a menu, and every number as tables below it.
+def page(results: Results, played: Played | None = None, curves: Curves | None = None) -> str:
+    """The scores of the suite and of the market that a menu names, as charts, and every number as tables.
 
     Args:
         results: Of a benchmark.
-        played: What agents made of the same tapes: charts of each market, which another menu names. Default: none.
+        played: What agents made of the same tapes, for charts of it. Default: none.
+        curves: How they learned, for a chart of it. Default: none.
     """
     with needed_for("the report"):
-        import plotly.graph_objects as go
         from plotly.offline import get_plotlyjs
 
-    agents, every = ranked(results), list(_series(results))
-    figure = go.Figure(
-        [
-            go.Bar(
-                x=series.values,
-                y=agents,
-                orientation="h",
-                name=series.title,
-                visible=number == 0,
-                marker={"color": _POINTS},
-                error_x={"type": "data", "array": series.above, "arrayminus": series.below, "color": _INK},
-                text=[f"{value:.3f}" for value in series.values],
-                textposition="auto",
-                hovertemplate="%{y}: %{x:.6f}<extra></extra>",
-            )
-            for number, series in enumerate(every)
-        ]
+    tables = list(_tables(results))
+    league, others = (tables[:1], tables[1:]) if results["league"] else ([], tables)
+    text = json.dumps(_data(results, played, curves), separators=(",", ":"), allow_nan=False)
+    return _filled(
+        {
+            "TITLE": f"Hedging benchmark {escape(results['suite'])}",
+            "LEAGUE": "".join(league),
+            "FIGURES": "" if played is None else "".join(_figures(played)),
+            "TABLES": "".join(others),
+            "ORIGIN": f"Checksum of the results: <code>{escape(results['checksum'])}</code>",
+            "DATA": text.replace("<", "\\u003c"),
+            "PLOTLY": get_plotlyjs(),
+        }
     )
-    buttons = [
-        {"label": series.title, "method": "update", "args": [{"visible": [one is series for one in every]}]}
-        for series in every
+
+
+def _filled(parts: Mapping[str, str]) -> str:
+    """The page with its parts, each put in once: what is put in is not looked through again."""
+    before, *rest = files("baselines.benchmark").joinpath("report.html").read_text(encoding="utf-8").split("<!--")
+    pieces = [before]
+    for piece in rest:
+        name, _, after = piece.partition("-->")
+        pieces += [parts[name], after]
+    return "".join(pieces)
+
+
+def _data(results: Results, played: Played | None, curves: Curves | None) -> dict[str, Any]:
+    """What the page's script draws."""
+    agents, markets = ranked(results), list(results["markets"])
+    learned = [
+        agent for agent in agents if any(run["agent"] == agent for row in (curves or {}).values() for run in row)
     ]
-    figure.update_layout(
-        updatemenus=[{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}],
-        xaxis={"title": "score: 0 best fixed rule, 1 exact optimum", "range": _SHOWN, "gridcolor": "#8884"},
-        yaxis={"autorange": "reversed", "automargin": True},
-        font={"color": _INK},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        height=160 + 34 * len(agents),
-        margin={"l": 10, "r": 10, "t": 60, "b": 50},
-        showlegend=False,
-    )
-    drawn = figure.to_html(full_html=False, include_plotlyjs=False, div_id="chart", config=_CONFIG)
-    title = f"Hedging benchmark {escape(results['suite'])}"
-    told = "A bar for each agent, its score in the market that the menu names; the tables below hold the same numbers."
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style>'
-        f"<script>{get_plotlyjs()}</script></head>\n<body><h1>{title}</h1>\n"
-        f'<div class="wide" role="img" aria-label="{told}">{drawn}</div>\n{"".join(_tables(results))}'
-        f"{'' if played is None else _played(played)}"
-        f"<p>Checksum of the results: <code>{escape(results['checksum'])}</code></p></body></html>\n"
-    )
+    shown = agents[:MOST_AGENTS]
+    one = next((agent for agent in learned if agent in shown), shown[0])
+    another = next((agent for agent in ("best-threshold", *reversed(shown)) if agent in shown and agent != one), one)
+    return {
+        "agents": agents,
+        "most": MOST_AGENTS,
+        "pair": [one, another],
+        "names": {market: short(market) for market in markets},
+        "complete": results["complete"],
+        "league": {agent: figure["iqm"] for agent, figure in results["league"].items()},
+        "scores": {market: {agent: _score(results, agent, market) for agent in agents} for market in markets},
+        "played": played,
+        "learning": curves if learned else None,
+    }
 
 
-def _played(played: Played) -> str:
-    """A menu of markets, and for each its charts with a table of what they show."""
-    drawn = {market: list(figures(totals).items()) for market, totals in played.items()}
-    data = {market: [chart for _, chart in charts] for market, charts in drawn.items()}
-    options = "".join(f'<option value="{market}">{short(market)}</option>' for market in played)
-    sections = []
-    for market, totals in played.items():
-        charts = "".join(
-            f'<h3>{text}</h3><div role="img" aria-label="{text}" data-chart="{number}"></div>'
-            for number, (text, _) in enumerate(drawn[market])
-        )
-        lines = markdown_rows([short(market), *FIGURES], rows(totals))
-        sections.append(f'<section data-market="{market}">{charts}{_table(lines)}</section>\n')
-    text = json.dumps(data).replace("<", "\\u003c")
-    return (
-        f"<h2>The best agents on the same {EPISODES:,} tapes</h2>\n"
-        "<p>Of each the first training seed; intervals are of 95 %, and the tables hold what the charts show.</p>"
-        f'<p><label>Market <select id="market">{options}</select></label></p>\n{"".join(sections)}'
-        f'<script type="application/json" id="charts">{text}</script><script>{_SCRIPT}</script>\n'
-    )
+def _score(results: Results, agent: str, market: str) -> list[float]:
+    value, half = market_figure(results, agent, market)
+    return [value, float(np.nan_to_num(half))]
 
 
-def _series(results: Results) -> Iterator[_Series]:
-    """The league's score, then every market's."""
-    agents = ranked(results)
-    if results["league"]:
-        figures = [results["league"][agent]["iqm"] for agent in agents]
-        values = [figure["value"] for figure in figures]
-        below, above = ([abs(figure[end] - figure["value"]) for figure in figures] for end in ("low", "high"))
-        yield _Series("the suite (IQM)" if results["complete"] else "these markets (IQM)", values, below, above)
-    for market in results["markets"]:
-        found = [market_figure(results, agent, market) for agent in agents]
-        halves = np.nan_to_num([half for _, half in found]).tolist()
-        yield _Series(short(market), [value for value, _ in found], halves, halves)
+def _figures(played: Played) -> Iterator[str]:
+    """For each market the figures of the agents, and what the others have more than the first."""
+    head = [f"{name}, {SCORES[name].unit}" for name in FIGURES]
+    for market, its in played.items():
+        first = its["figures"][0][0]
+        tables = {
+            f"On the same {EPISODES:,} tapes of {short(market)}; of each agent the first training seed": its["figures"],
+            f"The others less {first}, paired": its["differences"],
+        }
+        shown = [
+            _table(caption, markdown_rows([short(market), *head], rows)) for caption, rows in tables.items() if rows
+        ]
+        yield f'<div data-market="{market}">{"".join(shown)}</div>\n'
 
 
 def _tables(results: Results) -> Iterator[str]:
     """The tables of `results.md` as HTML."""
-    for block in markdown(results).strip().split("\n\n"):
-        yield _table(block.splitlines())
+    blocks = markdown(results).strip().split("\n\n")
+    for caption, block in zip(_CAPTIONS[-len(blocks) :], blocks, strict=True):
+        yield _table(caption, block.splitlines())
 
 
-def _table(lines: Sequence[str]) -> str:
+def _table(caption: str, lines: Sequence[str]) -> str:
     """The lines of a table in Markdown as HTML."""
-    found = [[escape(cell.strip()) for cell in line.strip("|").split("|")] for line in lines]
-    head, _, *body = found
-    cells: list[Any] = [("th", head), *(("td", row) for row in body)]
-    made = ["<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in row) + "</tr>" for tag, row in cells]
-    return f'<div class="wide" tabindex="0"><table>{"".join(made)}</table></div>\n'
+    head, _, *body = [[escape(cell.strip()) for cell in line.strip("|").split("|")] for line in lines]
+    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    rows = [
+        f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for name, *cells in body
+    ]
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>\n"
+    )

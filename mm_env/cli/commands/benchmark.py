@@ -122,12 +122,14 @@ def _place(found: dict[str, Any], out: Path | None, as_json: bool) -> None:
 
 
 def _report(path: Path | None, scored: dict[str, Any], load: Load, workers: int) -> None:
-    """Write the page, if it was asked for: the scores, and what the best agents make of the same tapes."""
+    """Write the page, if it was asked for: the scores, what the best agents make of the same tapes, and learning."""
     if path is not None:
+        from baselines.benchmark.learning_curves import learning_curves
         from baselines.benchmark.played import played
         from baselines.benchmark.report import page
 
-        write_page(path, page(scored, played(scored, load, workers)))
+        click.echo("playing the best agents for the report", err=True)
+        write_page(path, page(scored, played(scored, load, workers), learning_curves(scored)))
 
 
 def _tell(done: int, every: int) -> None:
