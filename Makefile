@@ -21,13 +21,13 @@ test: $(VENV)/installed-dev
 docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build -q -W --keep-going -d out/doctrees docs out/docs
 
-# axe-core on the site, the game and a report, in Chromium; it is fetched from npm, so it is not part of `make test`.
+# axe-core on every page of the site, the game and a report, in Chromium; it is fetched from npm, so not part of `make test`.
 accessibility: docs $(VENV)/installed-all
 	npm install --silent --prefix out/axe axe-core
 	$(BIN)/mm-env benchmark --policies never,best-threshold,best-band,optimal,ppo=results/v1/ppo/{market}/seed-{seed} \
 		--market mm_env/TicketFee-v0 --market mm_env/DynamicSpread-v0 --html out/report.html
-	$(BIN)/python -m benchmarks.accessibility out/docs/index.html out/docs/game.html out/docs/guide/learning.html \
-		out/docs/generated/Hedging-v0.html out/docs/benchmark.html out/report.html --axe out/axe/node_modules/axe-core/axe.min.js
+	$(BIN)/python -m benchmarks.accessibility --axe out/axe/node_modules/axe-core/axe.min.js \
+		out/docs/*.html out/docs/guide/*.html out/docs/generated/*.html out/report.html
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 -m slow

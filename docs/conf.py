@@ -21,6 +21,7 @@ version = release = mm_env.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 3
 html_theme = "furo"
+html_show_copyright = False
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 default_role = "code"  # docstrings mark code with single backticks
@@ -47,7 +48,7 @@ def level_headings(app: Sphinx, page: str, template: str, context: dict[str, obj
 def write_game(app: Sphinx, error: Exception | None) -> None:
     """The game of the front page, beside it."""
     if error is None:
-        arguments = ["game", "--market", "mm_env/Imbalance-v0", "--tapes", "5", "--out", str(app.outdir / "game.html")]
+        arguments = ["game", "--market", "mm_env/DynamicSpread-v0", "--out", str(app.outdir / "game.html")]
         main(arguments, standalone_mode=False)
 
 

@@ -8,15 +8,19 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from baselines import solve
+from baselines.benchmark.results import market_figure, read
 from baselines.solver.summary import benchmarks
 from mm_env import MARKETS, market_params, observation_names
 from mm_env.cli.outputs import draw_episodes, draw_policies
 from mm_env.cli.tables import print_solution
 from mm_env.envs.action import action_space
+from mm_env.intervals import plus_minus
 from mm_env.market.params import MarketParams
 from mm_env.market.validation import written
 from mm_env.readable import markdown_rows
 
+RESULTS = Path(__file__).parents[1] / "results" / "v1" / "results.json"
+FIGURES = {"optimal": "When the optimum hedges", "optimal-quotes": "What the optimum quotes"}
 PAGE = """# {name}
 
 *{summary}*
@@ -43,6 +47,7 @@ The agent sees {seen}. Its action is `{action}`.
 These tables are those of `mm-env solve --market {market}`: every value is computed by dynamic programming, and none is
 simulated.
 
+{scores}
 ## What the optimum does
 
 {figures}
@@ -55,6 +60,14 @@ An episode that it plays, the first of seed 0 that shows most
 ![An episode of the optimum in {name}, trade by trade]({name}/episode.gif)
 
 Played against the market's own rule: `mm-env compare --market {market} --policy threshold --policy optimal`.
+"""
+SCORES = """## Rules and agents
+
+From the [benchmark's results](../benchmark.md), which `mm-env benchmark --verify results/v1/results.json` recomputes.
+The score is 0 for the best fixed rule and 1 for the optimum; ± is a 95 % interval, over training seeds or the
+episodes played; what has none is exact.
+
+{table}
 """
 INDEX = """# The markets that ship
 
@@ -100,7 +113,7 @@ def _page(market: str, name: str, folder: Path) -> str:
         draw_policies(folder / name, "optimal", {"optimal": solution.policy}, params)
         paths = {"optimal": folder / name / "episode.gif"}
         draw_episodes(paths, {"optimal": solution.policy}, params, market, 0, None)
-    drawn = sorted((folder / name).glob("*.png"))
+    drawn = sorted((folder / name).glob("*.png"), key=lambda path: path.stem)
     return PAGE.format(
         name=name,
         market=market,
@@ -110,8 +123,28 @@ def _page(market: str, name: str, folder: Path) -> str:
         action=action_space(params),
         parameters=_differences(params, list(entry.changes)),
         rules="\n".join(line.strip() for line in printed.getvalue().splitlines()),
-        figures="\n\n".join(f"![{path.stem} in {name}]({name}/{path.name})" for path in drawn),
+        scores=_scores(market),
+        figures="\n\n".join(f"![{FIGURES[path.stem]} in {name}]({name}/{path.name})" for path in drawn),
     )
+
+
+def _scores(market: str) -> str:
+    """Every rule and agent of the benchmark in this market, the best first; nothing where it is not part of it."""
+    results = read(RESULTS)
+    if market not in results["markets"]:
+        return ""
+    scale = results["markets"][market]["scale"]
+    gap = scale["optimum"] - scale["rule"]
+    found = {agent: market_figure(results, agent, market) for agent in results["agents"]}
+    rows = [
+        [f"`{agent}`", _figure(scale["rule"] + gap * score, gap * half, 4), _figure(score, half, 3)]
+        for agent, (score, half) in sorted(found.items(), key=lambda item: -item[1][0])
+    ]
+    return SCORES.format(table=_table(["policy", "J, price units", "score"], rows))
+
+
+def _figure(value: float, half: float, digits: int) -> str:
+    return plus_minus(value, half) if half else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def _differences(params: MarketParams, names: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """The pages of the site that are written when it is built: `make docs` builds it whole, with warnings as errors."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -39,6 +40,18 @@ def test_a_registered_market_has_a_page(tmp_path, monkeypatch):
     assert "[Toy-v0](Toy-v0.md)" in (tmp_path / "index.md").read_text()
     fields = re.findall(r"^\| `(\S+)` \|", (tmp_path / "parameters.md").read_text(), flags=re.M)
     assert fields == [row[0] for row in mm_env.MarketParams.describe()]
+
+
+def test_a_page_has_every_rule_and_agent_of_the_benchmark():
+    results = json.loads((DOCS.parent / "results" / "v1" / "results.json").read_text())
+    market = "mm_env/TicketFee-v0"
+    told = market_pages()._scores(market)
+    cells = {cell["agent"]: cell for cell in results["cells"] if cell["market"] == market}
+    assert sorted(re.findall(r"^\| `(\S+)` \|", told, flags=re.M)) == sorted(results["agents"])
+    optimum, band = (cells[name]["objective"] for name in ("optimal", "best-band"))
+    assert f"| `optimal` | {optimum:.4f} | 1.000 |" in told
+    assert f"| `best-band` | {band:.4f} | {cells['best-band']['score']:.3f} |" in told
+    assert re.search(r"\| `random` \| \S+ ± \S+ \| \S+ ± \S+ \|", told)
 
 
 def test_the_page_on_machine_code_is_what_the_package_runs():

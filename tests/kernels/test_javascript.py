@@ -18,14 +18,20 @@ from mm_env.market.dynamics import Decision
 from tests.markets import IDS
 
 NODE = shutil.which("node")
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+READ = 'const tapes = JSON.parse(require("fs").readFileSync(0, "utf8"));'
 DRIVER = """
-const tapes = JSON.parse(require("fs").readFileSync(0, "utf8"));
 const played = tapes.map(({ book, steps }) => steps.map(([request, decision, move]) => {
   const [step, reward] = law(book, request, decision, move);
   book = step[0];
   return [step, reward];
 }));
-console.log(JSON.stringify(played));
+"""
+TELL = "console.log(JSON.stringify(played));"
+DIGEST = """
+let digest = 2166136261;  // FNV-1a of the bits of every number
+for (const byte of new Uint8Array(new Float64Array(played.flat(Infinity).map(Number)).buffer))
+  digest = Math.imul(digest ^ byte, 16777619);
 """
 
 
@@ -39,7 +45,8 @@ def numbers(tree):
     return [numbers(part) for part in tree] if isinstance(tree, list | tuple) else float(tree)
 
 
-def compare_tapes(market, episodes):
+def tapes_of(market, episodes):
+    """Books, requests, random decisions and moves of some tapes, and every step and reward by the law in floats."""
     params, generator = market_params(market), np.random.default_rng(7)
     reward = dynamics.REWARDS["realised" if params.drift_is_hidden else "expected"]
     given, expected = [], []
@@ -55,7 +62,12 @@ def compare_tapes(market, episodes):
             played = dynamics.rewarded_step(book, request, decision, move, reward, params, FLOATS)
             book = played[0].book
             expected[-1].append(played)
-    assert numbers(run(PRELUDE + law_source(params) + DRIVER, given)) == numbers(expected)
+    return PRELUDE + law_source(params), given, expected
+
+
+def compare_tapes(market, episodes):
+    law, given, expected = tapes_of(market, episodes)
+    assert numbers(run(READ + law + DRIVER + TELL, given)) == numbers(expected)
 
 
 @pytest.mark.skipif(NODE is None, reason="needs Node.js")
@@ -69,6 +81,22 @@ def test_twenty_tapes_are_the_same_to_the_last_bit(market):
 @pytest.mark.parametrize("market", IDS)
 def test_a_thousand_tapes_are_the_same_to_the_last_bit(market):
     compare_tapes(market, 1000)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(NODE is None or BROWSER is None, reason="needs Node.js and Chromium")
+def test_chromium_finds_the_bits_that_node_finds_on_a_thousand_tapes(tmp_path):
+    """In the market of the site's front page."""
+    law, given, _ = tapes_of("mm_env/DynamicSpread-v0", 1000)
+    node = run(READ + law + DRIVER + DIGEST + "console.log(digest);", given)
+    script = (
+        f"const tapes = {json.dumps(given)};{law}{DRIVER}{DIGEST}document.body.textContent = `digest ${{digest}}.`;"
+    )
+    (tmp_path / "tapes.html").write_text(f"<body><script>{script}</script></body>", encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"--user-data-dir={tmp_path / 'profile'}"]
+    command = [BROWSER, *options, (tmp_path / "tapes.html").as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
+    assert f"digest {node}." in shown
 
 
 def test_the_lines_are_those_of_the_tracer():
