@@ -80,18 +80,19 @@ def _compare_markets(rounds: int, seed: int, as_json: bool) -> None:
 
 
 def singles() -> list[str]:
-    """Single environments: ours, CartPole and, where it is installed, gym-anytrading's."""
+    """Single environments: ours, CartPole, one dealer among rivals and, where it is installed, gym-anytrading's."""
     try:
         import_module("gym_anytrading")
     except ImportError:
-        return [OURS, PEER]
-    return [OURS, PEER, "stocks-v0"]
+        return [OURS, PEER, VERSUS]
+    return [OURS, PEER, VERSUS, "stocks-v0"]
 
 
 def single(name: str, seed: int) -> Round:
     """One environment through `gym.make`."""
     env = gym.make(name)
-    actions = np.random.default_rng(seed).integers(env.action_space.n, size=20 * STEPS_A_ROUND).tolist()
+    env.action_space.seed(seed)
+    actions = np.array([env.action_space.sample() for _ in range(20 * STEPS_A_ROUND)]).tolist()
     env.reset(seed=seed)
 
     def play() -> float:
