@@ -50,8 +50,11 @@ bits: $(VENV)/installed-dev
 	SETS=$(SETS) $(BIN)/pytest -m slow -k many_markets tests/kernels/test_kernels.py tests/baselines/evaluation/test_scoring.py
 
 # Every usual client, unmodified, on our ids: docs/tools.md is run, docs/clients.md written. CLEANRL is a clone of CleanRL.
+# Then what is tested with RL Zoo and moviepy, which are not among what is developed with.
 test-clients: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.versions --venvs .venv-clients
 	$(BIN)/python -m benchmarks.clients --venvs .venv-clients $(if $(CLEANRL),--cleanrl $(CLEANRL))
+	.venv-clients/current/bin/python -m pytest tests/train/hyperparameters/test_rl_zoo3.py tests/envs/test_clients.py
 
 # Do the tests bite? Minutes to hours; `make mutants SAMPLE=20 SEED=1` tries twenty faults.
 SAMPLE ?= 1000000

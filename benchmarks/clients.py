@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import re
 import resource
-import secrets
-import shlex
 import subprocess
 import sys
 import time
-import venv
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,25 +16,19 @@ from typing import Any, NamedTuple
 
 import click
 
+from benchmarks import versions
+from benchmarks.environments import ROOT, Environment, prepared, surroundings
 from mm_env.atomic_write import write_text
 from mm_env.cli.console import print_json
 from mm_env.readable import markdown_rows, text_table
 
-ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / "docs" / "tools.md"
 PAGE = "clients.md"
 LONGEST = 15  # lines of code of a client
 _SECONDS = 3_600  # that a client may take
 _MARKET = "mm_env/Imbalance-v0"  # in which clients learn
-_RANDOM = -5.1  # share of random actions in Imbalance: whoever is above it by one has learned
-
-
-class Environment(NamedTuple):
-    """A virtual environment: what pip installs in it, and what it installs against its own pins."""
-
-    requirements: str
-    constraints: str = "constraints.txt"
-    unpinned: str = ""
+_RANDOM = {"mm_env/Imbalance-v0": -5.1, "mm_env/Hedging-v0": 0.85}  # share of random actions
+_LEARNED = {"mm_env/Imbalance-v0": -4.1, "mm_env/Hedging-v0": 0.95}  # share from which on a client has learned
 
 
 ENVIRONMENTS = {
@@ -48,7 +38,7 @@ ENVIRONMENTS = {
     "tianshou": Environment("-e . tianshou[eval]"),
     "agilerl": Environment("-e .[multi] agilerl peft"),
     "d3rlpy": Environment(
-        "-e .[multi] torch tqdm gym h5py structlog colorama dataclasses-json scikit-learn", unpinned="d3rlpy"
+        "-e .[multi,offline] torch tqdm gym structlog colorama dataclasses-json scikit-learn", unpinned="d3rlpy"
     ),
     "rllib": Environment("-e .[rllib]", "constraints-ray.txt"),
 }
@@ -67,6 +57,7 @@ CLIENTS = (
     Client("MaskablePPO", "sb3-contrib"),
     Client("The rest of sb3-contrib", "sb3-contrib"),
     Client("RL Zoo: train, enjoy, video", "rl_zoo3"),
+    Client("RL Zoo: the hyperparameters that ship", "rl_zoo3"),
     Client("RL Zoo: optimize", "rl_zoo3"),
     Client("CleanRL", "cleanrl"),
     Client("TorchRL: policy gradient", "torchrl"),
@@ -158,9 +149,15 @@ def _share(policy: Any, market: str) -> str:
     from baselines.evaluation.gap import Gap
 
     first, second = Gap.of(market).shares(policy_value(policy, market))
-    if first < _RANDOM + 1:
-        raise ValueError(f"nothing was learned: a share of {first:.2f}, random actions have {_RANDOM}")
-    return f"{first:.2f} of the gap from threshold 10, {second:.2f} from the best rule"
+    if first < _LEARNED[market.removeprefix("mm_env:")]:
+        raise ValueError(f"nothing was learned: a share of {first:.2f}; {_random()}")
+    where = "" if market.endswith(_MARKET) else f" in {market}"
+    return f"{first:.2f} of the gap from threshold 10{where}, {second:.2f} from the best rule"
+
+
+def _random() -> str:
+    """What random actions have."""
+    return "random actions have " + " and ".join(f"{share} in `{market}`" for market, share in _RANDOM.items())
 
 
 def _version(title: str) -> str:
@@ -169,22 +166,6 @@ def _version(title: str) -> str:
         found = re.search(r'^version = "(.*)"', Path("pyproject.toml").read_text(), flags=re.M)
         return f"{name} {found[1] if found else ''}"
     return f"{name} {importlib.metadata.version(name)}"
-
-
-def prepared(name: str, folder: Path) -> Path:
-    """The interpreter of a virtual environment, which is made anew if what it needs has changed."""
-    needed, place = ENVIRONMENTS[name], folder / name
-    python, stamp = place / "bin" / "python", place / "requirements.txt"
-    if stamp.exists() and stamp.read_text() == repr(needed):
-        return python
-    click.echo(f"installing {name}: {needed.requirements} {needed.unpinned}", err=True)
-    venv.create(place, with_pip=True, clear=True)
-    install = [str(python), "-m", "pip", "install", "-q"]
-    subprocess.run([*install, "-c", needed.constraints, *shlex.split(needed.requirements)], cwd=ROOT, check=True)
-    if needed.unpinned:
-        subprocess.run([*install, "--no-deps", *shlex.split(needed.unpinned)], cwd=ROOT, check=True)
-    stamp.write_text(repr(needed))
-    return python
 
 
 def outcome_of(client: Client, venvs: Path, cleanrl: Path | None, resume: bool, table: bool = False) -> Outcome:
@@ -200,7 +181,7 @@ def outcome_of(client: Client, venvs: Path, cleanrl: Path | None, resume: bool, 
             return Outcome(**before["outcome"])._replace(obstacle=section.obstacle)
     if table:
         return _failed(client, "not run yet")._replace(obstacle="")
-    outcome = _run(client, prepared(client.environment, venvs), cleanrl)
+    outcome = _run(client, prepared(client.environment, venvs, ENVIRONMENTS[client.environment]), cleanrl)
     if not outcome.failure:
         write_text(kept, json.dumps({"told": told, "outcome": outcome._asdict()}))
     return outcome
@@ -216,7 +197,7 @@ def _run(client: Client, python: Path, cleanrl: Path | None) -> Outcome:
         command, log = [str(python), "-m", "benchmarks.clients", "--here", client.title], here / "log.txt"
         try:
             with log.open("w") as said:
-                keywords = {"cwd": here, "env": _surroundings(python, here), "stdout": said, "stderr": said}
+                keywords = {"cwd": here, "env": surroundings(python, here), "stdout": said, "stderr": said}
                 subprocess.run(command, check=True, timeout=_SECONDS, **keywords)
             return Outcome(**json.loads((here / "outcome.json").read_text()))
         except (subprocess.SubprocessError, OSError) as error:
@@ -224,24 +205,11 @@ def _run(client: Client, python: Path, cleanrl: Path | None) -> Outcome:
             return _failed(client, f"failed: {error}")
 
 
-def _surroundings(python: Path, folder: Path) -> dict[str, str]:
-    """One thread, no network, and no token of Ray's written into the home folder."""
-    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    ray = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(), "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    here = {
-        "PYTHONPATH": f"{ROOT}{os.pathsep}.",
-        "OMP_NUM_THREADS": "1",
-        "PATH": path,
-        "MINARI_DATASETS_PATH": str(folder),
-    }
-    return {**os.environ, **here, **ray}
-
-
 def _failed(client: Client, why: str) -> Outcome:
     return Outcome(client.title, client.distribution, "", "", 0.0, Section.of(client.title).obstacle, why)
 
 
-def page(outcomes: Sequence[Outcome]) -> str:
+def page(outcomes: Sequence[Outcome], contracts: Sequence[Sequence[str]] = ()) -> str:
     """The table of clients as a page."""
     header = ["client", "version", "Gymnasium", "what it learned or did", "seconds of CPU", "what stood in the way"]
     rows = [
@@ -258,13 +226,22 @@ def page(outcomes: Sequence[Outcome]) -> str:
     told = f"""# Clients, tried
 
 Written by `make test-clients` with Python {sys.version.split()[0]}: the code of [tools.md](tools.md), each in its own
-words and unmodified, with small budgets: that an agent learns is shown, not how well it could. A *share* is exact: 0
-is the rule of threshold 10, or the best fixed rule, and 1 the optimum; random actions in `mm_env/Imbalance-v0` have
-{_RANDOM} of the gap from threshold 10. Seconds are those of the processor, start and imports included, on one thread.
+words and unmodified, with small budgets: that an agent learns is shown, not how well it could. A *share* is exact, of
+`{_MARKET}` where no other market is named: 0 is the rule of threshold 10, or the best fixed rule, and 1 the
+optimum. Of the gap from threshold 10, {_random()}.
+Seconds are those of the processor, start and imports included, on one thread.
 *Not run yet*: no run of this code has ended so far; `python -m benchmarks.clients --resume` runs what is missing.
 
 """
-    return told + "\n".join([*markdown_rows(header, rows), ""])
+    return told + "\n".join([*markdown_rows(header, rows), "", *_contracts(contracts)])
+
+
+def _contracts(table: Sequence[Sequence[str]]) -> list[str]:
+    """What came of the contract tests with the oldest and newest versions, under a heading."""
+    if not table[1:]:
+        return []
+    about = "Tests of every id, of the adapters and of PPO, by `python -m benchmarks.versions` (`make test-clients`)."
+    return ["## Oldest and newest versions", "", about, "", *markdown_rows(*table[:1], table[1:]), ""]
 
 
 def _anchor(title: str) -> str:
@@ -312,7 +289,7 @@ def main(
         last = outcomes[-1]
         click.echo(f"  {last.learned or last.failure} ({time.monotonic() - start:.0f} s)", err=True)
     if not only:
-        write_text(out / PAGE, page(outcomes))
+        write_text(out / PAGE, page(outcomes, versions.rows(venvs)))
     if as_json:
         print_json([each._asdict() for each in outcomes])
     else:

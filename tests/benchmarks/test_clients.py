@@ -84,7 +84,7 @@ def test_what_was_found_before_is_taken_while_the_code_is_the_same(monkeypatch, 
         tries.append(client.title)
         return Outcome(client.title, "1", "1", f"try {len(tries)}", 0.5, "")
 
-    monkeypatch.setattr(clients, "prepared", lambda name, folder: Path("python"))
+    monkeypatch.setattr(clients, "prepared", lambda *_: Path("python"))
     monkeypatch.setattr(clients, "_run", run)
     toy = clients.CLIENTS[0]
     told = [outcome_of(toy, tmp_path, None, resume).learned for resume in (True, True, False)]

@@ -108,6 +108,45 @@ def test_the_horizon_is_in_the_spec_and_truncates_nothing(name):
     assert env.unwrapped.params.num_trades == 9 == env.spec.max_episode_steps
 
 
+@pytest.mark.parametrize("name", EVERY_ID)
+def test_every_id_is_made_as_clients_make_it(name):
+    """Keywords are offered and taken back; lanes have the attributes and methods that Gymnasium's own have."""
+    for make in (gym.make, lambda *arguments, **keywords: gym.make_vec(*arguments, 2, **keywords)):
+        with pytest.raises(TypeError, match="got an unexpected keyword argument 'frameskip'"):
+            make(name, frameskip=4)
+    env, lanes = gym.make(name, num_trades=5), gym.make_vec(name, 2, num_trades=5)
+    lanes.set_attr("num_trades", 6)
+    for each in (env, lanes):
+        each.reset(seed=1)
+    assert lanes.get_attr("num_trades") == (6, 6) == lanes.call("num_trades")
+    assert env.get_wrapper_attr("num_trades") == 5
+    if isinstance(env.action_space, gym.spaces.Box):
+        with pytest.raises(ValueError, match="continuous"):
+            env.get_wrapper_attr("action_masks")()
+    else:
+        for mask in (env.get_wrapper_attr("action_masks")(), *lanes.call("action_masks")):
+            assert env.action_space.sample(mask=mask_of(env.action_space, mask)) in env.action_space
+    for each in (env, lanes):
+        each.close()
+
+
+def mask_of(space, mask):
+    """The mask as Gymnasium's spaces take it."""
+    if isinstance(space, gym.spaces.Discrete):
+        return mask.astype(np.int8)
+    return tuple(part.astype(np.int8) for part in np.split(mask, np.cumsum(space.nvec)[:-1]))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", EVERY_ID)
+def test_stable_baselines3_makes_every_id_by_its_name(name):
+    make_vec_env = pytest.importorskip("stable_baselines3.common.env_util").make_vec_env
+    lanes = make_vec_env(f"mm_env:{name}", 2, seed=0)
+    assert lanes.get_attr("render_mode") == ["rgb_array"] * 2  # it asks for it unprompted
+    lanes.reset()
+    assert lanes.step([lanes.action_space.sample()] * 2)[1].shape == (2,)
+
+
 @pytest.mark.parametrize("name", [*IDS, "mm_env/DealerVsRules-v0"])
 def test_every_id_renders_by_every_way_of_a_client(name):
     pytest.importorskip("matplotlib")
