@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mm_env.episodes import Episodes
 from mm_env.market.params import MarketParams
 from mm_env.plotting.chart import Chart, Series, draw
-from mm_env.plotting.episode_chart import inventory_frame, number_trades, one_episode, usual
+from mm_env.plotting.episode_chart import inventory_frame, named, number_trades, one_episode, usual
 from mm_env.plotting.episode_series import limit_series, trades, trigger_points, trigger_series
 from mm_env.plotting.film import Film
 from mm_env.plotting.style import (
@@ -28,13 +28,13 @@ from mm_env.plotting.style import (
 Runs = Mapping[str, Episodes]
 
 
-def plot_dealers(episodes: Runs, index: int = 0, axes: Any = None) -> Figure:
+def plot_dealers(episodes: Runs | Sequence[Episodes], index: int = 0, axes: Any = None) -> Figure:
     """Inventory and equity of every dealer in one episode; limits as red dashed lines.
 
     Where all dealers hedge beyond one and the same inventory, it is drawn as orange dashed lines.
 
     Args:
-        episodes: By dealer, played episodes or one in progress, as of `play_dealers`.
+        episodes: Played episodes or one in progress, by dealer or in a list, as of `play_dealers`.
         index: Which of them, from 0.
         axes: Where to draw, two; default: a new figure, 9 x 7.2 inches.
 
@@ -44,8 +44,7 @@ def plot_dealers(episodes: Runs, index: int = 0, axes: Any = None) -> Figure:
     Raises:
         ValueError: No dealers, not `Episodes`, no episode of that number, or not two axes.
     """
-    check_mapping("episodes", episodes)
-    runs = {name: one_episode(played, index) for name, played in episodes.items()}
+    runs = {name: one_episode(played, index) for name, played in named(episodes).items()}
     params = next(iter(runs.values())).params
     grid = _new_grid() if axes is None else given_axes(axes, 2)
     for each, chart in zip(grid, dealers_charts(params, list(runs)), strict=True):

@@ -56,7 +56,7 @@ def plot_episode(
     Raises:
         ValueError: Not `Episodes`, no episode of that number, episodes of different markets, or not as many axes.
     """
-    runs = {name: one_episode(played, index) for name, played in _named(episodes).items()}
+    runs = {name: one_episode(played, index) for name, played in named(episodes).items()}
     params = next(iter(runs.values())).params
     check(all(run.params == params for run in runs.values()), "episodes side by side must be of one market")
     charts = episode_charts(params)
@@ -134,7 +134,7 @@ def episode_charts(params: MarketParams) -> list[Chart]:
     ]
     if params.quote_levels > 1:
         charts.append(Chart("Quoted distance", "price units", quote_series(params), _quote_frame(params)))
-    first, *others = (regime_series(params, named) for named in (True, *[False] * (len(charts) - 1)))
+    first, *others = (regime_series(params, told) for told in (True, *[False] * (len(charts) - 1)))
     return [
         chart._replace(series=[*chart.series, *regimes])
         for chart, regimes in zip(charts, [first, *others], strict=True)
@@ -164,7 +164,7 @@ def one_episode(episodes: Episodes, index: int) -> Episodes:
     return episodes[index : index + 1]
 
 
-def _named(episodes: Any) -> Mapping[str, Episodes]:
+def named(episodes: Any) -> Mapping[str, Episodes]:
     """Episodes by name: those of a list by their place, a single one by none."""
     if isinstance(episodes, list | tuple):
         episodes = {str(place): played for place, played in enumerate(episodes, start=1)}

@@ -43,13 +43,15 @@ def plot_frontier(series: Mapping[str, Sequence[Episodes]], axes: Any = None) ->
     ax.set_title("Profit against risk", loc="left", fontsize="medium", fontweight="bold")
     ax.set_xlabel("standard deviation of PnL per episode, price units")
     ax.set_ylabel("mean PnL per episode, price units\n(foreseeable part; bars: 95 % interval)")
-    look: dict[str, Any] = {"frameon": False, "fontsize": "small", "ncols": 2, "borderpad": 0.1}
-    if any(values.shape[1] > 1 for values in found.values()):
-        handles, labels = ax.get_legend_handles_labels()
-        curves = [place for place, label in enumerate(labels) if found[label].shape[1] > 1]
-        ax.legend([handles[i] for i in curves], [labels[i] for i in curves], loc="lower right", **look | {"ncols": 1})
+    figure = figure_of(ax)
+    handles, labels = ax.get_legend_handles_labels()
+    curves = [place for place, label in enumerate(labels) if found[label].shape[1] > 1]
+    if curves:
+        where: Any = (figure, {"loc": "outside lower center", "ncols": 2}) if axes is None else (ax, {"loc": "best"})
+        look: dict[str, Any] = {"frameon": False, "fontsize": "small", **where[1]}
+        where[0].legend([handles[i] for i in curves], [labels[i] for i in curves], **look)
     _name_points(ax, found)
-    return figure_of(ax)
+    return figure
 
 
 def _draw(axes: Axes, found: Mapping[str, Values]) -> None:
@@ -72,10 +74,9 @@ def _name_points(axes: Axes, found: Mapping[str, Values]) -> None:
     _write_names(axes, {name: point for name, point in single.items() if name not in together})
     if not together:
         return
-    if (legend := axes.get_legend()) is not None:
-        legend.set_loc("upper left")
-        legend.set_bbox_to_anchor((0.0, 1.0))
     inset = axes.inset_axes(_INSET)
+    if (place := inset.get_axes_locator()) is not None:
+        inset.apply_aspect(place(inset, None))  # now, for names are placed by where points are
     _draw(inset, found)
     middle = places[together[0]]
     inside = [name for name in together if np.abs(places[name] - middle).max() < 2 * _NEAR]
@@ -95,15 +96,22 @@ def _near(one: Values, other: Values) -> bool:
 
 
 def _write_names(axes: Axes, points: Mapping[str, Values]) -> None:
-    """Beside each point: above it if it is among the higher ones, else below, and to the side where there is room."""
+    """Beside each point, above or below it where no other name is, and to the side where there is room."""
     left, right = axes.get_xlim()
+    written: list[tuple[float, float, float]] = []  # middle and half the width of the names, points
     higher = sorted(points, key=lambda name: (points[name][1], points[name][0]))[len(points) // 2 :]
     for name, point in points.items():
         share = (point[0] - left) / (right - left)
         align = "left" if share < 0.3 else "right" if share > 0.7 else "center"
-        offset = (0, 10 if name in higher else -18)
+        x, y = axes.transData.transform(point) * 72.0 / figure_of(axes).dpi
+        half = 2.5 * len(name)
+        x += {"left": half, "right": -half, "center": 0.0}[align]
+        offsets = (10, -18, 21, -29, 32) if name in higher else (-18, 10, -29, 21, -40)
+        free = [up for up in offsets if all(abs(x - u) > half + w or abs(y + up - v) > 10.0 for u, v, w in written)]
+        up = (free or offsets)[0]
+        written.append((x, y + up, half))
         at: Any = point
-        axes.annotate(name, at, offset, textcoords="offset points", ha=align, fontsize="small", zorder=4)
+        axes.annotate(name, at, (0, up), textcoords="offset points", ha=align, fontsize="small", zorder=4)
 
 
 def _risk_and_mean(episodes: Episodes) -> tuple[float, float, float]:

@@ -90,9 +90,14 @@ def plot_policies(policies: Mapping[str, PolicyFunction], params: MarketParams |
         seen = np.ma.masked_array(level[panel.numbers[0]], ~hedged[panel.numbers[0]])
         image = _draw_map(each, seen, trades, inventories, params)
         _draw_edges(each, edges_of(hedged[panel.numbers[0]], size, inventories), trades)
+        if not hedged[panel.numbers[0]].any():
+            each.text(0.5, 0.5, "nothing is hedged", ha="center", va="center", transform=each.transAxes)
     figure = figure_of(grid[0])
     if axes is None:
-        _head(figure, policies, shown, "between the black lines nothing is hedged", *_notes(mirrored, shown, every))
+        lines = ["between the black lines nothing is hedged"] if hedged.any() else []
+        _head(figure, policies, shown, *lines, *_notes(mirrored, shown, every))
+    if not hedged.any():
+        return figure
     label = "hedge threshold, units" if params.hedge_action == "threshold" else "units offloaded"
     figure.colorbar(image, ax=grid, label=label, ticks=whole_ticks(8), fraction=0.05, pad=0.02)
     return figure
@@ -137,7 +142,7 @@ def plot_quotes(policies: Mapping[str, PolicyFunction], params: MarketParams | s
         grid[0].legend(frameon=False, fontsize="small")
         return figure
     _head(figure, policies, shown, *_notes(False, shown, every))
-    _legend_below(figure, grid[0], min(2, len(grid)) * len(trades))
+    _legend_below(figure, grid[0], len(trades))
     return figure
 
 

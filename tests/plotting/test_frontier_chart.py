@@ -30,7 +30,7 @@ class TestFrontier:
         assert a.get_linestyle() == "-"
         assert b.get_linestyle() == "--"
         assert c.get_linestyle() == "None"
-        assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a", "b"]
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
         assert [text.get_text() for text in figure.axes[0].texts] == ["c"]
 
     def test_single_points_that_lie_together_are_shown_apart_in_an_inset(self, hedged, unhedged):
