@@ -114,7 +114,13 @@ class RandomStreams:
 
     def fill(self, seed: int, block: int, noise: RandomDraws, rows: slice) -> None:
         """Write block number `block` of seed number `seed` into `rows` of the noise."""
-        self._bits.state = _jumped(self._origins[seed], block)
+        state, inc = _jumped(self._origins[seed], block)
+        self._bits.state = {
+            "bit_generator": "PCG64DXSM",
+            "state": {"state": state, "inc": inc},
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
         for kind, values in noise.in_order():
             out = values[rows]
             if kind == "normals":
@@ -133,8 +139,8 @@ class RandomStreams:
         """
         rows = []
         for seed, block in zip(seeds, blocks, strict=True):
-            numbers = _jumped(self._origins[seed], block)["state"]
-            rows.append((*divmod(numbers["state"], _WORD), *divmod(numbers["inc"], _WORD), 0, 0))
+            state, inc = _jumped(self._origins[seed], block)
+            rows.append((state >> 64, state % _WORD, inc >> 64, inc % _WORD, 0, 0))
         return np.array(rows, np.uint64)
 
 
@@ -173,22 +179,20 @@ def _mixed(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return mixed
 
 
-def _jumped(origin: Mapping[str, int], block: int) -> Any:
-    """The state of `PCG64DXSM.jumped(block)`, an order of magnitude faster."""
+def _jumped(origin: Mapping[str, int], block: int) -> tuple[int, int]:
+    """State and increment of `PCG64DXSM.jumped(block)`, an order of magnitude faster."""
     factor, summand = _leap(block)
-    state = (factor * origin["state"] + summand * origin["inc"]) % _PERIOD
-    return {
-        "bit_generator": "PCG64DXSM",
-        "state": {"state": state, "inc": origin["inc"]},
-        "has_uint32": 0,
-        "uinteger": 0,
-    }
+    return (factor * origin["state"] + summand * origin["inc"]) % _PERIOD, origin["inc"]
 
 
 @lru_cache(maxsize=1024)
 def _leap(blocks: int) -> tuple[int, int]:
     """After so many jumps the generator's state is the first times what it was, plus the second times `inc`."""
-    return _repeated(*_ONE_JUMP, blocks)
+    if blocks < 2:
+        return (1, 0) if blocks == 0 else _ONE_JUMP
+    last = blocks & -blocks  # of blocks in a row all but one leap is known
+    (a, b), (c, d) = _leap(blocks - last or last // 2), _leap(last if blocks > last else last // 2)
+    return a * c % _PERIOD, (b * c + d) % _PERIOD
 
 
 def _repeated(factor: int, summand: int, times: int) -> tuple[int, int]:
