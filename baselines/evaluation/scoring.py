@@ -16,6 +16,9 @@ from mm_env.kernels.episode_kernel import EpisodeKernel
 from mm_env.kernels.tracing import TraceOps, Tree
 from mm_env.kernels.vector_kernel import numba_works
 from mm_env.market import dynamics
+from mm_env.market.dynamics import Move
+from mm_env.market.exogenous_state import ExogenousState
+from mm_env.market.market_paths import MarketPaths
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape
 from mm_env.registration import params_of_market
@@ -23,6 +26,7 @@ from mm_env.rollout import play_blocks
 
 _WORTH_COMPILING = 10_000_000  # requests
 _STEPS_AT_ONCE = 100_000  # of a tape: about as much as the processor's cache holds
+_SIDE_BY_SIDE = 16  # blocks whose rows fill whole lines of the cache
 
 
 def play_totals(
@@ -69,19 +73,28 @@ def _played(
     table: DecisionTable, params: MarketParams, episodes: int, seed: int, progress: Callable[[int], None]
 ) -> Totals:
     """The totals of a policy's episodes."""
-    start, sums = RunningTotals.start(), np.empty((RunningTotals.numbers(), episodes))
+    sums = np.empty((RunningTotals.numbers(), episodes))
     kernel = EpisodeKernel(partial(_step, table, params))
     source, steps = CompiledSource(params, [seed]), params.num_trades
-    last = np.arange(1, steps + 1) == steps
+    blocks = -(-episodes // source.block)
     several = max(1, _STEPS_AT_ONCE // steps // source.block)
-    for first in range(0, -(-episodes // source.block), several):
-        tape = source.draw([0] * several, range(first, first + several))
-        begin = first * source.block
-        part = slice(begin, min(begin + tape.num_episodes, episodes))
-        given = (tape.paths.state(), tape.paths.move(last[:, None], params)._replace(last=last), table)
-        kernel(sums, part, dynamics.initial_book(params), start, given, steps)
-        progress(part.stop - part.start)
+    several = several // _SIDE_BY_SIDE * _SIDE_BY_SIDE or several
+    for first in range(0, blocks, several):
+        numbers = range(first, min(first + several, blocks))
+        drawn = np.empty((len(sums), source.block, len(numbers)))
+        given = (*_side_by_side(source.rows([0] * len(numbers), numbers), params), table)
+        kernel(drawn.reshape(len(sums), -1), dynamics.initial_book(params), RunningTotals.start(), given, steps)
+        part = sums[:, first * source.block :][:, : len(numbers) * source.block]
+        part[:] = drawn.swapaxes(1, 2).reshape(len(sums), -1)[:, : part.shape[1]]
+        progress(part.shape[1])
     return RunningTotals.ended(sums, steps)
+
+
+def _side_by_side(paths: MarketPaths, params: MarketParams) -> tuple[ExogenousState, Move]:
+    """What the paths of episodes, shape (block, trades, lanes), make of each step: shape (trades, block * lanes)."""
+    paths = paths.map(lambda values: values.swapaxes(0, 1).reshape(params.num_trades, -1))
+    last = np.arange(1, params.num_trades + 1) == params.num_trades
+    return paths.state(), paths.move(last[:, None], params)._replace(last=last)
 
 
 def _step(

@@ -1,40 +1,58 @@
 """EpisodeKernel: a function of one step, traced and run over whole episodes as one piece of machine code.
 
-Episodes are run one after another, so that what a step hands on to the next stays in the processor's registers, and
-their length does not matter.
+Many episodes are run abreast. What a step hands on to the next is in the rows of one small array, each at a fixed
+place: then LLVM knows that what a loop over the episodes writes is apart from what it reads, and turns it into
+instructions that serve several episodes at once. A few are run one after another: what is handed on stays in registers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
 from inspect import getsource
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.kernels import scalar_ops
 from mm_env.kernels.machine_code_cache import kept
-from mm_env.kernels.tracing import SCALAR_OPS, Tree, defined, leaves, trace, written
+from mm_env.kernels.tracing import SCALAR_OPS, Tree, defined, leaves, needed, trace, written
 from mm_env.market.numbers import Values
 
-_ABREAST = 2  # episodes run at once: while one waits for a number, the other goes on
+_ABREAST = 160  # episodes at once: their rows fit the processor's first cache
+_FEW = 8  # so many are run one after another
+_PLACE = "place({0})"
+
+# What picks a step's share of a number that never changes, of one for each step, and of one for each step and episode:
+_ALONE = "", "[t]", "[t, i]"
+_TOGETHER = "", "[t]", "[t, start:stop]"  # of which an episode's is
+_OF_SHARE = "", "", "[i]"
 
 
 class Table:
     """Numbers that a step looks up by a number of its own: of shape (n,), or (steps, n) with a row for each step."""
 
     def __init__(self, values: NDArray[Any]) -> None:
-        self.values = np.ascontiguousarray(values)
+        self.values = np.ascontiguousarray(values, np.float64)
 
 
 def look_up(table: Any, index: Any) -> Any:
     """The number of a traced `Table` that a traced whole number picks."""
-    return written("{0}[place({1})]", table, index)
+    return written(f"{{0}}[{_PLACE.format('{1}')}]", table, index)
+
+
+class EpisodeProgram(NamedTuple):
+    """What a step computes: of what it hands on, number n is named cn, of what it is given, xn."""
+
+    lines: tuple[str, ...]
+    handed_on: tuple[str, ...]  # the names of the numbers that it hands on,
+    results: tuple[str, ...]  # and what they are after it
+    sums: tuple[int, ...]  # which of these each sum is
+    given: tuple[tuple[str, int], ...] = ()  # the name of what it reads, and for what there is one: see `_ALONE`
 
 
 class EpisodeKernel:
@@ -47,94 +65,170 @@ class EpisodeKernel:
 
     def __init__(self, function: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]) -> None:
         self._function = function
-        self._compiled: dict[Any, tuple[Callable[..., None], list[int]]] = {}
+        self._compiled: dict[Any, tuple[Callable[..., None], EpisodeProgram]] = {}
 
-    def __call__(self, out: Values, episodes: slice, memory: Tree, sums: Tree, given: Tree, steps: int) -> None:
+    def __call__(self, out: Values, memory: Tree, sums: Tree, given: Tree, steps: int) -> None:
         """Write the sums after the last step of each episode.
 
         Args:
-            out: Where to, shape (sums, all episodes).
-            episodes: Which of them these are, as many as `given` holds, or the first of those.
+            out: Where to, shape (sums, episodes).
             memory: What the first step of every episode finds, plain floats.
             sums: What it adds to, plain floats.
             given: What the steps are given: arrays of shape (steps, episodes), or (steps,) where all episodes are
                 given the same, tables, and numbers that never change.
             steps: Of each episode.
         """
-        carried = [*leaves((memory, sums))]
-        numbers = [*carried, *leaves(given)]
-        abreast = min(_ABREAST, episodes.stop - episodes.start)
-        kinds = abreast, *(None if number is None else _step_of(number) for number in numbers)
+        numbers = [*leaves((memory, sums, given))]
+        few = out.shape[1] <= _FEW
+        kinds = few, *(None if number is None else _varies(number) for number in numbers)
         if kinds not in self._compiled:
-            self._compiled[kinds] = self._compile(memory, sums, given, abreast)
-        run, used = self._compiled[kinds]
-        run(
-            out,
-            episodes.start,
-            episodes.stop,
-            steps,
-            *carried,
-            *[getattr(numbers[place], "values", numbers[place]) for place in used],
-        )
+            self._compiled[kinds] = self._compile(memory, sums, given, few)
+        run, program = self._compiled[kinds]
+        starts = np.array([numbers[_number(name)] for name in program.handed_on])
+        read = (numbers[_number(name)] for name, _ in program.given)
+        run(out, np.array(program.sums), starts, steps, *[getattr(number, "values", number) for number in read])
 
-    def _compile(self, memory: Tree, sums: Tree, given: Tree, abreast: int) -> tuple[Callable[..., None], list[int]]:
-        first, number = len([*leaves(memory)]), len([*leaves((memory, sums))])
+    def _compile(self, memory: Tree, sums: Tree, given: Tree, few: bool) -> tuple[Callable[..., None], EpisodeProgram]:
+        starts = [*leaves((memory, sums))]
 
         def text(place: int, value: Any) -> str:
-            return f"c{place}" if place < number else f"x{place}{_step_of(value)}"
+            return f"c{place}" if place < len(starts) else f"x{place}{(_ALONE if few else _OF_SHARE)[_varies(value)]}"
 
-        program = trace(self._function, (memory, sums, given), text)
-        names = tuple(f"x{place}" for place in program.used)
-        results = tuple(map(str, leaves(program.result)))
-        return episode_loop(names, tuple(program.lines), results, first, abreast), program.used
+        traced = trace(self._function, (memory, sums, given), text)
+        found = lean(traced.lines, [*map(str, leaves(traced.result))], starts, len([*leaves(memory)]))
+        numbers = [*starts, *leaves(given)]
+        read = sorted(_names("x", (*found.lines, *found.results)), key=_number)
+        program = found._replace(given=tuple((name, _varies(numbers[_number(name)])) for name in read))
+        return episode_loop(program, few), program
 
 
-def _step_of(number: Any) -> str:
-    """What picks a step's share of what all steps are given."""
-    if isinstance(number, Table):
-        return "[t]" if number.values.ndim == 2 else ""
-    return "[t, i]" if np.ndim(number) == 2 else "[t]" if np.ndim(number) == 1 else ""
+def _varies(number: Any) -> int:
+    """For what there is one of a number: see `_ALONE`."""
+    return number.values.ndim - 1 if isinstance(number, Table) else np.ndim(number)
+
+
+def lean(lines: Sequence[str], results: Sequence[str], starts: Sequence[float], memory: int) -> EpisodeProgram:
+    """The program without what no sum is made of, and with numbers that are always the same handed on once.
+
+    Args:
+        lines: The program as traced.
+        results: What it hands on.
+        starts: What stands for it at the first step.
+        memory: How many of these are memory; the others are sums.
+    """
+    first: dict[tuple[str, str], int] = {}
+    twin = [first.setdefault(alike, place) for place, alike in enumerate(zip(results, map(repr, starts), strict=True))]
+
+    def renamed(text: str) -> str:
+        return re.sub(r"\bc(\d+)\b", lambda found: f"c{twin[int(found[1])]}", text)
+
+    lines, results = [*map(renamed, lines)], [*map(renamed, results)]
+    matter = {f"c{place}" for place in twin[memory:]}
+    known: set[str] = set()
+    while matter != known:
+        known = set(matter)
+        ends = [results[_number(name)] for name in known]
+        matter |= _names("c", (*needed(lines, ends), *ends))
+    names = sorted(matter, key=_number)
+    ends = [results[_number(name)] for name in names]
+    sums = tuple(names.index(f"c{place}") for place in twin[memory:])
+    return EpisodeProgram(tuple(needed(lines, ends)), tuple(names), tuple(ends), sums)
 
 
 @lru_cache(maxsize=256)
-def episode_loop(
-    arguments: tuple[str, ...], lines: tuple[str, ...], results: tuple[str, ...], first: int, abreast: int
-) -> Callable[..., None]:
-    """The machine code of a program of `lines`; markets whose programs read alike share it.
-
-    Args:
-        arguments: The names of what it reads.
-        lines: The program.
-        results: The numbers that a step hands on.
-        first: How many of them are memory; the others are written to the rows of the first argument.
-        abreast: How many episodes are run at once.
-    """
+def episode_loop(program: EpisodeProgram, few: bool) -> Callable[..., None]:
+    """The machine code of a program, for a few episodes or for many; markets whose programs read alike share it."""
     from numba import njit
 
     def place(number: Any) -> Any:
         """A place in a row: without a sign, so that none is counted from its end."""
         return np.uint64(np.int64(number))
 
-    elementary = {"place": njit(place)} | {name: njit(function) for name, function in SCALAR_OPS.items()}
-    carried = ", ".join(f"c{place}" for place, _ in enumerate(results))
-    starts = ", ".join(f"s{place}" for place, _ in enumerate(results))
-    writes = [f"out[{row}, start + i] = c{place}" for row, place in enumerate(range(first, len(results)))]
-    body = [
-        f"for j in range(0, stop - start, {abreast}):",
-        *[f"    {line}" for line in _abreast(abreast, "i = min(j + {0}, stop - start - 1)", f"{carried} = {starts}")],
-        "    for t in range(steps):",
-        *[f"        {line}" for line in _abreast(abreast, *lines, f"{carried} = {', '.join(results)}")],
-        *[f"    {line}" for line in _abreast(abreast, *writes)],
-    ]
-    program = repr((arguments, lines, results, first, abreast))
-    name = f"episodes_{sha256(program.encode()).hexdigest()[:16]}"
-    loop = defined(f"{name}({', '.join(['out', 'start', 'stop', 'steps', starts, *arguments])})", body, elementary)
-    compiled: Callable[..., None] = njit(loop, error_model="numpy")
+    scope = {"place": njit(place), "np": np} | {name: njit(function) for name, function in SCALAR_OPS.items()}
+    name = f"episodes_{sha256(repr((program, few)).encode()).hexdigest()[:16]}"
+    if few:
+        body = _one_by_one(program)
+    else:
+        places = _places(program)
+        names = ["rows", "episodes", *(name for name, _ in program.given)]
+        fixed = {f"{name}_row": np.uint64(row * _ABREAST) for row, name in enumerate(places)}
+        step = defined(f"{name}_step({', '.join(names)})", _step_abreast(program, places), scope | fixed)
+        scope["step"] = njit(step, error_model="numpy")
+        body = _abreast(program, len(places))
+    arguments = ["out", "sums", "starts", "steps", *(name for name, _ in program.given)]
+    compiled: Callable[..., None] = njit(defined(f"{name}({', '.join(arguments)})", body, scope), error_model="numpy")
     return kept(compiled, name + "".join(map(getsource, (import_module(__name__), scalar_ops))))
 
 
-def _abreast(abreast: int, *lines: str) -> Iterator[str]:
-    """The lines once for each of the episodes that are run at once, the names of their numbers apart."""
-    for place in range(abreast):
-        for line in lines:
-            yield re.sub(r"\b([tc]\d+|i)\b", rf"\1_{place}", line).replace("{0}", str(place))
+def _one_by_one(program: EpisodeProgram) -> list[str]:
+    """The loop over episodes, and in it the one over steps."""
+    return [
+        "for i in range(out.shape[1]):",
+        *[f"    {name} = starts[{row}]" for row, name in enumerate(program.handed_on)],
+        "    for t in range(steps):",
+        *[f"        {line}" for line in program.lines],
+        f"        {', '.join(program.handed_on)} = {', '.join(program.results)}",
+        *[f"    out[{row}, i] = {program.handed_on[place]}" for row, place in enumerate(program.sums)],
+    ]
+
+
+def _abreast(program: EpisodeProgram, rows: int) -> list[str]:
+    """The loop over steps, which calls the one over episodes."""
+    shares = ", ".join(f"{name}{_TOGETHER[varies]}" for name, varies in program.given)
+    return [
+        f"rows = np.empty(({rows}, {_ABREAST}))",
+        f"for start in range(0, out.shape[1], {_ABREAST}):",
+        f"    stop = min(start + {_ABREAST}, out.shape[1])",
+        "    for row in range(len(starts)):",
+        "        rows[row] = starts[row]",
+        "    for t in range(steps):",
+        f"        step(rows.ravel(), stop - start, {shares})",
+        "    for row in range(len(sums)):",
+        "        out[row, start:stop] = rows[sums[row], : stop - start]",
+    ]
+
+
+def _places(program: EpisodeProgram) -> list[str]:
+    """The names of the numbers in the rows: what is handed on, and what is looked up for the other lines."""
+    looked_up, others = _parted(program)
+    read = _names("t", (*others, *program.results))
+    return [*program.handed_on, *(name for name in looked_up if name in read)]
+
+
+def _parted(program: EpisodeProgram) -> tuple[list[str], list[str]]:
+    """The names of all that is looked up, and the lines that are needed beside it."""
+    mark = _PLACE.partition("{")[0]
+    looked_up = {line.partition(" = ")[0]: line for line in program.lines if mark in line}
+    return [*looked_up], needed([line for line in program.lines if mark not in line], program.results)
+
+
+def _step_abreast(program: EpisodeProgram, places: Sequence[str]) -> list[str]:
+    """The loops of one step over the episodes: looking things up serves one at a time, and has a loop of its own."""
+    looked_up = places[len(program.handed_on) :]
+    found = {name: name for name in looked_up}
+    after = dict(zip(program.handed_on, program.results, strict=True))
+    _, others = _parted(program)
+    return [*_loop(needed(program.lines, looked_up), found, ()), *_loop(others, after, looked_up)]
+
+
+def _loop(lines: Sequence[str], results: Mapping[str, str], looked_up: Iterable[str]) -> list[str]:
+    """A loop over episodes that writes results into the rows of these names."""
+    if not results:
+        return []
+    read = sorted({*_names("c", (*lines, *results.values())), *looked_up})
+    return [
+        "for episode in range(episodes):",
+        "    i = np.uint64(episode)",
+        *[f"    {name} = rows[{name}_row + i]" for name in read],
+        *[f"    {line}" for line in lines],
+        *[f"    rows[{name}_row + i] = {result}" for name, result in results.items()],
+    ]
+
+
+def _names(letter: str, texts: Iterable[str]) -> set[str]:
+    """The names that begin with a letter in some texts."""
+    return set(re.findall(rf"\b{letter}\d+\b", " ".join(texts)))
+
+
+def _number(name: str) -> int:
+    return int(name[1:])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mm_env.kernels.machine_code_cache import kept
 from mm_env.market.random_streams import MULTIPLIER, RandomDraws
 
-_SCRATCH_LANES = 8
+_LINE = 64  # bytes of the processor's cache that come and go together
 _RADIUS = 3.6541528853610088  # where the tail of the ziggurat begins
 _AREA = 0.00492867323399  # of each of its 256 layers
 _STRIPES = 2**23  # a layer is cut into so many
@@ -43,7 +43,7 @@ class Columns(NamedTuple):
         """
         for kind, values in noise.in_order():
             along, across = getattr(self, kind)
-            if time_first:
+            if time_first and len(values) > 1:
                 across(states, np.moveaxis(values, 0, -1).reshape(-1, len(values) // len(states), len(states)))
             else:
                 along(states, values.reshape(len(states), -1))
@@ -182,14 +182,15 @@ def columns() -> Columns:
     def both(name: str, make: Callable[[], Any], dtype: Any) -> tuple[Any, Any]:
         """What fills an array lane after lane, and what fills one where lanes lie side by side."""
         along = named(f"{name}_part", make())
+        most = _LINE // np.dtype(dtype).itemsize  # lanes
 
         def across(states: Any, out: Any) -> None:
             draws, blocks, lanes = out.shape
-            scratch = np.empty((_SCRATCH_LANES, blocks * draws), dtype)
-            for start in range(0, lanes, _SCRATCH_LANES):
-                width = min(_SCRATCH_LANES, lanes - start)
+            scratch = np.empty((min(most, lanes), blocks * draws), dtype)
+            for start in range(0, lanes, most):
+                width = min(most, lanes - start)
                 along(states[start : start + width], scratch[:width])
-                turn(scratch.reshape(_SCRATCH_LANES, blocks, draws), width, out, start)
+                turn(scratch.reshape(len(scratch), blocks, draws), width, out, start)
 
         whole = named(f"{name}_along", make()), named(f"{name}_across", across)
         return kept(whole[0], f"{name}_along {text}"), kept(whole[1], f"{name}_across {text}")
