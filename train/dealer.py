@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from baselines.dealer_vs_rules import DealerVsRulesVectorEnv
+from baselines.dealer_vs_rules import RIVALS, DealerVsRulesVectorEnv
 from mm_env.envs.action import PolicyFunction
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
 from mm_env.envs.observation import Observations, observation_names
 from mm_env.extras import needed_for
 from mm_env.market.params import DealersParams
-from mm_env.registration import params_of_dealers
+from mm_env.registration import has_rivals, params_of_dealers
 
 with needed_for("agents that learn"):
     from stable_baselines3 import PPO
@@ -38,7 +38,7 @@ ID = "mm_env/DealerVsRules-v0"  # its entry in hyperparameters/ppo.yml serves se
 
 def train_dealer(
     params: DealersParams | str,
-    rivals: Sequence[str | PolicyFunction] = (),
+    rivals: Sequence[str | PolicyFunction] | None = None,
     *,
     seed: int = 0,
     total_timesteps: int | None = None,
@@ -51,7 +51,8 @@ def train_dealer(
 
     Args:
         params: The market, or an id: `mm_env/Dealers-v0` has three dealers.
-        rivals: Policies of the other seats, or their names. None: self-play, all seats learn with one network.
+        rivals: Policies of the other seats, or their names; by default those that `mm_env/DealerVsRules-v0` comes with,
+            for other ids none. Where there are none: self-play, all seats learn with one network.
         seed: Of weights, exploration and episodes. Different seeds share no episode.
         total_timesteps: Steps of all lanes, instead of the hyperparameter `n_timesteps`.
         hyperparameters: Changes to those of `mm_env/DealerVsRules-v0` in `hyperparameters/ppo.yml`.
@@ -67,6 +68,8 @@ def train_dealer(
     Raises:
         ValueError: A bad argument; the message names it.
     """
+    if rivals is None:
+        rivals = RIVALS if isinstance(params, str) and has_rivals(params) else ()
     params = params_of_dealers(params)
     if total_timesteps is not None and total_timesteps < 1:
         raise ValueError(f"total_timesteps must be at least 1, got {total_timesteps!r}")

@@ -14,7 +14,9 @@ import click
 from mm_env.cli.console import print_json, print_table
 from mm_env.cli.options import DEFAULT_MARKET, Command, Place, json_option, ray_option, read_changes, set_option
 from mm_env.cli.randomise import read_ranges, refuse_options, train_over_ranges
+from mm_env.cli.rivals import train_among_rivals
 from mm_env.intervals import with_interval
+from mm_env.registration import has_rivals
 
 if TYPE_CHECKING:
     from train.many_seeds import TrainResult
@@ -73,7 +75,8 @@ def train(
 
     The objective, the share of the gap from the threshold rule to the optimum, and the share beyond, of that from the
     best fixed rule, are exact where the market can be solved, else of fresh episodes. With --randomise there is a row
-    for each of nine markets spread over the ranges, each against its own rules and its own optimum.
+    for each of nine markets spread over the ranges, each against its own rules and its own optimum. In
+    mm_env/DealerVsRules-v0 there is a row for the agent and for each of its rivals.
 
     Example: mm-env train --seed 0 --out runs/ppo-0 && mm-env simulate --policy runs/ppo-0
     """
@@ -86,6 +89,10 @@ def train(
         return
     if hide_parameters:
         raise click.UsageError("--hide-parameters is for --randomise")
+    if market is not None and has_rivals(market):
+        refuse_options({**others, **limits, "seed": None, "algo": algo != "ppo"}, f"--market {market}")
+        train_among_rivals(market, seed or 0, run_dir, asked, as_json)
+        return
     _check_together(algo, {**others, **limits})
     if algo == "ppo":
         asked |= {**limits, "resume": resume}
