@@ -183,7 +183,7 @@ def find_market(market: str) -> Market:
     market = short_id(market)
     if market in _VERSUS_FORMS:
         raise ValueError(
-            f"{market} has rivals: gym.make, baselines.dealer_vs_rules, train.dealer, `mm-env train` and `mm-env compete` play it"
+            f"{market} has rivals: gym.make, baselines.dealer_vs_rules, `mm-env train` and `mm-env compete` play it"
         )
     if market.endswith(".toml"):
         return Market(f"the market in {market}", _in_file(Path(market)), "")
