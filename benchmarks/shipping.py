@@ -1,26 +1,28 @@
 """The trained policies that come with the package, out of runs: `python -m benchmarks.shipping runs`.
 
-Every policy below the folder goes to `results/v1/ppo/<market>/seed-<seed>`. For each market the one whose J is largest
-on the held-out episodes, which are the same in all runs, goes to `train/shipped/ppo/<market>`, with a model card. Exact
-values are told there, and choose nothing.
+Every policy below the folder goes to `results/v1/ppo/<market>/seed-<seed>`, with the curve of its run, instead of what is
+there. For each market the one whose J is largest on the held-out episodes, which are the same in all runs, goes to
+`train/shipped/ppo/<market>`, with a model card. Exact values are told there, and choose nothing.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import click
+import numpy as np
 
-from mm_env.atomic_write import write_text
+from mm_env.atomic_write import replacing, write_text
 from mm_env.cli.console import progress_bar
 from mm_env.readable import markdown_rows
 from mm_env.registration import MARKETS
 from train.policies.network_policy import NetworkPolicy
 from train.policies.saved_policy import NAME, load_policy
 from train.runs.exact_score import ExactScore
+from train.runs.held_out import CURVE
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PACKAGE = ROOT / "results" / "v1" / "ppo", ROOT / "train" / "shipped" / "ppo"
@@ -62,7 +64,8 @@ simulator, and says nothing of money made anywhere.
 """
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Run:
     """A trained policy, and where its files are."""
 
     folder: Path
@@ -97,8 +100,13 @@ def _exact(policy: NetworkPolicy) -> ExactScore:
 def ship(market: str, runs: Sequence[Run]) -> Run:
     """Copy the policies of a market's runs, and the best of them with its card; return that."""
     name = market.rpartition("/")[2]
-    for run in runs:
-        _copy(run.folder, RESULTS / name / f"seed-{run.seed}")
+    kept = {run: RESULTS / name / f"seed-{run.seed}" for run in runs}
+    for old in (RESULTS / name).glob("seed-*"):
+        if old not in kept.values():
+            shutil.rmtree(old)
+    for run, target in kept.items():
+        _copy(run.folder, target)
+        _copy_curve(run.folder / CURVE, target / CURVE)
     best = max(runs, key=lambda run: run.held_out)
     _copy(best.folder, PACKAGE / name)
     write_text(PACKAGE / name / "README.md", card(market, runs, best))
@@ -109,6 +117,14 @@ def _copy(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for path in source.glob(f"{NAME}.*"):
         shutil.copyfile(path, target / path.name)
+
+
+def _copy_curve(source: Path, target: Path) -> None:
+    """Steps, seconds, J and share of the evaluations of a run, if it tells; not the episodes."""
+    if source.exists():
+        with np.load(source) as curve, replacing(target) as temporary, temporary.open("wb") as file:
+            told = {name: curve[name] for name in ("timesteps", "seconds", "objective", "share")}
+            np.savez_compressed(file, **told)
 
 
 def card(market: str, runs: Sequence[Run], best: Run) -> str:

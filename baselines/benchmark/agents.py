@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _MARKET, _SEED = "{market}", "{seed}"
 
@@ -18,23 +18,23 @@ class Agent(NamedTuple):
         name: In tables.
         source: What his policies are read from, "{market}" and "{seed}" standing for the market's name without
             "mm_env/" and for the training seed.
-        seeds: His training seeds; 0 alone where the source has none.
+        seeds: By market, his training seeds, as many in each; 0 alone where the source has none.
     """
 
     name: str
     source: str
-    seeds: tuple[int, ...]
+    seeds: Mapping[str, tuple[int, ...]]
 
     @classmethod
     def of(cls, text: str, markets: Sequence[str]) -> Agent:
         """Read "SOURCE" or "NAME=SOURCE"; where the source has training seeds, look them up on disk.
 
         Raises:
-            ValueError: No training seed, or not the same ones in every market.
+            ValueError: No training seed, or not as many in every market.
 
         Example:
             >>> Agent.of("calm=threshold:3", ["mm_env/Hedging-v0"])
-            Agent(name='calm', source='threshold:3', seeds=(0,))
+            Agent(name='calm', source='threshold:3', seeds={'mm_env/Hedging-v0': (0,)})
         """
         name, equals, source = text.partition("=")
         if not equals:
@@ -42,15 +42,27 @@ class Agent(NamedTuple):
         if not name or not source:
             raise ValueError(f"{text!r}: expected SOURCE or NAME=SOURCE")
         if _SEED not in source:
-            return cls(name, source, (0,))
+            return cls(name, source, dict.fromkeys(markets, (0,)))
         found = {market: _seeds(source.replace(_MARKET, short(market))) for market in markets}
         first, *others = found.items()
         for market, seeds in (first, *others):
             if not seeds:
                 raise ValueError(f"{name}: nothing is there for {market}: {source}")
-            if seeds != first[1]:
+            if len(seeds) != len(first[1]):
                 raise ValueError(f"{name}: training seeds {first[1]} for {first[0]}, but {seeds} for {market}")
-        return cls(name, source, first[1])
+        return cls(name, source, found)
+
+    @classmethod
+    def recorded(cls, name: str, told: Mapping[str, Any], markets: Sequence[str]) -> Agent:
+        """The agent that a results file tells of: see `told`."""
+        seeds = told["seeds"]
+        return cls(name, told["source"], {m: tuple(seeds[m] if isinstance(seeds, dict) else seeds) for m in markets})
+
+    def told(self) -> dict[str, Any]:
+        """Source and training seeds as results tell them: a list, or where they differ one for each market."""
+        first, *others = self.seeds.values()
+        by_market = {market: list(seeds) for market, seeds in self.seeds.items()}
+        return {"source": self.source, "seeds": by_market if any(seeds != first for seeds in others) else list(first)}
 
     def policy(self, market: str, seed: int) -> str:
         """What the policy of one market and training seed is read from."""

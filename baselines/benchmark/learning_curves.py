@@ -23,9 +23,9 @@ def learning_curves(results: Results) -> dict[str, list[dict[str, Any]]]:
     """
     found: dict[str, list[dict[str, Any]]] = {market: [] for market in results["markets"]}
     for name, its in results["agents"].items():
-        agent = Agent(name, its["source"], tuple(its["seeds"]))
+        agent = Agent.recorded(name, its, list(results["markets"]))
         for market, told in results["markets"].items():
-            for seed in agent.seeds:
+            for seed in agent.seeds[market]:
                 path = Path(agent.policy(market, seed)) / _FILE
                 if path.is_file():
                     found[market].append({"agent": name, "seed": seed, **_curve(path, Scale(**told["scale"]))})

@@ -55,19 +55,17 @@ FIGURES = (
 
 def played(results: Results, load: Load, workers: int = 1) -> dict[str, dict[str, Any]]:
     """The best agents of some results, of each the first training seed, on `EPISODES` tapes of every market."""
-    agents = [Agent(name, **_source(results, name)) for name in ranked(results)[:MOST_AGENTS]]
-    found = dict(spread(partial(_played, agents=agents, load=load), list(results["markets"]), workers))
-    return {market: found[market] for market in results["markets"]}
-
-
-def _source(results: Results, name: str) -> dict[str, Any]:
-    agent = results["agents"][name]
-    return {"source": agent["source"], "seeds": tuple(agent["seeds"])}
+    markets = list(results["markets"])
+    agents = [Agent.recorded(name, results["agents"][name], markets) for name in ranked(results)[:MOST_AGENTS]]
+    found = dict(spread(partial(_played, agents=agents, load=load), markets, workers))
+    return {market: found[market] for market in markets}
 
 
 def _played(market: str, agents: Sequence[Agent], load: Load) -> dict[str, Any]:
     params = market_params(market)
-    policies = {agent.name: load(agent.policy(market, agent.seeds[0]), params, EVALUATION_SEED) for agent in agents}
+    policies = {
+        agent.name: load(agent.policy(market, agent.seeds[market][0]), params, EVALUATION_SEED) for agent in agents
+    }
     return market_data(policies, params, EPISODES)
 
 

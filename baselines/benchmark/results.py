@@ -9,7 +9,7 @@ The file is one JSON object:
 | commit | of this package's repository; null outside one |
 | evaluation | what policies without an exact value play: episodes and seed |
 | markets | by id: whether it is scored, every parameter, and the scale: exact J of optimum and rules |
-| agents | by name: the source of its policies, and its training seeds |
+| agents | by name: the source of its policies, and its training seeds, by market where they differ |
 | cells | a row per agent, market and seed: source, sha256, objective J, standard_error (0: exact), score |
 | complete | whether every scored market is there: otherwise the league is not one of the suite |
 | league | by agent: every aggregate of the scored markets, with the 95 % interval |
@@ -86,7 +86,7 @@ def assemble(
             }
             for market, scale in scales.items()
         },
-        "agents": {name: {"source": agent.source, "seeds": list(agent.seeds)} for name, agent in agents.items()},
+        "agents": {name: agent.told() for name, agent in agents.items()},
         "cells": rows,
         "complete": len(scored) == len(its.scored),
         "league": league(scores),

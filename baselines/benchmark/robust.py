@@ -113,7 +113,7 @@ def _placed(market: str, agents: Sequence[Agent], load: Load, episodes: int) -> 
     informed = float(np.mean([solve(params).value for params in markets]))
     found = {}
     for agent in agents:
-        every = [_value(agent, market, seed, markets, load, episodes) for seed in agent.seeds]
+        every = [_value(agent, market, seed, markets, load, episodes) for seed in agent.seeds[market]]
         value = float(np.mean([one.objective for one in every]))
         error = float(np.mean([one.standard_error for one in every]))  # all seeds play the same tapes
         score = (value - rule.value) / (informed - rule.value)

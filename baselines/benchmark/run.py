@@ -99,7 +99,7 @@ def benchmark(
     tasks = [Task(market) for market in chosen]
     for agent in found:
         for market in chosen:
-            for seed in agent.seeds:
+            for seed in agent.seeds[market]:
                 source = agent.policy(market, seed)
                 tasks.append(Task(market, agent.name, seed, source, digest(source), its.episodes))
     done: dict[Task, dict[str, Any]] = {}
