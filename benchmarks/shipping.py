@@ -1,7 +1,7 @@
 """The trained policies that come with the package, out of runs: `python -m benchmarks.shipping runs`.
 
-Every policy below the folder goes to `results/v1/ppo/<market>/seed-<seed>`, with the curve of its run, instead of what is
-there. For each market the one whose J is largest on the held-out episodes, which are the same in all runs, goes to
+Every policy below the folder goes to `results/v1/ppo/<market>/seed-<seed>`, with the curve of its run, instead of what
+is there. For each market the one whose J is largest on the held-out episodes, which are the same in all runs, goes to
 `train/shipped/ppo/<market>`, with a model card. Exact values are told there, and choose nothing.
 """
 
