@@ -170,8 +170,16 @@ class MarketMDP:
         )
 
     def continuation(self, values: Values) -> Values:
-        """The value to come: values of shape (states, exogenous, options), averaged over what follows each row."""
-        return np.asarray(np.einsum("so...,ro->sr...", values, self._rows, optimize=True))
+        """The value to come: values of shape (states, exogenous, options), averaged over what follows each row.
+
+        Summed one exogenous state after another, for a library's product sums in an order of the processor's own.
+        """
+        following = np.ascontiguousarray(np.moveaxis(values, 1, 0))
+        averages = np.zeros((self.rows, *np.delete(values.shape, 1)))
+        for average, chances in zip(averages, self._rows, strict=True):
+            for exogenous in np.flatnonzero(chances):
+                average += chances[exogenous] * following[exogenous]
+        return np.moveaxis(averages, 0, 1)
 
     def chain(self, stage: StepOutcomes) -> tuple[Any, Values]:
         """A step that is the same at every trade, as a linear map: before = reward + transition @ after.
