@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import re
 import sys
 from pathlib import Path
 
@@ -16,12 +17,13 @@ import market_pages  # noqa: E402
 import mm_env  # noqa: E402
 from mm_env.cli.main import main  # noqa: E402
 
+SIGNATURE = re.compile(r"<dl>\n((?:<dd><em class=\"sig-param\">.*</dd>\n)+)</dl>")
 project = html_title = "mm_env"
 version = release = mm_env.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 3
 html_theme = "furo"
-html_show_copyright = False
+html_show_copyright = html_show_sourcelink = html_copy_source = False
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 default_role = "code"  # docstrings mark code with single backticks
@@ -36,13 +38,21 @@ def setup(app: Sphinx) -> None:
     app.connect("builder-inited", lambda app: market_pages.write(HERE / "generated"))
     app.connect("autodoc-process-docstring", markdown_to_rst)
     app.connect("build-finished", write_game)
-    app.connect("html-page-context", level_headings, priority=900)  # after the theme's own
+    app.connect("html-page-context", mark_up, priority=900)  # after the theme's own
 
 
-def level_headings(app: Sphinx, page: str, template: str, context: dict[str, object], tree: object) -> None:
-    """Captions of the navigation are headings: of which level, readers of screens need to know."""
+def mark_up(app: Sphinx, page: str, template: str, context: dict[str, object], tree: object) -> None:
+    """What readers of screens and keyboards need to know, and the theme does not say."""
     navigation = str(context.get("furo_navigation_tree", ""))
     context["furo_navigation_tree"] = navigation.replace('role="heading"', 'role="heading" aria-level="2"')
+    if body := str(context.get("body", "")):
+        body = body.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')  # it scrolls
+        context["body"] = SIGNATURE.sub(lambda found: _lines(found[1]), body)
+
+
+def _lines(parameters: str) -> str:
+    """The parameters of a signature, a line each: they are no list of definitions."""
+    return parameters.replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
 
 
 def write_game(app: Sphinx, error: Exception | None) -> None:

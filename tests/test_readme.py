@@ -38,6 +38,7 @@ def test_tutorial(page, tmp_path, monkeypatch):
     """The code of a page is run from top to bottom, and prints what the page says that it prints."""
     pytest.importorskip("stable_baselines3")
     monkeypatch.chdir(tmp_path)
+    write_files(page.read_text())
     blocks = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", page.read_text(), flags=re.S)
     names = {}
     for code, told in blocks:
@@ -47,8 +48,30 @@ def test_tutorial(page, tmp_path, monkeypatch):
     assert sum(bool(told) for _, told in blocks) >= 4
 
 
+def write_files(text):
+    """The files that a page shows, under the names that it gives them."""
+    for name, content in re.findall(r"`(\S+\.toml)`[^`]*```toml\n(.*?)```", text, flags=re.S):
+        Path(name).write_text(content)
+
+
 def test_the_tutorials_are_run():
-    assert {page.stem for page in TUTORIALS} >= {"learning", "quants"}
+    assert {page.stem for page in TUTORIALS} >= {"learning", "quants", "own"}
+
+
+@pytest.mark.slow
+def test_a_market_in_a_file_is_solved_learned_and_compared(tmp_path, monkeypatch):
+    """The commands of the page as they stand, but for a run of fewer steps."""
+    pytest.importorskip("stable_baselines3")
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "guide" / "own.md").read_text()
+    write_files(text)
+    (block,) = re.findall(r"```bash\n(.*?)```", text, flags=re.S)
+    fewer = {"train": ["--steps", "12800"], "compare": ["--episodes", "100"]}
+    for line in block.splitlines():
+        _, command, *rest = shlex.split(line, comments=True)
+        result = CliRunner().invoke(main, [command, *rest, *fewer.get(command, [])])
+        assert result.exit_code == 0, result.output
+    assert len(list(Path("out/thin").glob("*.png"))) >= 4
 
 
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("mm-env") and "train" not in c])
