@@ -12,6 +12,7 @@ import numpy as np
 
 from mm_env.envs.action import ActionDecoder, PolicyFunction, decode_actions
 from mm_env.envs.observation import observe, values_of_parts
+from mm_env.envs.predictor import says_it_is_a_function
 from mm_env.episodes import Episodes, Recorder
 from mm_env.kernels.scalar_kernel import straight
 from mm_env.kernels.tracing import TraceOps
@@ -21,6 +22,7 @@ from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, check_tape
 from mm_env.market.validation import check_whole
+from mm_env.pools.worker_pool import in_order
 from mm_env.registration import params_of_market
 
 _LONG = 1_000  # trades of an episode alone, from which plain numbers pay
@@ -34,6 +36,7 @@ def play(
     episodes: int | None = None,
     seed: int = 0,
     tape: Tape | None = None,
+    workers: int = 1,
 ) -> Episodes:
     """Play whole episodes and keep every step.
 
@@ -45,13 +48,16 @@ def play(
         seed: Of the episodes, and of a policy that draws; equal seeds give every policy the same market. A recorded
             tape is played from its first episode whatever the seed.
         tape: A recorded tape to play instead of drawn episodes.
+        workers: Processes: the same episodes bit for bit. What they need of the policy says
+            `mm_env.pools.worker_pool.at_once`; it has to say as well that it is a function of the observation, by an
+            attribute `memoryless` or `pure`, for what one that draws or remembers does depends on all it did before.
 
     Returns:
         The episodes: about 125 bytes a step, twice that while they are put together. `play_blocks` gives any number
         of them in bounded memory.
 
     Raises:
-        ValueError: A bad policy, number of episodes, seed, tape or action.
+        ValueError: A bad policy, number of episodes, seed, tape, action or number of workers.
 
     Example:
         >>> import numpy as np
@@ -59,7 +65,7 @@ def play(
         >>> play(never_hedge, MarketParams(), episodes=5, seed=0).inventory.shape
         (5, 100)
     """
-    return Episodes.concatenate(list(play_blocks(policy, params, episodes, seed, tape)))
+    return Episodes.concatenate(list(play_blocks(policy, params, episodes, seed, tape, workers)))
 
 
 def play_blocks(
@@ -68,6 +74,7 @@ def play_blocks(
     episodes: int | None = None,
     seed: int = 0,
     tape: Tape | None = None,
+    workers: int = 1,
 ) -> Iterator[Episodes]:
     """The episodes of `play`, in blocks, so that any number of them stays in bounded memory."""
     params = params_of_market(params)
@@ -82,19 +89,18 @@ def play_blocks(
     check_play(policy, episodes, seed, most=2**53 if tape is None else tape.num_episodes)
     if hasattr(policy, "reset"):
         policy.reset(seed)
-    return _blocks(policy, params, episodes, seed, tape)
-
-
-def _blocks(
-    policy: PolicyFunction, params: MarketParams, episodes: int, seed: int, tape: Tape | None
-) -> Iterator[Episodes]:
+    if check_whole("workers", workers, 1) > 1 and not says_it_is_a_function(policy):
+        raise ValueError(f"workers={workers} needs a policy with memoryless=True or pure=True, got {policy!r}")
     size = max(1, _BLOCK_STEPS // params.num_trades)
-    for start in range(0, episodes, size):
-        number = min(size, episodes - start)
-        if tape is None:
-            yield play_tape(policy, params, Tape.draw(params, seed, number, start))
-        else:
-            yield play_tape(policy, params, tape.columns(slice(start, start + number)))
+    parts = (slice(start, min(start + size, episodes)) for start in range(0, episodes, size))
+    return in_order(partial(_play_part, policy, params, seed, tape), parts, workers)
+
+
+def _play_part(policy: PolicyFunction, params: MarketParams, seed: int, tape: Tape | None, part: slice) -> Episodes:
+    """Play some neighbouring episodes."""
+    if tape is None:
+        return play_tape(policy, params, Tape.draw(params, seed, part.stop - part.start, part.start))
+    return play_tape(policy, params, tape.columns(part))
 
 
 def play_tape(policy: PolicyFunction, params: MarketParams, tape: Tape) -> Episodes:

@@ -65,3 +65,21 @@ def test_python_looks_for_cycles_again_after_a_long_episode_that_ended_badly():
     with pytest.raises(ValueError, match="action"):
         play(lambda seen: np.full(len(seen), -1), market_params(num_trades=1_000), 1)
     assert gc.isenabled()
+
+
+@pytest.mark.slow
+def test_any_number_of_workers_plays_the_same_episodes():
+    params = market_params("mm_env/Imbalance-v0")
+    tape = Tape.draw(params, seed=1, episodes=2_500)
+    for arguments in ({"episodes": 4_500, "seed": 3}, {"tape": tape}):
+        one, two = (play(make_policy("threshold:3", params), params, **arguments, workers=number) for number in (1, 2))
+        for field, values in one.arrays().items():
+            np.testing.assert_array_equal(getattr(two, field), values, err_msg=field)
+
+
+def test_workers_refuse_a_policy_that_may_draw_or_remember():
+    params = market_params()
+    with pytest.raises(ValueError, match="workers=2 needs a policy with memoryless=True or pure=True"):
+        play(make_policy("random", params), params, 10, workers=2)
+    with pytest.raises(ValueError, match="workers"):
+        play(make_policy("never", params), params, 10, workers=0)

@@ -25,7 +25,6 @@ from baselines.solver.probing import (
     asked_twice,
     check_asked_later,
     differing,
-    says_it_is_a_function,
     trades_asked_again,
 )
 from baselines.solver.stages import Stages
@@ -39,7 +38,7 @@ from mm_env.envs.action import (
     quote_levels,
 )
 from mm_env.envs.observation import Observations, decode_observation
-from mm_env.envs.predictor import Predictor
+from mm_env.envs.predictor import Predictor, says_it_is_a_function
 from mm_env.market.dynamics import Decision
 from mm_env.market.numbers import Integers, Values
 from mm_env.market.params import MarketParams

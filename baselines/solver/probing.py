@@ -40,11 +40,6 @@ def asked_twice(policy: PolicyFunction, observations: Observations, params: Mark
     return first
 
 
-def says_it_is_a_function(policy: PolicyFunction) -> bool:
-    """Whether a policy says that the same observation always gets the same action: `memoryless`, or `pure`."""
-    return bool(getattr(policy, "memoryless", False) or getattr(policy, "pure", False))
-
-
 def trades_asked_again(params: MarketParams) -> set[int]:
     """The trades of an episode about which `check_asked_later` asks once more."""
     return set(evenly_spaced(params.num_trades, _ASKED_AGAIN).tolist())

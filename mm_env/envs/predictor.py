@@ -22,6 +22,11 @@ def act_by_rows(act: Callable[[Any], Any], observations: Observations) -> Action
     return actions.reshape((*seen.shape[:-1], *actions.shape[1:]))
 
 
+def says_it_is_a_function(policy: Callable[..., Any]) -> bool:
+    """Whether a policy says that the same observation always gets the same action: `memoryless`, or `pure`."""
+    return bool(getattr(policy, "memoryless", False) or getattr(policy, "pure", False))
+
+
 class Predictor:
     """A policy with the `predict` of Stable-Baselines3, for `evaluate_policy`, scripts like its `enjoy`, and others.
 
