@@ -75,8 +75,8 @@ def _name_points(axes: Axes, found: Mapping[str, Values]) -> None:
     if not together:
         return
     inset = axes.inset_axes(_INSET)
-    if (place := inset.get_axes_locator()) is not None:
-        inset.apply_aspect(place(inset, None))  # now, for names are placed by where points are
+    place: Any = inset.get_axes_locator()
+    inset.apply_aspect(place(inset, None))  # now, for names are placed by where points are
     _draw(inset, found)
     middle = places[together[0]]
     inside = [name for name in together if np.abs(places[name] - middle).max() < 2 * _NEAR]
