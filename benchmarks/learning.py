@@ -274,15 +274,18 @@ def _mean(results: list[Result], name: str) -> str:
 
 
 def draw(runs: list[Training], results: list[Result], gap: Gap, path: Path) -> None:
-    """Share of the gap on selection episodes over the run, a line for each seed; beside a rule and a random policy."""
+    """Share of the gap on selection episodes over the run: every seed, their mean, and what is known."""
     from matplotlib.figure import Figure
 
     from mm_env.plotting import save_figure
 
     figure = Figure(figsize=(7.2, 4.0), layout="constrained")
     axes = figure.subplots()
-    for run in runs:
-        axes.plot(run.curve.timesteps, run.curve.share, marker=".", lw=1.2, label=f"seed {run.plan.seed}")
+    steps, shares = runs[0].curve.timesteps, np.array([run.curve.share for run in runs])
+    axes.plot(steps, shares.T, color="#9ecae1", lw=0.8, label=[f"{len(runs)} seeds", *[None] * (len(runs) - 1)])
+    axes.plot(steps, shares.mean(axis=0), color="#08519c", marker=".", lw=1.2, label="their mean, with 95 % interval")
+    half = [scores.mean(column).half_width() for column in shares.T]
+    axes.fill_between(steps, shares.mean(axis=0) - half, shares.mean(axis=0) + half, color="#3182bd", alpha=0.25, lw=0)
     axes.axhline(1.0, color="#222222", ls="--", lw=1.0, label="exact optimum")
     axes.axhline(gap.shares(gap.rule)[0], color="#222222", ls=":", lw=1.0, label="best fixed rule")
     axes.axhline(_random_share(runs[0]), color="#999999", ls="-.", lw=1.0, label="random policy")

@@ -16,15 +16,16 @@ class EntropySchedule(BaseCallback):
 
     Args:
         start: The weight at the run's first step.
+        until: The share of the run after which it is zero.
     """
 
-    def __init__(self, start: float) -> None:
+    def __init__(self, start: float, until: float = 1.0) -> None:
         super().__init__()
-        self.start = start
+        self.start, self.until = start, until
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
         done = self.num_timesteps / self.model._total_timesteps
-        self.model.ent_coef = self.start * max(1.0 - done, 0.0)  # type: ignore[attr-defined]
+        self.model.ent_coef = self.start * max(1.0 - done / self.until, 0.0)  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from mm_env.atomic_write import write_text
+from mm_env.envs.observation import observation_names
 from mm_env.market.params import MarketParams
 from mm_env.market.validation import is_real, is_whole, suggestion
 
@@ -28,6 +29,7 @@ RECIPES = ("ppo", "plain_ppo")  # files of hyperparameters: paired tapes and ord
 POLICIES = ("MlpPolicy", "OrdinalPolicy", "MirroredPolicy")
 _FOLDER = Path(__file__).parent / "hyperparameters"
 _LINEAR = "lin_"
+_NETWORK = {"net_arch", "activation_fn", "log_std_init", "time_hinges"}
 _LARGEST_FILE = 1_000_000  # bytes
 
 
@@ -64,6 +66,8 @@ RULES: Mapping[str, Rule] = {
     "clip_range": _schedule(),
     "gamma": _real(0.0, 1.0),
     "gae_lambda": _real(0.0, 1.0),
+    "final_gae_lambda": _real(0.0, 1.0),
+    "settled": Rule("a number above 0, at most 1", lambda value: is_real(value) and 0 < value <= 1),
     "ent_coef": Rule(f"a number of at least 0, or '{_LINEAR}<number>'", lambda value: _start(value) >= 0),
     "vf_coef": _real(0.0),
     "max_grad_norm": _real(0.0),
@@ -72,11 +76,12 @@ RULES: Mapping[str, Rule] = {
     "use_sde": Rule("true or false", lambda value: isinstance(value, bool)),
     "policy_kwargs": Rule(
         "a mapping with 'net_arch': hidden sizes, or those of 'pi' and 'vf'; or dict(net_arch=..., "
-        "activation_fn=nn.ReLU, log_std_init=...)",
+        "activation_fn=nn.ReLU, log_std_init=..., time_hinges=...), the last for nn.ReLU alone",
         lambda value: _is_network(_keywords(value)),
     ),
 }
-_NOT_PPO = ("n_timesteps", "n_envs", "reward_scale", "lanes_per_tape")  # the rest are arguments of PPO
+# the rest are arguments of PPO
+_NOT_PPO = ("n_timesteps", "n_envs", "reward_scale", "lanes_per_tape", "final_gae_lambda", "settled")
 
 
 def read_hyperparameters(market: str | None, recipe: str = "ppo") -> dict[str, Any]:
@@ -119,7 +124,6 @@ def ppo_arguments(values: Mapping[str, Any], params: MarketParams | None = None)
             of `MirroredPolicy`.
     """
     from stable_baselines3.common.utils import LinearSchedule
-    from torch import nn
 
     arguments = {name: value for name, value in values.items() if name not in _NOT_PPO}
     for name in ("learning_rate", "clip_range"):
@@ -132,32 +136,51 @@ def ppo_arguments(values: Mapping[str, Any], params: MarketParams | None = None)
 
         arguments["rollout_buffer_class"] = PairedRolloutBuffer
         arguments["rollout_buffer_kwargs"] = {"lanes_per_tape": values["lanes_per_tape"]}
-    if "policy_kwargs" in arguments:
-        network = arguments["policy_kwargs"] = dict(_keywords(arguments["policy_kwargs"]))
-        if "activation_fn" in network:
-            network["activation_fn"] = getattr(nn, network["activation_fn"])
-    return {**arguments, **(_policy(arguments, params or MarketParams()) if "policy" in arguments else {})}
+    named = arguments.keys() & {"policy", "policy_kwargs"}
+    return {**arguments, **(network_arguments(arguments, params or MarketParams()) if named else {})}
 
 
-def _policy(arguments: Mapping[str, Any], params: MarketParams) -> dict[str, Any]:
-    """The class of the policy that is named, and what its network is made with."""
-    name, network = arguments["policy"], arguments.get("policy_kwargs", {})
-    if name == "MlpPolicy" or params.continuous:
-        return {"policy": "MlpPolicy"}
+def network_arguments(values: Mapping[str, Any], params: MarketParams) -> dict[str, Any]:
+    """`policy` and `policy_kwargs` of checked hyperparameters as Stable-Baselines3's PPO takes them.
+
+    Args:
+        values: The hyperparameters.
+        params: The market, which tells what the observation is.
+    """
+    from torch import nn
+
+    network = dict(_keywords(values.get("policy_kwargs", {})))
+    if "activation_fn" in network:
+        network["activation_fn"] = getattr(nn, network["activation_fn"])
+    if "time_hinges" in network:
+        from train.policies.time_hinges import TIME_LEFT, TimeHinges
+
+        column, shares = observation_names(params).index(TIME_LEFT), network.pop("time_hinges")
+        network["features_extractor_class"] = TimeHinges
+        network["features_extractor_kwargs"] = {"column": column, "shares": shares}
+    policy = values.get("policy", "MlpPolicy")
+    if policy == "MlpPolicy" or params.continuous:
+        return {"policy": "MlpPolicy", "policy_kwargs": network}
     from train.policies.mirrored_policy import MirroredPolicy, is_symmetric, mirror_signs
     from train.policies.ordinal_policy import OrdinalPolicy
 
-    if name == "OrdinalPolicy" or not is_symmetric(params):
-        return {"policy": OrdinalPolicy}
+    if policy == "OrdinalPolicy" or not is_symmetric(params):
+        return {"policy": OrdinalPolicy, "policy_kwargs": network}
     return {"policy": MirroredPolicy, "policy_kwargs": {**network, "signs": mirror_signs(params)}}
 
 
 def ppo_callbacks(values: Mapping[str, Any]) -> list[BaseCallback]:
     """Callbacks that belong to checked hyperparameters."""
     from train.entropy_schedule import EntropySchedule
+    from train.lambda_schedule import LambdaSchedule
 
-    falls = isinstance(values.get("ent_coef"), str)
-    return [EntropySchedule(_start(values["ent_coef"]))] if falls else []
+    made: list[BaseCallback] = []
+    until = values.get("settled", 1.0)
+    if isinstance(values.get("ent_coef"), str):
+        made.append(EntropySchedule(_start(values["ent_coef"]), until))
+    if "final_gae_lambda" in values:
+        made.append(LambdaSchedule(values.get("gae_lambda", 0.95), values["final_gae_lambda"], until))
+    return made
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -218,8 +241,14 @@ def _literal(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
+def _are_shares(values: Any) -> bool:
+    return isinstance(values, list) and bool(values) and all(is_real(value) and 0 < value <= 1 for value in values)
+
+
 def _is_network(value: Any) -> bool:
-    if not isinstance(value, dict) or not {"net_arch"} <= set(value) <= {"net_arch", "activation_fn", "log_std_init"}:
+    if not isinstance(value, dict) or not {"net_arch"} <= set(value) <= _NETWORK:
+        return False
+    if "time_hinges" in value and not (_are_shares(value["time_hinges"]) and value.get("activation_fn") == "ReLU"):
         return False
     if not is_real(value.get("log_std_init", 0.0)) or value.get("activation_fn", "ReLU") not in ("ReLU", "Tanh"):
         return False

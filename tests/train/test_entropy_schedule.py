@@ -25,6 +25,12 @@ def test_the_weight_of_the_entropy_falls_to_zero():
     assert run.model.ent_coef == 0.0
 
 
+def test_it_may_be_zero_before_the_end():
+    weights = Weights()
+    tiny(hyperparameters={**FALLING, "settled": 0.5}, callbacks=[weights])
+    assert weights.seen == pytest.approx([0.1 * max(1 - 2 * ROLLOUT * k / TOTAL, 0.0) for k in range(1, 10)])
+
+
 def test_a_resumed_run_goes_on_in_the_schedule(tmp_path, interrupt):  # noqa: F811
     whole = tiny(hyperparameters=FALLING)
     interrupt(55)
@@ -44,7 +50,7 @@ def test_it_is_translated_and_checked():
     assert ppo_arguments({"ent_coef": "lin_0.02"})["ent_coef"] == 0.02
     entry = in_zoo_terms({"policy": "MlpPolicy", "ent_coef": "lin_0.02"})
     assert entry["ent_coef"] == 0.02
-    assert entry["callback"] == [{"train.entropy_schedule.EntropySchedule": {"start": 0.02}}]
+    assert entry["callback"] == [{"train.entropy_schedule.EntropySchedule": {"start": 0.02, "until": 1.0}}]
     for value in ("lin_-1", "lin_x", -0.1, "0.1"):
         with pytest.raises(ValueError, match="ent_coef must be a number of at least 0, or 'lin_<number>'"):
             check_hyperparameters({"ent_coef": value})

@@ -81,7 +81,7 @@ def test_a_network_is_read_as_rl_zoo3_writes_it():
     text = "dict(net_arch=dict(pi=[8], vf=[16]), activation_fn=nn.ReLU, log_std_init=-1.5)"
     wanted = {"net_arch": {"pi": [8], "vf": [16]}, "activation_fn": nn.ReLU, "log_std_init": -1.5}
     check_hyperparameters({"policy_kwargs": text})
-    assert ppo_arguments({"policy_kwargs": text}) == {"policy_kwargs": wanted}
+    assert ppo_arguments({"policy_kwargs": text}) == {"policy": "MlpPolicy", "policy_kwargs": wanted}
 
 
 def test_levels_are_learned_as_numbers_where_the_file_says_so(tmp_path):

@@ -14,9 +14,8 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from mm_env.registration import market_params
-from train.hyperparams import DEFAULT, ppo_callbacks, recipe_table
+from train.hyperparams import DEFAULT, network_arguments, ppo_arguments, ppo_callbacks, recipe_table
 from train.paired_rollout_buffer import PairedRolloutBuffer
-from train.policies.mirrored_policy import mirror_signs
 
 
 class SharedTapes(VecEnvWrapper):
@@ -63,15 +62,22 @@ def in_zoo_terms(entry: dict[str, Any], market: str = DEFAULT) -> dict[str, Any]
         values["rollout_buffer_kwargs"] = {"lanes_per_tape": group}
     if scale != 1.0:
         values["env_wrapper"] = [{f"{__name__}.ScaledReward": {"factor": scale}}]
-    for schedule in ppo_callbacks(values):
-        values["ent_coef"] = schedule.start
-        values["callback"] = [{"train.entropy_schedule.EntropySchedule": {"start": schedule.start}}]
-    if values["policy"] == "MirroredPolicy":
-        signs = mirror_signs(market_params(market))
-        values["policy_kwargs"] = values["policy_kwargs"].removesuffix(")") + f", signs={signs})"
+    if callbacks := ppo_callbacks(values):
+        values["callback"] = [_named(callback) for callback in callbacks]
+    if "ent_coef" in values:
+        values["ent_coef"] = ppo_arguments(values)["ent_coef"]
+    for name in ("final_gae_lambda", "settled"):
+        values.pop(name, None)
     if values["policy"] != "MlpPolicy":
+        values["policy_kwargs"] = network_arguments(values, market_params(market))["policy_kwargs"]
         values["policy"] = f"train.{values['policy']}"
     return values
+
+
+def _named(schedule: Any) -> dict[str, dict[str, float]]:
+    """One of our schedules by its class and what that was made with."""
+    given = {name: getattr(schedule, name) for name in ("start", "end", "until") if hasattr(schedule, name)}
+    return {f"{type(schedule).__module__}.{type(schedule).__name__}": given}
 
 
 hyperparams = {market: in_zoo_terms(entry, market) for market, entry in recipe_table("ppo").items()}

@@ -85,10 +85,12 @@ class MirroredPolicy(OrdinalPolicy):
 
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
-        for network in (self.mlp_extractor.policy_net, self.mlp_extractor.value_net):
+        networks: list[Any] = [self.mlp_extractor.policy_net, self.mlp_extractor.value_net]
+        for network in networks:
             if len(network) < 4:
                 raise ValueError(f"MirroredPolicy needs at least two hidden layers, got net_arch={self.net_arch}")
-            network[0], network[2] = MirroredInput(network[0], self._signs), MirroredSum(network[2])
+            signs = self._signs + (1.0,) * (network[0].in_features - len(self._signs))  # `TimeHinges` have no side
+            network[0], network[2] = MirroredInput(network[0], signs), MirroredSum(network[2])
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return {**super()._get_constructor_parameters(), "signs": self._signs}

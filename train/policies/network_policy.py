@@ -130,11 +130,14 @@ def layers_of(model: PPO) -> tuple[tuple[Layer, ...], str]:
         ValueError: The model's policy is of another kind.
     """
     network = getattr(getattr(model.policy, "mlp_extractor", None), "policy_net", None)
-    if network is None or model.policy.features_extractor.state_dict():
+    extractor: Any = model.policy.features_extractor
+    if network is None or extractor.state_dict():
         raise ValueError(f"only an MlpPolicy can be shared, got {type(model.policy).__name__}")
     parts = [part for part in (*network, model.policy.action_net) if list(part.parameters())]
     # what an OrdinalHead or a MirroredPolicy computes of its weights is in those of a plain layer
     linear = [part.as_linear() if hasattr(part, "as_linear") else part for part in parts]
+    if hasattr(extractor, "following"):
+        linear[0:1] = [extractor.as_linear(), extractor.following(linear[0])]
     return tuple(Layer.of(part) for part in linear), model.policy.activation_fn.__name__.lower()
 
 

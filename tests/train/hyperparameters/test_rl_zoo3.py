@@ -12,7 +12,6 @@ pytest.importorskip("stable_baselines3")
 
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
-from torch import nn
 
 from mm_env import MARKETS, market_params
 from mm_env.registration import ACTION_FORMS
@@ -30,18 +29,19 @@ ZOO = {"env_wrapper", "vec_env_wrapper", "rollout_buffer_class", "rollout_buffer
 def test_every_entry_is_translated():
     assert hyperparams.keys() == recipe_table("ppo").keys() >= MARKETS.keys()
     for entry in hyperparams.values():
-        assert set(entry) <= (RULES.keys() | ZOO) - {"lanes_per_tape", "reward_scale"}
+        assert set(entry) <= (RULES.keys() | ZOO) - {"lanes_per_tape", "reward_scale", "final_gae_lambda", "settled"}
         assert isinstance(entry.get("ent_coef", 0.0), float)
-        assert entry["policy"] in ("MlpPolicy", "train.OrdinalPolicy")
+        assert entry["policy"] in ("MlpPolicy", "train.OrdinalPolicy", "train.MirroredPolicy")
 
 
-def test_a_mirrored_policy_is_told_what_changes_its_sign():
-    given = {"policy": "MirroredPolicy", "policy_kwargs": "dict(net_arch=[8, 8], activation_fn=nn.ReLU)"}
-    entry = in_zoo_terms(given, "mm_env/Latency-v0")
+def test_a_policy_is_told_what_changes_its_sign_and_where_the_time_left_is():
+    text = "dict(net_arch=[8, 8], activation_fn=nn.ReLU, time_hinges=[0.1])"
+    entry = in_zoo_terms({"policy": "MirroredPolicy", "policy_kwargs": text}, "mm_env/Latency-v0")
     assert entry["policy"] == "train.MirroredPolicy"
-    network = eval(entry["policy_kwargs"], {"nn": nn})  # as rl_zoo3 does
-    model = PPO(MirroredPolicy, make_vec_env("mm_env/Latency-v0", 2), policy_kwargs=network, device="cpu")
+    env = make_vec_env("mm_env/Latency-v0", 2)
+    model = PPO(MirroredPolicy, env, policy_kwargs=entry["policy_kwargs"], device="cpu")
     assert model.policy._signs == mirror_signs(market_params("mm_env/Latency-v0"))
+    assert model.policy.features_extractor.column == 1
 
 
 FOLDER = Path(plain_rl_zoo3.__file__).parent
