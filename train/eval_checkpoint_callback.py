@@ -16,6 +16,7 @@ import mm_env
 from train.policies.network_policy import NetworkPolicy
 from train.policies.saved_policy import load_policy, save_policy
 from train.runs.checkpoints import save_checkpoint, save_model
+from train.runs.exact_score import ExactScore
 from train.runs.held_out import Curve, Evaluation, Evaluator
 from train.runs.random_state import RandomState
 from train.runs.stop_rule import StopRule
@@ -106,6 +107,8 @@ class EvalCheckpointCallback(BaseCallback):
         """Evaluate, and keep the model if it is the best so far."""
         policy = NetworkPolicy.of(self.model, self._plan.params, self._plan.env)
         evaluation = self._evaluate(policy)
+        if self._stop.patience is not None and (exact := ExactScore.of(policy, self._plan.params)) is not None:
+            evaluation = evaluation._replace(exact_share=exact.share)  # it tells when to stop, not what to keep
         seconds = time.monotonic() - self._start
         self.curve = self.curve.extended(steps, seconds, evaluation, self._plan.params.num_trades)
         self._log(evaluation, steps)
@@ -121,6 +124,8 @@ class EvalCheckpointCallback(BaseCallback):
     def _log(self, evaluation: Evaluation, steps: int) -> None:
         self.logger.record("eval/objective", evaluation.objective)
         self.logger.record("eval/share", evaluation.share)
+        if math.isfinite(evaluation.exact_share):
+            self.logger.record("eval/exact_share", evaluation.exact_share)
         self.logger.record("eval/mean_reward", float(evaluation.returns.mean()))
         self.logger.dump(steps)
         self._bar.set_postfix_str(

@@ -151,8 +151,9 @@ def train_ppo(
             given is. A finished run is returned as it is.
         eval_episodes: Of one evaluation; default 2,000.
         eval_freq: Steps between evaluations, and between checkpoints; default a twentieth of the run.
-        patience: Stop after so many evaluations in which the share of the gap on the held-out episodes, which are
-            always the same, has not risen by 0.001; where the optimum is unknown, J by a thousandth.
+        patience: Stop after so many evaluations in which the exact share of the gap has not risen by 0.001. It is
+            computed at each then, and chooses nothing else. Where the optimum is unknown, J of the held-out episodes,
+            which are always the same, has to rise by a thousandth.
         time_limit: Stop after so many seconds. A run that was stopped can be resumed, to the end or to another stop.
         callback: What Stable-Baselines3 is to call as the model learns, as its `learn` takes it.
         writers: Where to log beside TensorBoard and `progress.csv`: see `train.trackers`.

@@ -340,6 +340,7 @@ def test_a_stopped_run_says_so_and_goes_on_bit_for_bit(tmp_path, limits):
     assert stopped.stopped in stopped.remarks()[0]
     assert f"Stopped after {stopped.timesteps:,} of 800 steps" in stopped.remarks()[0]
     assert stopped.curve.timesteps[-1] == stopped.timesteps
+    assert np.isfinite(stopped.curve.exact_share).all() == ("patience" in limits)
     again = resumed(tmp_path / "stopped")
     assert again.stopped is None
     assert again.timesteps == TOTAL

@@ -27,6 +27,7 @@ class Evaluation(NamedTuple):
     objective: float  # J, mean total reward of an episode, price units (variance reduced)
     share: float  # of the gap between the threshold rule and the optimum; NaN where the optimum is unknown
     returns: NDArray[np.float64]  # total reward of each episode, price units
+    exact_share: float = float("nan")  # the share computed, not played; NaN where it was not asked for
 
 
 class Evaluator:
@@ -55,6 +56,7 @@ class Curve:
         share: Share of the gap closed.
         results: Total reward of each episode, price units; shape (evaluations, episodes).
         ep_lengths: Steps of each episode.
+        exact_share: Share of the gap, computed; NaN where `patience` did not ask for it, or the optimum is unknown.
     """
 
     timesteps: NDArray[np.int64]
@@ -63,17 +65,19 @@ class Curve:
     share: NDArray[np.float64]
     results: NDArray[np.float64]
     ep_lengths: NDArray[np.int64]
+    exact_share: NDArray[np.float64]
 
     @classmethod
     def empty(cls, episodes: int) -> Curve:
         """No evaluation yet."""
         whole, real = np.empty(0, np.int64), np.empty(0)
-        return cls(whole, real, real, real, np.empty((0, episodes)), np.empty((0, episodes), np.int64))
+        return cls(whole, real, real, real, np.empty((0, episodes)), np.empty((0, episodes), np.int64), real)
 
     def extended(self, timesteps: int, seconds: float, evaluation: Evaluation, length: int) -> Curve:
         """With one more evaluation, of episodes of `length` steps."""
         lengths = np.full(len(evaluation.returns), length)
-        row = (timesteps, seconds, evaluation.objective, evaluation.share, evaluation.returns, lengths)
+        held_out = evaluation.objective, evaluation.share, evaluation.returns
+        row = (timesteps, seconds, *held_out, lengths, evaluation.exact_share)
         return Curve(*(np.append(old, [new], axis=0) for old, new in zip(vars(self).values(), row, strict=True)))
 
     def until(self, timesteps: int) -> Curve:
@@ -98,7 +102,8 @@ class Curve:
             return empty
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                curve = cls(**{name: arrays[name] for name in vars(empty)})
+                unknown = {"exact_share": np.full(len(arrays["timesteps"]), np.nan)}  # in files of older versions
+                curve = cls(**unknown | {name: arrays[name] for name in vars(empty) if name in arrays})
         except Exception as error:  # the reader raises many kinds; each means that the file is damaged
             raise ValueError(f"{path}: not the evaluations of a run: {error}") from error
         for name, like in vars(empty).items():

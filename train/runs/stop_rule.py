@@ -35,8 +35,8 @@ class StopRule:
 
 
 def evaluations_without_rise(curve: Curve) -> int:
-    """How many evaluations ago the last rise was."""
-    values, least = curve.share, _RISE
+    """How many evaluations ago the last rise was, of the exact share where it is known."""
+    values, least = curve.exact_share if np.isfinite(curve.exact_share).all() else curve.share, _RISE
     if not np.isfinite(values).all():
         values, least = curve.objective, _RISE * float(np.abs(curve.objective).max(initial=0.0))
     last, highest = -1, -np.inf

@@ -5,9 +5,10 @@ from train.runs.held_out import Curve
 from train.runs.stop_rule import StopRule, evaluations_without_rise
 
 
-def curve(share, objective=None):
+def curve(share, objective=None, exact=None):
     share, empty = np.array(share, float), np.empty(0)
-    return Curve(empty, empty, np.array(objective or share), share, empty, empty)
+    known = np.full(len(share), np.nan) if exact is None else np.array(exact, float)
+    return Curve(empty, empty, np.array(objective or share), share, empty, empty, known)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,11 @@ def curve(share, objective=None):
 )
 def test_a_rise_is_one_of_a_thousandth_of_the_gap(share, waited):
     assert evaluations_without_rise(curve(share)) == waited
+
+
+def test_the_exact_share_counts_where_it_is_known():
+    assert evaluations_without_rise(curve([0.1, 0.2, 0.3], exact=[0.5, 0.5, 0.5])) == 2
+    assert evaluations_without_rise(curve([0.3, 0.3, 0.3], exact=[0.5, 0.6, 0.7])) == 0
 
 
 def test_where_the_optimum_is_unknown_j_has_to_rise():
