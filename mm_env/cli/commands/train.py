@@ -35,7 +35,7 @@ _LISTED = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 @ray_option
 @click.option("--steps", type=click.IntRange(1), help="Environment steps in all.  [default: of the hyperparameters]")
 @click.option("--time-limit", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
-@click.option("--patience", type=click.IntRange(1), help="Stop after so many evaluations without a rise of the exact share.")
+@click.option("--patience", type=click.IntRange(1), help="Stop after so many evaluations that bring no rise.")
 @click.option(
     "--algo",
     default="ppo",
