@@ -42,7 +42,7 @@ class Result(NamedTuple):
     share_beyond: float  # of the gap between the best fixed rule and the optimum
     steps: int
     seconds: float  # wall time
-    cpu_seconds: float
+    cpu_seconds: float  # NaN, like those below, of a run of `mm-env train`, which does not tell it
     unpaired_variance: float  # of the advantages, mean over rollouts, (price units x reward_scale)²
     variance: float  # the same of what the policy learned from
 
@@ -230,8 +230,8 @@ def _market_row(gap: Gap, results: list[Result]) -> list[str]:
         _over_seeds(results, "share"),
         _over_seeds(results, "share_beyond"),
         f"{min(result.share_beyond for result in results):.3f}",
-        f"{np.mean([result.unpaired_variance for result in results]):.2g}",
-        f"{np.mean([result.variance for result in results]):.2g}",
+        f"{np.nanmean([result.unpaired_variance for result in results]):.2g}",
+        f"{np.nanmean([result.variance for result in results]):.2g}",
         _mean(results, "cpu_seconds"),
     ]
 
@@ -270,7 +270,7 @@ def _over_seeds(results: list[Result], name: str) -> str:
 
 
 def _mean(results: list[Result], name: str) -> str:
-    return f"{np.mean([getattr(result, name) for result in results]):.0f}"
+    return f"{np.nanmean([getattr(result, name) for result in results]):.0f}"
 
 
 def draw(runs: list[Training], results: list[Result], gap: Gap, path: Path) -> None:
