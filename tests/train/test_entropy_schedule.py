@@ -27,7 +27,7 @@ def test_the_weight_of_the_entropy_falls_to_zero():
 
 def test_it_may_be_zero_before_the_end():
     weights = Weights()
-    tiny(hyperparameters={**FALLING, "settled": 0.5}, callbacks=[weights])
+    tiny(hyperparameters={**FALLING, "settled": 0.5}, callback=weights)
     assert weights.seen == pytest.approx([0.1 * max(1 - 2 * ROLLOUT * k / TOTAL, 0.0) for k in range(1, 10)])
 
 

@@ -22,7 +22,7 @@ RISING = {**TINY, "gae_lambda": 0.9, "final_gae_lambda": 1.0, "settled": 0.5}
 
 def test_lambda_rises_and_stays():
     lambdas = Lambdas()
-    tiny(hyperparameters=RISING, callbacks=[lambdas])
+    tiny(hyperparameters=RISING, callback=lambdas)
     assert lambdas.seen == pytest.approx([min(0.9 + 0.2 * ROLLOUT * k / TOTAL, 1.0) for k in range(10)])
     assert lambdas.seen[-1] == 1.0
 
