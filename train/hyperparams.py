@@ -171,8 +171,7 @@ def network_arguments(values: Mapping[str, Any], params: MarketParams) -> dict[s
 
 def ppo_callbacks(values: Mapping[str, Any]) -> list[BaseCallback]:
     """Callbacks that belong to checked hyperparameters."""
-    from train.entropy_schedule import EntropySchedule
-    from train.lambda_schedule import LambdaSchedule
+    from train.schedules import EntropySchedule, LambdaSchedule
 
     made: list[BaseCallback] = []
     until = values.get("settled", 1.0)
