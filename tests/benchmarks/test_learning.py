@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -97,3 +98,26 @@ def test_the_pairing_is_seen_in_the_variance_of_the_advantages():
     train_ppo("mm_env/Imbalance-v0", total_timesteps=25600, eval_episodes=20, callback=spread, progress=False)
     unpaired, paired = spread.means()
     assert 0 < paired < unpaired / 2
+
+
+def test_the_curve_shows_every_seed_their_mean_and_its_interval(monkeypatch, tmp_path):
+    from types import SimpleNamespace
+
+    from matplotlib.figure import Figure
+
+    figures = []
+    monkeypatch.setattr(learning, "_random_share", lambda _: 0.6)
+    monkeypatch.setattr("mm_env.plotting.save_figure", lambda figure, _: figures.append(figure))
+    shares = ([0.6, 0.8, 0.9], [0.7, 0.9, 0.92], [0.8, 0.85, 0.94])
+    runs = [SimpleNamespace(curve=SimpleNamespace(timesteps=np.arange(3), share=np.array(share))) for share in shares]
+    learning.draw(runs, [SimpleNamespace(steps=100, cpu_seconds=5.0)], Gap(1.0, 2.0, 3.0), tmp_path / "curve.png")
+    assert isinstance(figures[0], Figure)
+    axes = figures[0].axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in axes.lines}
+    np.testing.assert_allclose(lines["their mean, with 95 % interval"], np.mean(shares, axis=0))
+    assert [text.get_text() for text in axes.get_legend().get_texts()][:2] == [
+        "3 seeds",
+        "their mean, with 95 % interval",
+    ]
+    low, high = axes.collections[0].get_datalim(axes.transData).intervaly
+    assert low < min(np.mean(shares, axis=0)) < max(np.mean(shares, axis=0)) < high
