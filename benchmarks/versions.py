@@ -32,7 +32,7 @@ TESTS = (
     "tests/train/test_algorithms.py",
     "tests/train/test_ppo.py",
 )
-KEPT = "versions.json"
+KEPT = "versions-{}.json"  # what came of each
 _LIST = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
 
 
@@ -45,13 +45,15 @@ class Tested(NamedTuple):
 
 
 def tested(which: str, venvs: Path) -> Tested:
-    """Run the contract tests in one of `VERSIONS`."""
+    """Run the contract tests in one of `VERSIONS`, and keep what came of them."""
     python = prepared(which, venvs, VERSIONS[which])
     said = subprocess.run([str(python), "-c", _LIST, *SHOWN], check=True, capture_output=True, text=True).stdout
     report = venvs / f"{which}.xml"
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", f"--junitxml={report}"]
     subprocess.run([*command, *TESTS], cwd=ROOT, env=surroundings(python, venvs), check=False)
-    return Tested(which, json.loads(said), counted(report))
+    found = Tested(which, json.loads(said), counted(report))
+    write_text(venvs / KEPT.format(which), json.dumps(found))
+    return found
 
 
 def counted(report: Path) -> dict[str, int]:
@@ -64,14 +66,14 @@ def counted(report: Path) -> dict[str, int]:
 
 def rows(venvs: Path) -> list[list[str]]:
     """The table of what was found last, header first; only that where nothing was."""
-    kept = venvs / KEPT
-    found = [Tested(*each) for each in json.loads(kept.read_text())] if kept.exists() else []
+    kept = (venvs / KEPT.format(which) for which in VERSIONS)
+    found = [Tested(*json.loads(path.read_text())) for path in kept if path.exists()]
     header = ["versions", *SHOWN, *COUNTS]
     return [header, *([each.which, *each.versions.values(), *map(str, each.counts.values())] for each in found)]
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--only", multiple=True, type=click.Choice(list(VERSIONS)), help="Some of them; keeps nothing.")
+@click.option("--only", multiple=True, type=click.Choice(list(VERSIONS)), help="Some of them.")
 @click.option("--venvs", type=click.Path(path_type=Path), default=Path(".venv-clients"), help="Where clients are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def main(only: tuple[str, ...], venvs: Path, as_json: bool) -> None:
@@ -83,8 +85,6 @@ def main(only: tuple[str, ...], venvs: Path, as_json: bool) -> None:
     """
     venvs = venvs.resolve()
     found = [tested(which, venvs) for which in only or VERSIONS]
-    if not only:
-        write_text(venvs / KEPT, json.dumps(found))
     if as_json:
         print_json([each._asdict() for each in found])
     else:
