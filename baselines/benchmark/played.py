@@ -138,11 +138,11 @@ def _steps(run: Episodes) -> dict[str, Any]:
     """The seed's three charts of one episode: inventory with its triggers, PnL and hedging."""
     trigger = np.where(run.threshold[0] < run.params.inventory_limit, run.threshold[0], np.nan)
     return {
-        "inventory": run.inventory[0].tolist(),
-        "trigger": [None if np.isnan(level) else level for level in trigger.tolist()],
+        "inventory": run.inventory[0].astype(int).tolist(),
+        "trigger": [None if np.isnan(level) else int(level) for level in trigger.tolist()],
         "equity": run.equity[0].round(4).tolist(),
         "unrealized": run.unrealized_pnl[0].round(4).tolist(),
-        "hedged": run.cumulative_hedge[0].tolist(),
+        "hedged": run.cumulative_hedge[0].astype(int).tolist(),
         "hedges": np.flatnonzero(run.hedge[0]).tolist(),
         "rejected": np.flatnonzero((run.request[0] != 0) & ~run.filled[0]).tolist(),
     }
