@@ -12,6 +12,7 @@ from copy import copy
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from mm_env.envs.observation import DecodedObservation, Observations, observe
@@ -92,13 +93,20 @@ class MarketMDP:
             )
 
     def number(self, book: Book) -> Integers:
-        """The number of the state of a book: parts of any shape."""
+        """The number of the state of a book: parts of any shape.
+
+        Raises:
+            ValueError: Only some states are left, and this is none of them.
+        """
+        found = self._place(book)
+        if (found < 0).any():
+            raise ValueError(f"in some of these states no step can begin in the market {self.params!r}")
+        return found
+
+    def _place(self, book: Book) -> Integers:
+        """The number of the state of a book; -1 where it is none of those that are left."""
         found = np.asarray(np.round(state_number(book, self.params))).astype(np.int64)
-        if self.places is None:
-            return found
-        places = self.places[found]
-        assert (places >= 0).all(), "a state that was found impossible"
-        return np.asarray(places)
+        return found if self.places is None else np.asarray(self.places[found])
 
     def possible(self) -> Self:
         """The same with those states alone in which a step can begin, whoever hedges: fewer with orders in flight."""
@@ -111,11 +119,20 @@ class MarketMDP:
             found = np.unique(np.concatenate([self._among(part)._next() for part in self._pieces(new)]))
             new = found[~known[found]]
             known[new] = True
-        numbers = np.flatnonzero(known)
-        some = self._among(numbers)
-        some.places = np.full(self.states, -1)
-        some.places[numbers] = np.arange(len(numbers))
-        some.states, some.start = len(numbers), some.places[self.start].item()
+        return self._left(known)
+
+    def with_traded(self, begun: Self) -> Self:
+        """The same with the possible states that `begun` has left, and those that a trade makes of them alone."""
+        assert begun.places is not None
+        known = begun.places >= 0
+        known[self._among(np.flatnonzero(known)).after_trade()[1]] = True
+        return self._left(known)
+
+    def _left(self, known: NDArray[np.bool_]) -> Self:
+        """The same with those states alone that a mask picks, numbered anew."""
+        some = self._among(np.flatnonzero(known))
+        some.places = np.where(known, known.cumsum() - 1, -1)
+        some.start = some.places[self.start].item()
         return some
 
     def _pieces(self, numbers: Integers) -> list[Integers]:
@@ -127,6 +144,7 @@ class MarketMDP:
         some, book = copy(self), self.book
         inventory, *orders = (np.asarray(part)[numbers] for part in (book.inventory, *book.in_flight))
         some.book = book._replace(inventory=inventory, in_flight=tuple(orders))
+        some.states = len(numbers)
         return some
 
     def _next(self) -> Integers:
@@ -145,6 +163,20 @@ class MarketMDP:
         """The first half of a step if the client accepts, and the probability that he trades."""
         traded = dynamics.quote_and_trade(self.book, self.exogenous.request, decision, self.params)
         return traded, traded.filled * acceptance(self.exogenous.request, decision.distance, self.params)
+
+    def after_trade(self) -> tuple[NDArray[np.bool_], Integers]:
+        """Whether the cap allows each request, and the state after it before the hedge, else the same.
+
+        Where only some states are left, a request that leads out of them counts as one that the cap does not allow.
+
+        Returns:
+            Flags and the numbers of states, shape (states, exogenous).
+        """
+        traded = dynamics.quote_and_trade(self.book, self.exogenous.request, Decision(0.0, 0.0, None), self.params)
+        inventory = np.where(traded.filled, traded.inventory, self.book.inventory)
+        after = self._place(self.book._replace(inventory=inventory))[:, :, 0]
+        fits = np.asarray(traded.filled)[:, :, 0] & (after >= 0)
+        return fits, np.where(fits, after, self._place(self.book)[:, :, 0])
 
     def no_trade_result(self, states: slice = slice(None)) -> TradeResult:
         """The first half of a step in which nobody trades."""

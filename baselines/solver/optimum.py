@@ -39,7 +39,7 @@ from mm_env.envs.action import (
 )
 from mm_env.envs.observation import Observations, decode_observation
 from mm_env.envs.predictor import Predictor, says_it_is_a_function
-from mm_env.market.dynamics import Decision
+from mm_env.market.dynamics import Decision, initial_book
 from mm_env.market.numbers import Integers, Values
 from mm_env.market.params import MarketParams
 from mm_env.readable import Readable
@@ -48,6 +48,8 @@ from mm_env.registration import params_of_market
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_MANY = 50_000  # states: of more only those are solved in which a step can begin, some in a hundred of them
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Solution(Readable):
@@ -55,7 +57,8 @@ class Solution(Readable):
 
     Attributes:
         value: `J*`, the largest mean total reward of an episode, price units.
-        values: The mean reward of the trades from t on, before request t is seen; shape `(num_trades + 1, *mdp.shape)`.
+        values: The mean reward of the trades from t on, before request t is seen; shape `(num_trades + 1, *mdp.shape)`,
+            or `(num_trades + 1, states)` where `mdp` has only the states left in which a step can begin: of many.
             Where flow or volatility have a memory, it is taken over their state at the start of an episode.
         hedge_index: The best of `hedge_options` at each time in each state before the trade, for each exogenous state;
             shape (num_trades, states, exogenous). Where several are equally good, the one that does best over all
@@ -114,8 +117,7 @@ class Solution(Readable):
         return quote_levels(self.params)[self.quote_index[:, self._at_rest()]]
 
     def _at_rest(self) -> Integers:
-        index = np.arange(len(self.inventories))
-        return np.asarray(np.ravel_multi_index((index,) * len(self.mdp.shape), self.mdp.shape))
+        return self.mdp.number(initial_book(self.params)._replace(inventory=self.inventories))
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,22 +163,28 @@ def solve(params: MarketParams | str, progress: Callable[[int], None] = lambda t
         (50, 41, 3)
     """
     params = params_of_market(params)
-    mdp = MarketMDP(params)
+    mdp = searched = MarketMDP(params)
     mdp.check_size(num_hedges(params))
-    stages = Stages(mdp)
+    begun: Any = slice(None)
+    if mdp.states > _MANY and mdp.params.hedge_latency:
+        mdp = mdp.possible()
+        searched = searched.with_traded(mdp)
+        begun = searched.number(mdp.book)[:, 0, 0]
+    stages = Stages(searched)
     shape = (params.num_trades, mdp.states, len(mdp.law.start))
     hedges, quotes = np.empty(shape, np.int16), np.zeros(shape, np.int16)  # of one level never written: no memory
     values = np.zeros((params.num_trades + 1, mdp.states))
-    worth = np.zeros(shape[1:])
+    worth = np.zeros((searched.states, shape[-1]))
     for trade in reversed(range(params.num_trades)):
-        worth, hedges[trade], quote = stages.best(worth, trade)
+        worth, hedge, quote = stages.best(worth, trade)
+        hedges[trade] = hedge[begun]
         if quote.any():
-            quotes[trade] = quote
-        values[trade] = mdp.average(worth)
+            quotes[trade] = quote[begun]
+        values[trade] = mdp.average(worth[begun])
         progress(1)
     return Solution(
         value=float(values[0, mdp.start]),
-        values=values.reshape(-1, *mdp.shape),
+        values=values.reshape(-1, *mdp.shape) if searched is mdp else values,
         hedge_index=hedges,
         quote_index=quotes,
         mdp=mdp,

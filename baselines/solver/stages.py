@@ -102,16 +102,14 @@ class Stages:
         """What each request that is shown leads to before the hedge."""
         mdp, params = self._mdp, self._mdp.params
         distances = quote_levels(params)
-        traded, _ = mdp.quote_and_trade(make_decision(0.0, distances[:1], params))
-        after = mdp.number(mdp.book._replace(inventory=traded.inventory))[:, :, 0]
+        fits, after = mdp.after_trade()
         request = mdp.exogenous.request
         chance = np.broadcast_to(acceptance(request, distances, params), (len(mdp.row), len(distances)))
         edge = dynamics.quote(request, make_decision(0.0, distances, params))
         earned = np.broadcast_to(dynamics.spread_earned(request.signed_size, edge), chance.shape)
-        fits = np.broadcast_to(np.asarray(traded.filled)[:, :, 0], after.shape)
         for case in self._shown:
-            same = np.where(fits[:, case], after[:, case], np.arange(mdp.states))
-            yield Trades(np.ascontiguousarray(fits[:, case]), same, QuoteEnvelope.of(chance[case], earned[case]))
+            quotes = QuoteEnvelope.of(chance[case], earned[case])
+            yield Trades(np.ascontiguousarray(fits[:, case]), np.ascontiguousarray(after[:, case]), quotes)
 
 
 def _alike(*columns: Any) -> tuple[Integers, Integers]:

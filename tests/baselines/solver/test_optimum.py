@@ -10,6 +10,7 @@ from baselines import POLICIES, best_rule, make_policy, policy_value, solve, thr
 from baselines.evaluation.scores import mean, objective, ratio
 from baselines.evaluation.totals import Totals
 from baselines.policies.threshold import ThresholdPolicy
+from baselines.solver import optimum
 from baselines.solver.fixed_rules import rule_values
 from baselines.solver.market_mdp import MarketMDP
 from mm_env import MarketParams, market_params, play_blocks
@@ -234,3 +235,22 @@ def test_states_that_cannot_be_are_left_out_and_change_nothing(changes, monkeypa
     assert fewer < 0.7 * few
     assert found == values()
     assert found["policy"] == pytest.approx(policy.solution.value, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"tiers": [{"sizes": [1, 3], "decay": 20.0}], "quote_levels": 4, "tick": 0.02}]
+)
+def test_of_many_states_those_alone_are_solved_in_which_a_step_can_begin(changes, monkeypatch):
+    params = market_params("mm_env/Latency-v0", inventory_limit=4, num_trades=8, **changes)
+    whole = solve(params)
+    monkeypatch.setattr(optimum, "_MANY", 1)
+    some = solve(params)
+    begun = np.flatnonzero(some.mdp.places >= 0)
+    assert 1 < len(begun) < whole.mdp.states / 3
+    np.testing.assert_allclose(some.values, whole.values.reshape(9, -1)[:, begun], rtol=0, atol=1e-15)
+    assert some.value == whole.value
+    assert policy_value(some.policy, params) == pytest.approx(whole.value, abs=1e-12)
+    assert some.thresholds.shape == whole.thresholds.shape
+    impossible = whole.mdp.observations(8)[np.flatnonzero(some.mdp.places < 0)[0]]
+    with pytest.raises(ValueError, match="no step can begin"):
+        some.policy(impossible)
