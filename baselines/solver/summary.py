@@ -8,7 +8,7 @@ import numpy as np
 
 from baselines.solver.fixed_rules import Rule, best_band, best_rule, rule_values
 from baselines.solver.optimum import Solution
-from mm_env.envs.action import hedge_levels
+from mm_env.envs.action import hedge_levels, quote_levels
 from mm_env.market import dynamics
 from mm_env.market.exogenous_state import NO_REQUEST
 from mm_env.market.numbers import Integers, evenly_spaced
@@ -41,7 +41,9 @@ def benchmarks(solution: Solution) -> list[RuleValue]:
     levels = hedge_levels(params)
     picked = levels[evenly_spaced(len(levels), _MOST_RULES)]
     thresholds = np.array([best.threshold, params.rule_threshold, *picked])
-    distances = np.array([best.distance, params.spread, *np.full(len(picked), best.distance)])
+    quotes = quote_levels(params)
+    usual = quotes[np.abs(quotes - params.spread).argmin()]  # the level that an agent quotes who wants the spread
+    distances = np.array([best.distance, usual, *np.full(len(picked), best.distance)])
     values = rule_values(params, thresholds, distances).tolist()
     bands = [best_band(params)] if params.hedge_ticket else []
     found = [

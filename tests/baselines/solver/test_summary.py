@@ -5,7 +5,7 @@ import pytest
 
 from baselines import ThresholdPolicy, policy_value, solve
 from baselines.solver.summary import benchmarks, gap, no_hedge_bands
-from mm_env import market_params, play
+from mm_env import MarketParams, market_params, play
 from mm_env.envs.observation import decode_observation
 from mm_env.market.numbers import evenly_spaced
 from tests.markets import IDS
@@ -55,3 +55,11 @@ def test_the_gap_of_a_loss_and_of_nothing():
 @pytest.mark.parametrize(("trades", "most", "found"), [(1, 3, [0]), (3, 3, [0, 1, 2]), (101, 3, [0, 50, 100])])
 def test_thinning_keeps_both_ends(trades, most, found):
     assert evenly_spaced(trades, most).tolist() == found
+
+
+def test_the_markets_rule_quotes_as_an_agent_can():
+    """A spread between two levels is quoted at the nearest, as the policy of that name does."""
+    params = MarketParams(num_trades=5, tick=0.02, quote_levels=4, spread=0.035, tiers=[{"decay": 20.0}])
+    own = next(rule for rule in benchmarks(solve(params)) if rule.name == "the market's rule")
+    assert own.distance == 0.04
+    assert own.value == pytest.approx(policy_value(ThresholdPolicy(10, params), params))
