@@ -41,6 +41,7 @@ def page(results: Results, played: Played | None = None, curves: Curves | None =
             "LEAGUE": "".join(league),
             "FIGURES": "" if played is None else "".join(_figures(played)),
             "TABLES": "".join(others),
+            "COMPARISONS": _comparisons(results),
             "ORIGIN": f"Checksum of the results: <code>{escape(results['checksum'])}</code>",
             "DATA": text.replace("<", "\\u003c"),
             "PLOTLY": get_plotlyjs(),
@@ -105,6 +106,21 @@ def _tables(results: Results) -> Iterator[str]:
     blocks = markdown(results).strip().split("\n\n")
     for caption, block in zip(_CAPTIONS[-len(blocks) :], blocks, strict=True):
         yield _table(caption, block.splitlines())
+
+
+def _comparisons(results: Results) -> str:
+    """Every two agents, the better one first: the difference of their mean scores, its interval, and p after Holm."""
+    rows = []
+    for row in results["comparisons"]:
+        sign = 1.0 if row["difference"] >= 0 else -1.0
+        pair = (row["agent"], row["other"])[:: int(sign)]
+        low, high = sorted((sign * row["low"], sign * row["high"]))
+        rows.append([*pair, f"{sign * row['difference']:.3f}", f"{low:.3f} to {high:.3f}", f"{row['holm']:.3g}"])
+    if not rows:
+        return ""
+    caption = "Every two agents: the difference of their mean scores, and p with Holm's correction"
+    lines = markdown_rows(["better", "other", "difference", "95 % interval", "p (Holm)"], rows)
+    return f"<details><summary>Comparisons</summary>{_table(caption, lines)}</details>"
 
 
 def _table(caption: str, lines: Sequence[str]) -> str:

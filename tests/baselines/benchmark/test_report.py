@@ -64,6 +64,13 @@ def test_every_number_is_in_a_table_too(text, scored):
         assert f"<td>{round(cell['score'], 3) + 0.0:.3f}</td>" in text
 
 
+def test_every_two_agents_are_compared(text, scored):
+    found = text[text.index("<summary>Comparisons") :]
+    for row in scored["comparisons"]:
+        assert f"<td>{abs(row['difference']):.3f}</td>" in found
+    assert '<th scope="row">optimal</th><td>band:5:1</td>' in found
+
+
 def test_without_anything_played_it_has_the_scores(scored):
     data = data_of(page(scored))
     assert data["played"] is data["learning"] is None
