@@ -81,7 +81,7 @@ def test_every_kind_of_market_is_learned_in(market, tmp_path):
     arguments = {"total_timesteps": 2 * ROLLOUT, "eval_freq": ROLLOUT}
     smaller = {"num_trades": 10, "inventory_limit": 5}
     kwargs = {"env_kwargs": smaller, "eval_episodes": 20, "progress": False}
-    hyperparameters = {**TINY, "policy_kwargs": "dict(net_arch=[8], activation_fn=nn.ReLU, log_std_init=-1.5)"}
+    hyperparameters = {**TINY, "policy_kwargs": "dict(net_arch=[8, 8], activation_fn=nn.ReLU, log_std_init=-1.5)"}
     result = train_ppo(market, run_dir=tmp_path, hyperparameters=hyperparameters, **kwargs, **arguments)
     params = market_params(market, **smaller)
     assert result.policy.params == params
