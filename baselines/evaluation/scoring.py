@@ -93,7 +93,8 @@ def _played(
 def _side_by_side(paths: MarketPaths, params: MarketParams) -> tuple[ExogenousState, Move]:
     """What the paths of episodes, shape (block, trades, lanes), make of each step: shape (trades, block * lanes)."""
     paths = paths.map(lambda values: values.swapaxes(0, 1).reshape(params.num_trades, -1))
-    last = np.arange(1, params.num_trades + 1) == params.num_trades
+    last = np.zeros(params.num_trades, np.bool_)
+    last[-1] = True
     return paths.state(), paths.move(last[:, None], params)._replace(last=last)
 
 

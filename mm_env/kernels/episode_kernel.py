@@ -66,6 +66,7 @@ class EpisodeKernel:
     def __init__(self, function: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]) -> None:
         self._function = function
         self._compiled: dict[Any, tuple[Callable[..., None], EpisodeProgram]] = {}
+        self._few: bool | None = None  # whatever comes first decides: what is left over is not worth compiling for
 
     def __call__(self, out: Values, memory: Tree, sums: Tree, given: Tree, steps: int) -> None:
         """Write the sums after the last step of each episode.
@@ -79,10 +80,11 @@ class EpisodeKernel:
             steps: Of each episode.
         """
         numbers = [*leaves((memory, sums, given))]
-        few = out.shape[1] <= _FEW
-        kinds = few, *(None if number is None else _varies(number) for number in numbers)
+        if self._few is None:
+            self._few = out.shape[1] <= _FEW
+        kinds = tuple(None if number is None else _varies(number) for number in numbers)
         if kinds not in self._compiled:
-            self._compiled[kinds] = self._compile(memory, sums, given, few)
+            self._compiled[kinds] = self._compile(memory, sums, given, self._few)
         run, program = self._compiled[kinds]
         starts = np.array([numbers[_number(name)] for name in program.handed_on])
         read = (numbers[_number(name)] for name, _ in program.given)
