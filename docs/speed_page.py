@@ -18,7 +18,7 @@ import numpy as np
 from mm_env import market_params
 from mm_env.atomic_write import write_text
 from mm_env.envs.arguments import checked_reward
-from mm_env.kernels.tracing import Program, Traced, TraceOps, Tree, leaves, like
+from mm_env.kernels.tracing import Program, Traced, TraceOps, Tree, kind_of, leaves, like
 from mm_env.kernels.vector_kernel import groups_of, loop_bodies
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Book, Decision, Move, Request
@@ -57,6 +57,11 @@ lanes at once. The first of them, which writes {first}:
 and the processor. `where`, `maximum` and `minimum` are those of `scalar_ops.py`. No operation is reordered or fused, so
 that every number has the bits of NumPy's, whatever the processor: `python -m benchmarks.bits`.
 
+**5. The market.** What clients ask for and how the price moves goes the same way: `flow` in `mm_env/market/flow.py` is
+traced as one step (`one_step.py`), from the random numbers that `random_numbers.py` draws for whole episodes ahead, to
+request, price move, what is remembered for the next step, and the observation (`FlowCursor`). For whole episodes at
+once NumPy runs the same text (`whole_episodes.py`): tapes, single environments, and all where Numba is missing.
+
 The single environment runs the same lines as plain Python (`ScalarKernel`). Made with `compiled=False` either
 environment runs the law as it stands, and a debugger steps into it.
 """
@@ -91,7 +96,7 @@ def traced() -> tuple[Program, Written]:
     law = partial(dynamics.rewarded_step, reward=checked_reward("realised", None, params), params=params, xp=TraceOps())
     lines = Written()
     numbers = (
-        None if number is None else Traced(_text(place, number), lines, np.asarray(number).dtype == np.bool_)
+        None if number is None else Traced(_text(place, number), lines, kind_of(number))
         for place, number in enumerate(leaves(example()))
     )
     result = law(*like(example(), numbers))
@@ -103,8 +108,9 @@ def page() -> str:
     program, written = traced()
     paths: dict[int, list[str]] = {}  # the same number may stand in several places
     for number, path in zip(leaves(program.result), _paths(program.result, ("step", "reward")), strict=True):
-        paths.setdefault(id(number), []).append(path)
-    outputs = [(paths[id(number)].pop(0), str(number)) for group in groups_of(program.result) for number in group]
+        paths.setdefault(str(number), []).append(path)
+    numbers = [str(number) for group in groups_of(program.result) for number in group.numbers]
+    outputs = [(paths[number].pop(0), number) for number in numbers]
     bodies = list(loop_bodies(program.lines, outputs))
     names = _paths(example(), ("book", "request", "decision", "move"))
     arguments = [f"| `x{place}` | `{names[place]}` |" for place in program.used]

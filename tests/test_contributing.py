@@ -27,8 +27,8 @@ SIGNAL = {
     "mm_env/market/flow.py": (
         "    observed = ObservedState(last_side, regime, known)\n",
         '    if "signal" in u:\n'
-        '        signal = np.where(u["signal"] < 0.5, -1.0, 1.0)\n'
-        "        change += params.signal_drift * signal\n"
+        '        signal = over.where(u["signal"] < 0.5, -1.0, 1.0)\n'
+        "        change = change + params.signal_drift * signal\n"
         "        expected = expected + params.signal_drift * signal\n"
         "        observed = observed._replace(signal=signal)\n",
     ),

@@ -124,12 +124,17 @@ class DealersVectorEnv(HedgingVectorEnv):
     def _over(self, lanes: TapeCursor) -> Flags | None:
         return None if lanes.ended() is None else self._all
 
-    def _begin(self, lanes: TapeCursor, which: Flags) -> None:
+    def _cursor(self, seeds: Sequence[int]) -> TapeCursor:
+        return TapeCursor(self._params, seeds, self._tape, compiled=self._look is not None)
+
+    def _begin(self, which: Flags) -> TapeCursor:
         if not which.all():
             raise ValueError("reset_mask must pick every lane: the dealers of a market end together")
-        lanes.next_episode(np.ones(self._markets, dtype=np.bool_))
+        assert self._lanes is not None
+        self._lanes.next_episode(np.ones(self._markets, dtype=np.bool_))
         self._market.reopen()
         self._book = self._shown(self._market.book)
+        return self._lanes
 
     def _shown(self, value: Any) -> Any:
         """Arrays of shape (K, M) as those of the lanes, shape (num_envs,)."""

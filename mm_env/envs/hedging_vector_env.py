@@ -33,13 +33,14 @@ from mm_env.envs.observation import (
     observe,
 )
 from mm_env.envs.step_history import StepHistory, of_lane, text_line
-from mm_env.envs.tape_cursor import TapeCursor
+from mm_env.envs.tape_cursor import FlowCursor, TapeCursor
 from mm_env.episodes import step_info
 from mm_env.kernels.tracing import TraceOps
 from mm_env.kernels.vector_kernel import WORTH_COMPILING, VectorKernel, numba_works
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Decision, LawStep, Move, Step
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
+from mm_env.market.flow import is_traceable
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape, largest_size, tape_of
 from mm_env.market.validation import check_whole, is_whole
@@ -149,15 +150,15 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             raise ValueError(
                 "the market was changed: reset every lane, or set params back, before a reset_mask of some"
             )
-        self._change_market(self._lanes)
+        self._change_market()
         if seed is not None or self._lanes is None:
             if mask is not None:
                 raise ValueError("reset_mask needs a full reset before it, and no seed with it")
-            self._lanes = TapeCursor(self._params, self._seeds(seed), self._tape, compiled=self._look is not None)
-        info = self._restart(self._lanes, lanes, step_info(dynamics.no_step(self._book)))
+            self._lanes = self._cursor(self._seeds(seed))
+        cursor, info = self._restart(lanes, step_info(dynamics.no_step(self._book)))
         if self.render_mode == "human":
             self.render()
-        return self._observe(self._lanes), self._info(info, lanes)
+        return self._observe(cursor), self._info(info, lanes)
 
     def step(self, actions: Any) -> tuple[Observations, NDArray[np.float64], Flags, Flags, dict[str, Any]]:
         """Answer every lane's request, hedge, and let the prices move.
@@ -186,14 +187,14 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         lanes.advance()
         if resting is not None:
             rewards = np.where(resting.reshape(-1, *[1] * (rewards.ndim - 1)), 0.0, rewards)
-            info = self._restart(lanes, resting, info)
+            lanes, info = self._restart(resting, info)
         self._ended = self._over(lanes)
         terminated = self._ended.copy() if self._ended is not None else np.zeros(self.num_envs, dtype=np.bool_)
         observations = self._observe(lanes)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._ended is not None:
             final = {"final_obs": observations, "final_info": self._info(info, terminated)}
-            info = self._info(self._restart(lanes, self._ended, info), self._all)
-            info.update(self._info(final, terminated))
+            lanes, info = self._restart(self._ended, info)
+            info = self._info(info, self._all) | self._info(final, terminated)
             observations = self._observe(lanes)
         else:
             info = self._info(info, self._all)
@@ -263,13 +264,19 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         mask = action_mask(self._book, self._state.request, self._params)
         return np.broadcast_to(mask, (self.num_envs, mask.shape[-1]))
 
-    def _change_market(self, lanes: TapeCursor | None) -> None:
+    def _change_market(self) -> None:
         """Enter the market that was set, if another, in every lane."""
         params = self._take_change()
         if params is not None:
             self._enter(params)
-            if lanes is not None:
-                lanes.enter(params)
+            if self._lanes is not None:
+                self._lanes = self._cursor(self._lanes.seeds).following(self._lanes)
+
+    def _cursor(self, seeds: Sequence[int]) -> TapeCursor:
+        """Lanes on the tapes of these seeds."""
+        if self._look is not None and self._tape is None and is_traceable(self._params):
+            return FlowCursor(self._params, seeds)
+        return TapeCursor(self._params, seeds, self._tape, compiled=self._look is not None)
 
     def _enter(self, params: Any) -> None:
         """Play in this market from now on."""
@@ -303,12 +310,17 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         """Which lanes have ended; None if none has."""
         return lanes.ended()
 
-    def _begin(self, lanes: TapeCursor, which: Flags) -> None:
+    def _begin(self, which: Flags) -> TapeCursor:
         """Begin the next episode in the lanes of the mask."""
-        lanes.next_episode(which)
-        self._book = dynamics.reset_where(which, self._book, self._params)
+        assert self._lanes is not None
         if self._spent is not None and self._spent > WORTH_COMPILING and numba_works():
             self._compile()
+            self._lanes.compile()
+            if which.all():
+                self._lanes = self._cursor(self._lanes.seeds).following(self._lanes)
+        self._lanes.next_episode(which)
+        self._book = dynamics.reset_where(which, self._book, self._params)
+        return self._lanes
 
     def _compile(self) -> None:
         """Run the law as machine code from now on."""
@@ -316,20 +328,21 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self._rewarded_step = VectorKernel(law, self.num_envs)
         self._look = VectorKernel(partial(observation_values, params=self._params), self.num_envs, np.float32)
         self._spent = None
-        if self._lanes is not None:
-            self._lanes.compile()
 
-    def _restart(self, lanes: TapeCursor, which: Flags, info: dict[str, Any]) -> dict[str, Any]:
-        """Begin the next episode in the lanes of the mask; return `info` with nothing to report of them."""
-        self._change_market(lanes)
-        self._begin(lanes, which)
+    def _restart(self, which: Flags, info: dict[str, Any]) -> tuple[TapeCursor, dict[str, Any]]:
+        """Begin the next episode in the lanes of the mask; return where they stand, and `info` with nothing of them."""
+        self._change_market()
+        lanes = self._begin(which)
         if self._history is not None:
             self._history.begin(np.flatnonzero(which))
         self._ended = None if self._ended is None or which[self._ended].all() else self._ended & ~which
         fresh = step_info(dynamics.no_step(dynamics.initial_book(self._params)))
-        return {name: np.where(which, fresh[name], info[name]) for name in info}
+        return lanes, {name: np.where(which, fresh[name], info[name]) for name in info}
 
     def _observe(self, lanes: TapeCursor) -> Observations:
+        if isinstance(lanes, FlowCursor):
+            seen, self._state = lanes.look(self._book), lanes.state()
+            return seen
         left = self._params.num_trades - lanes.trade
         self._state = lanes.state()
         if self._look is None or self._state is NO_REQUEST:

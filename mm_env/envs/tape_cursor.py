@@ -1,35 +1,48 @@
-"""TapeCursor: where each of N environments stands on the tape of its own seed, refilled several episodes at a time."""
+"""Where each of N environments stands on the tape of its own seed, refilled several episodes at a time.
+
+A `TapeCursor` reads a tape of what happens; a `FlowCursor` one of random numbers, and finds out what they mean.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mm_env.envs.observation import Observations, observation_values, observe
 from mm_env.kernels.compiled_source import CompiledSource
-from mm_env.market.dynamics import Move, Request
+from mm_env.kernels.one_step import OneStep
+from mm_env.kernels.tracing import WHOLE, Traced, Tree, kind_of, trace
+from mm_env.kernels.vector_kernel import SingleRows, VectorKernel
+from mm_env.market.dynamics import Book, Move, Request
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
+from mm_env.market.flow import flow, prepared
 from mm_env.market.market_paths import MarketPaths
 from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
+from mm_env.market.random_streams import RandomDraws
 from mm_env.market.tape import EpisodeSource, Tape
 
-_LANES_PER_DRAW = 16  # drawn together: what is made on the way stays in the processor's cache, and is not fresh memory
+_WHOLE = np.int32  # sides, tiers and the like
 
 
 class TapeCursor:
     """N lanes on their tapes. Together, as lanes are unless reset one by one, a row of the tape is a plain view.
 
     Attributes:
+        seeds: Of each lane.
         trade: Requests answered in this episode: one int for lanes that are together, else of shape (N,).
     """
+
+    lanes_per_draw = 16  # what is made on the way stays in the processor's cache, and is not fresh memory
 
     def __init__(
         self, params: MarketParams, seeds: Sequence[int], replay: Tape | None = None, compiled: bool = False
     ) -> None:
-        self._seeds, self._replay, self._compiled = seeds, replay, compiled
+        self.seeds, self._replay, self._compiled = seeds, replay, compiled
         self._lanes = np.arange(len(seeds))
         self.enter(params)
         self._episode: int | NDArray[np.int64] = -1  # of the seed, counted from 0
@@ -44,6 +57,11 @@ class TapeCursor:
         self._flattened: tuple[Any, ...] = ()
         self._arrays: tuple[int, ...] = ()  # which of them are arrays
 
+    def following(self, former: TapeCursor) -> TapeCursor:
+        """This one, where another with the same seeds stands; every lane has to begin an episode next."""
+        self._episode = former._episode
+        return self
+
     def compile(self) -> None:
         """Draw by machine code from now on: the same numbers."""
         if not self._compiled:
@@ -52,15 +70,15 @@ class TapeCursor:
 
     def _make_source(self) -> EpisodeSource:
         kind = CompiledSource if self._compiled else EpisodeSource
-        return kind(self._params, self._seeds, self._replay)
+        return kind(self._params, self.seeds, self._replay)
 
     def next_episode(self, which: NDArray[np.bool_]) -> None:
         """Move the lanes that the mask picks to the start of their next episode."""
         episode = np.where(which, self._episode + 1, self._episode)
         trade = np.where(which, 0, self.trade)
-        empty = np.flatnonzero(which & ((episode % self._source.block == 0) | (self._paths is None)))
-        for start in range(0, len(empty), _LANES_PER_DRAW):
-            lanes = empty[start : start + _LANES_PER_DRAW]
+        empty = np.flatnonzero(which & ((episode % self._source.block == 0) | self._is_new()))
+        for start in range(0, len(empty), self.lanes_per_draw):
+            lanes = empty[start : start + self.lanes_per_draw]
             self._refill(lanes, episode[lanes] // self._source.block)
         together = (episode == episode[0]).all() and (trade == trade[0]).all()
         self._episode = int(episode[0]) if together else episode
@@ -117,14 +135,127 @@ class TapeCursor:
             now[place] = now[place][index]
         self._now = MarketPaths.unflattened(now)
 
+    def _is_new(self) -> bool:
+        """Whether nothing has been drawn."""
+        return self._paths is None
+
+    @staticmethod
+    def _neighbours(lanes: NDArray[np.int64]) -> Any:
+        """Lanes as an index: neighbours, as they are but for resets by mask, as a slice, which is faster."""
+        return slice(lanes[0], lanes[-1] + 1) if lanes[-1] - lanes[0] == len(lanes) - 1 else lanes
+
     def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
         drawn = self._source.rows(lanes.tolist(), numbers.tolist())
         if self._paths is None:
             self._paths = drawn.map(lambda values: np.empty((*values.shape[:-1], len(self._lanes)), values.dtype))
             self._flattened = self._paths.flattened()
             self._arrays = tuple(i for i, values in enumerate(self._flattened) if isinstance(values, np.ndarray))
-        neighbours = lanes[-1] - lanes[0] == len(lanes) - 1  # as always but for resets by mask: a slice is faster
-        where: Any = slice(lanes[0], lanes[-1] + 1) if neighbours else lanes
+        where = self._neighbours(lanes)
         for values, new in zip(self._flattened, drawn.flattened(), strict=True):
             if isinstance(values, np.ndarray):
                 values[..., where] = new
+
+
+class FlowCursor(TapeCursor):
+    """N lanes, each at its step of its seed's random numbers. A kernel makes of them request, move and observation.
+
+    Numbers are drawn for whole episodes ahead and wait in memory until they are needed; what they mean would be several
+    times as much to write and to read. Needs Numba, and a market that `is_traceable`.
+    """
+
+    lanes_per_draw = 64  # their numbers of one step fill whole cache lines
+
+    def enter(self, params: MarketParams) -> None:
+        """Draw from this market at the next episode of every lane, which has to come before anything else."""
+        self._params, self._length = params, params.num_trades
+        self._source: CompiledSource = CompiledSource(params, self.seeds)
+        self._drawn: list[NDArray[Any]] = []  # each of shape (episodes, trades, N)
+        self._kernel = VectorKernel(partial(_step, params=params), len(self.seeds), whole=_WHOLE)
+        self._before: Tree = _memory(params, len(self.seeds))  # what the flow remembers of the steps before this one
+        self._found: tuple[ExogenousState, Move | None, Tree] = NO_REQUEST, None, self._before
+
+    def advance(self) -> None:
+        """Move every lane to its next trade."""
+        self.trade = self.trade + 1
+        self._before = self._found[2]
+
+    def look(self, book: Book) -> Observations:
+        """Find out what the step brings, and return what is observed by dealers with these books, shape (N, ...)."""
+        together, left = isinstance(self.trade, int), self._length - self.trade
+        if together and not left:
+            self._found = NO_REQUEST, None, self._before
+            return observe(book, NO_REQUEST, left, self._params)
+        index: tuple[Any, ...] = (self._episode % self._source.block, self.trade)
+        if not together:
+            index = (index[0], np.minimum(self.trade, self._length - 1), self._lanes)
+        noise = tuple([values[index] for values in self._drawn])
+        ended = None if together else self.trade == self._length
+        *self._found, columns = self._kernel(noise, self._before, self.trade == 0, ended, left, book)
+        observations: Observations = columns.T
+        return observations
+
+    def state(self) -> ExogenousState:
+        """The request each lane has to answer, and what it sees beside it, as `look` found them."""
+        return self._found[0]
+
+    def move(self) -> Move:
+        """The price move that follows each lane's request."""
+        assert self._found[1] is not None
+        change, expected, _, hedge_cost, risk_weight = self._found[1]
+        return Move(change, expected, self.trade == self._length - 1, hedge_cost, risk_weight)
+
+    def _look(self) -> None:
+        """Nothing: `look` needs the books."""
+
+    def _is_new(self) -> bool:
+        return not self._drawn
+
+    def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
+        drawn = self._source.noise_rows(lanes.tolist(), numbers.tolist())
+        if not self._drawn:
+            self._drawn = [np.empty((*values.shape[:2], len(self._lanes)), values.dtype) for values in drawn]
+        where = self._neighbours(lanes)
+        for values, new in zip(self._drawn, drawn, strict=True):
+            values[..., where] = new
+
+
+def _step(
+    noise: Tree, memory: Tree, first: Traced, ended: Traced | None, left: Any, book: Book, params: MarketParams
+) -> Tree:
+    """One step of the flow, traced: what the dealer sees, what follows, what is remembered, and the observation."""
+    over = OneStep(first, memory)
+    paths = flow(_kinds_of_noise(params).holding(noise), params, over)
+    state = paths.state() if ended is None else _hidden(paths.state(), ended, over)
+    observation = SingleRows(observation_values(book, state, left, params))
+    return state, paths.move(False, params, over.pick), tuple(over.after), observation
+
+
+def _kinds_of_noise(params: MarketParams) -> RandomDraws:
+    """Random numbers of no episodes: which there are in this market, and of which types."""
+    return prepared(RandomDraws.sized(params, 0, None), params)
+
+
+def _hidden(state: ExogenousState, ended: Traced, over: OneStep) -> ExogenousState:
+    """Nobody's request where the episode has ended, else the state."""
+
+    def shown(now: Any, none: Any) -> Any:
+        if not isinstance(now, Traced) or none is None:
+            return now
+        return over.where(ended, int(none) if now.kind == WHOLE else none, now)
+
+    request, observed = (map(shown, *pair) for pair in zip(state, NO_REQUEST, strict=True))
+    return ExogenousState(Request._make(request), ObservedState._make(observed))
+
+
+def _memory(params: MarketParams, lanes: int) -> Tree:
+    """Room for what the flow of this market remembers."""
+    found: list[Any] = []
+
+    def look(first: Traced, noise: Tree) -> Tree:
+        over = OneStep(first, ())
+        flow(_kinds_of_noise(params).holding(noise), params, over)
+        found.extend(over.start)
+        return ()
+
+    trace(look, (True, _kinds_of_noise(params).arrays()))
+    return tuple([np.zeros(lanes, (np.bool_, _WHOLE, np.float64)[kind_of(start)]) for start in found])

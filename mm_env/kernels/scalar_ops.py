@@ -5,6 +5,10 @@ Each agrees with NumPy's function of the same name to the last bit on finite flo
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 
 def where(condition: bool, yes: float, no: float) -> float:
     """`yes` if `condition` else `no`."""
@@ -19,6 +23,16 @@ def maximum(a: float, b: float) -> float:
 def minimum(a: float, b: float) -> float:
     """The smaller of two floats."""
     return a if a < b else b
+
+
+def floor(a: float) -> float:
+    """The largest whole number that is not above the float."""
+    return np.floor(a)  # type: ignore[no-any-return]
+
+
+def single(a: float) -> Any:
+    """The nearest number of single precision."""
+    return np.float32(a)
 
 
 # The same where a call would take longer than what is computed: straight code has these in its place.

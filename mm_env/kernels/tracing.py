@@ -21,7 +21,10 @@ from mm_env.kernels import scalar_ops
 
 Tree = Any  # nested tuples of numbers, named or not, as the law takes and returns them
 
-SCALAR_OPS = {name: getattr(scalar_ops, name) for name in ("where", "maximum", "minimum")}
+SCALAR_OPS = {name: getattr(scalar_ops, name) for name in ("where", "maximum", "minimum", "floor", "single")}
+
+
+FLAG, WHOLE, REAL = range(3)  # the kinds of numbers
 
 
 class Traced:
@@ -29,10 +32,10 @@ class Traced:
 
     __array_ufunc__ = None  # NumPy's functions are not for it: a law or a column that calls one fails at once
 
-    def __init__(self, text: str, lines: dict[str, str], is_flag: bool = False) -> None:
+    def __init__(self, text: str, lines: dict[str, str], kind: int = REAL) -> None:
         self.text = text
         self.lines = lines  # from each expression to the name of its value, in the order of computing
-        self.is_flag = is_flag
+        self.kind = kind  # FLAG, WHOLE or REAL
 
     def __str__(self) -> str:
         return self.text
@@ -41,32 +44,58 @@ class Traced:
         raise TypeError(f"the law may not branch on data, here on {self.text}: use xp.where")
 
 
-def _operation(template: str, is_flag: bool = False) -> Callable[..., Traced]:
-    """What writes down an operation, and returns its value."""
+def kind_of(number: Any) -> int:
+    """The kind of a number, traced or not."""
+    return (
+        number.kind if isinstance(number, Traced) else {"b": FLAG, "i": WHOLE, "u": WHOLE}.get(_code_of(number), REAL)
+    )
+
+
+def _code_of(number: Any) -> str:
+    return str(np.asarray(number).dtype.kind)
+
+
+def _operation(template: str, kind: int | None = None, least: int = WHOLE, skipped: int = 0) -> Callable[..., Traced]:
+    """What writes down an operation, and returns its value.
+
+    Args:
+        template: The expression, where the operands' texts stand for {0}, {1}, ...
+        kind: Of the value. Default: the largest of `least` and of the operands' after the first `skipped`.
+        least: See `kind`.
+        skipped: See `kind`.
+    """
 
     def write(*operands: Any) -> Traced:
         lines = next(operand.lines for operand in operands if isinstance(operand, Traced))
-        return Traced(lines.setdefault(template.format(*operands), f"t{len(lines)}"), lines, is_flag)
+        found = max(least, *map(kind_of, operands[skipped:])) if kind is None else kind
+        return Traced(lines.setdefault(template.format(*operands), f"t{len(lines)}"), lines, found)
 
     return write
 
 
-_ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "truediv": "/"}
+_ARITHMETIC = {"add": "+", "sub": "-", "mul": "*"}
 _LOGIC = {"and": "&", "or": "|"}
 _COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
-for _name, _sign in (_ARITHMETIC | _LOGIC | _COMPARISONS).items():
-    setattr(Traced, f"__{_name}__", _operation(f"{{0}} {_sign} {{1}}", _name not in _ARITHMETIC))
-for _name, _sign in (_ARITHMETIC | _LOGIC).items():
-    setattr(Traced, f"__r{_name}__", _operation(f"{{1}} {_sign} {{0}}", _name not in _ARITHMETIC))
+for _name, _sign in (_LOGIC | _COMPARISONS).items():
+    setattr(Traced, f"__{_name}__", _operation(f"{{0}} {_sign} {{1}}", FLAG))
+for _name, _sign in _ARITHMETIC.items():
+    setattr(Traced, f"__{_name}__", _operation(f"{{0}} {_sign} {{1}}"))
+    setattr(Traced, f"__r{_name}__", _operation(f"{{1}} {_sign} {{0}}"))
+for _name, _sign in _LOGIC.items():
+    setattr(Traced, f"__r{_name}__", _operation(f"{{1}} {_sign} {{0}}", FLAG))
 for _name, _template in {"neg": "-{0}", "abs": "abs({0})"}.items():
     setattr(Traced, f"__{_name}__", _operation(_template))
+for _name, _template in {"truediv": "{0} / {1}", "rtruediv": "{1} / {0}"}.items():
+    setattr(Traced, f"__{_name}__", _operation(_template, REAL))
+for _name, _template in {"invert": "not {0}"}.items():
+    setattr(Traced, f"__{_name}__", _operation(_template, FLAG))
 
 
-def _call(name: str) -> Any:
+def operation_of(name: str, kind: int | None = None) -> Any:
     """What calls a function of `scalar_ops.py`, or writes the call down where a number is traced."""
     function = SCALAR_OPS[name]
     places = ", ".join(f"{{{place}}}" for place in range(function.__code__.co_argcount))
-    write = _operation(f"{name}({places})")
+    write = _operation(f"{name}({places})", kind, FLAG, skipped=int(name == "where"))
 
     def call(*operands: Any) -> Any:
         return (write if any(isinstance(operand, Traced) for operand in operands) else function)(*operands)
@@ -77,14 +106,14 @@ def _call(name: str) -> Any:
 class TraceOps:
     """The law's `xp` while it is traced."""
 
-    where = _call("where")
-    maximum = _call("maximum")
-    minimum = _call("minimum")
+    where = operation_of("where")
+    maximum = operation_of("maximum")
+    minimum = operation_of("minimum")
 
 
 def written(template: str, *operands: Any) -> Traced:
     """A number that is traced by this text, where the operands' own stand for {0}, {1}, ..."""
-    return _operation(template)(*operands)
+    return _operation(template, REAL)(*operands)
 
 
 class Program(NamedTuple):
@@ -126,7 +155,7 @@ def trace(function: Callable[..., Tree], arguments: Tree, text: Callable[[int, A
     """
     lines: dict[str, str] = {}
     numbers = (
-        None if number is None else Traced(text(place, number), lines, np.asarray(number).dtype == np.bool_)
+        None if number is None else Traced(text(place, number), lines, kind_of(number))
         for place, number in enumerate(leaves(arguments))
     )
     result = function(*like(arguments, numbers))

@@ -20,12 +20,42 @@ from numpy.typing import DTypeLike
 from mm_env.extras import MissingExtraError, pip_line
 from mm_env.kernels import scalar_ops
 from mm_env.kernels.machine_code_cache import kept
-from mm_env.kernels.tracing import SCALAR_OPS, Traced, Tree, built, defined, leaves, needed, trace
+from mm_env.kernels.tracing import (
+    FLAG,
+    REAL,
+    SCALAR_OPS,
+    WHOLE,
+    Traced,
+    Tree,
+    built,
+    defined,
+    kind_of,
+    leaves,
+    needed,
+    trace,
+)
 
 WORTH_COMPILING = 2.0  # seconds spent in the law as NumPy: about what compiling it takes
 
 _APART = 40, 512  # rows lie so many numbers apart, modulo so many: whole pages apart they would share cache lines
 _ROWS_A_LOOP = 7  # with more, LLVM leaves a loop one lane at a time
+
+
+class SingleRows:
+    """Numbers that a function returns as the rows of one array of single numbers, shape (numbers, lanes)."""
+
+    def __init__(self, numbers: tuple[Any, ...]) -> None:
+        self.numbers = numbers
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.numbers))
+
+
+class Group(NamedTuple):
+    """Numbers whose rows lie side by side in one block of memory."""
+
+    numbers: list[Any]
+    dtype: DTypeLike
 
 
 class _Compiled(NamedTuple):
@@ -44,15 +74,22 @@ class VectorKernel:
         function: Takes and returns trees of numbers; its elementary functions come from `TraceOps`.
         lanes: The length of every array.
         table: A dtype, to get what the function returns as the rows of one array of it, shape (numbers, lanes).
-            Default: a tree like the function's, of arrays of shape (lanes,).
+            Default: a tree like the function's, of arrays of shape (lanes,),
+            and of numbers that are the same for all lanes.
         stacked: To get every tuple of numbers alone, of several dealers say, as one array of shape (numbers, lanes).
+        whole: The dtype of numbers that are whole by what they are made of.
 
     Raises:
         ImportError: Numba cannot be imported.
     """
 
     def __init__(
-        self, function: Callable[..., Tree], lanes: int, table: DTypeLike | None = None, stacked: bool = False
+        self,
+        function: Callable[..., Tree],
+        lanes: int,
+        table: DTypeLike | None = None,
+        stacked: bool = False,
+        whole: DTypeLike = np.float64,
     ) -> None:
         if not numba_works():
             raise MissingExtraError(f"compiled=True needs Numba: {pip_line('numba')}")
@@ -60,12 +97,13 @@ class VectorKernel:
         self._lanes = lanes
         self._table = table
         self._stacked = stacked
+        self._whole = whole
         self._stride = lanes + (_APART[0] - lanes) % _APART[1]
         self._flat: Callable[[Tree], tuple[Any, ...]] | None = None
         self._compiled: dict[tuple[type, ...], _Compiled] = {}
 
     def __reduce__(self) -> Any:
-        arguments = self._function, self._lanes, self._table, self._stacked
+        arguments = self._function, self._lanes, self._table, self._stacked, self._whole
         return VectorKernel, arguments  # machine code cannot be copied, it is made again
 
     def __call__(self, *arguments: Tree) -> Any:
@@ -86,13 +124,12 @@ class VectorKernel:
         for place in program.used:
             if np.shape(numbers[place]) not in ((), (self._lanes,)):
                 raise ValueError(f"argument {place} must have shape ({self._lanes},), got {np.shape(numbers[place])}")
-        groups = list(groups_of(program.result)) if self._table is None else [list(leaves(program.result))]
-        dtypes = [np.bool_ if _is_flag(group[0]) else np.float64 for group in groups]
+        groups = self._groups(program.result)
         names = [f"block{place}" for place in range(len(groups))]
         rows = [
             (row, f"{name}[{row}]", str(number))
             for name, group in zip(names, groups, strict=True)
-            for row, number in enumerate(group)
+            for row, number in enumerate(group.numbers)
         ]
         if self._stacked:
             rows.sort(key=lambda row: row[0])  # a dealer's after another's: they share most of their lines
@@ -100,15 +137,20 @@ class VectorKernel:
         return _Compiled(
             kernel(tuple(names), arguments_read, tuple(program.lines), tuple(row[1:] for row in rows)),
             program.used,
-            [(len(group), self._table or dtype) for group, dtype in zip(groups, dtypes, strict=True)],
+            [(len(group.numbers), group.dtype) for group in groups],
             self._made_of(program.result, groups),
         )
 
-    def _made_of(self, result: Tree, groups: list[list[Any]]) -> Callable[..., Tree]:
+    def _groups(self, result: Tree) -> list[Group]:
+        if self._table is not None:
+            return [Group([*leaves(result)], self._table)]
+        return [*groups_of(result, self._whole, self._stacked)]
+
+    def _made_of(self, result: Tree, groups: list[Group]) -> Callable[..., Tree]:
         """The function from blocks to what is returned."""
         if self._table is not None:
             return lambda block: block
-        return _stacker(result, len(groups)) if self._stacked else _filler(result, groups)
+        return _stacker(result, len(groups)) if self._stacked else _filler(result, self._whole)
 
 
 @lru_cache(maxsize=1)
@@ -170,10 +212,6 @@ def _each_lane(place: int, number: Any) -> str:
     return f"x{place}[i]" if isinstance(number, np.ndarray) else f"x{place}"
 
 
-def _is_flag(number: Any) -> bool:
-    return isinstance(number, Traced) and number.is_flag
-
-
 def _flattener(tree: Tree) -> Callable[[Tree], tuple[Any, ...]]:
     """`leaves` of trees of this shape, several times faster; of another shape, a `ValueError`."""
     names = [f"x{place}" for place, _ in enumerate(leaves(tree))]
@@ -181,27 +219,60 @@ def _flattener(tree: Tree) -> Callable[[Tree], tuple[Any, ...]]:
     return defined("flat(tree)", [f"{pattern} = tree", f"return ({', '.join(names)},)"], {})
 
 
-def groups_of(tree: Tree) -> Iterator[list[Any]]:
-    """The numbers that stand side by side in a tuple, and then the flags, for every tuple of a tree that has any."""
-    numbers = [part for part in tree if not isinstance(part, tuple)]
-    for flag in (False, True):
-        group = [number for number in numbers if _is_flag(number) is flag]
-        if group:
-            yield group
+def groups_of(tree: Tree, whole: DTypeLike = np.float64, constants: bool = False) -> Iterator[Group]:
+    """The numbers of a tree that are rows, in groups: those of one dtype that stand side by side in a tuple.
+
+    Args:
+        tree: What a traced function returns.
+        whole: The dtype of whole numbers.
+        constants: Give rows to the numbers that are the same for all lanes, and one to each of several that are alike.
+    """
+    yield from _own_groups(tree, whole, constants)
     for part in tree:
         if isinstance(part, tuple):
-            yield from groups_of(part)
+            yield from groups_of(part, whole, constants)
 
 
-def _filler(tree: Tree, groups: list[list[Any]]) -> Callable[..., Tree]:
+def _own_groups(tree: Tree, whole: DTypeLike, constants: bool = False) -> Iterator[Group]:
+    """The groups of a tuple's own numbers."""
+    numbers = [part for part in tree if isinstance(part, Traced) or (constants and np.isscalar(part))]
+    numbers = numbers if constants else list({str(number): number for number in numbers}.values())
+    dtypes = {REAL: np.float64, WHOLE: whole, FLAG: np.bool_}
+    for dtype in dict.fromkeys(dtypes.values()):
+        group = [number for number in numbers if dtypes[kind_of(number)] is dtype]
+        if group:
+            yield Group(group, dtype)
+    for part in tree:
+        if isinstance(part, SingleRows):
+            yield Group([*part.numbers], np.float32)
+
+
+def _filler(tree: Tree, whole: DTypeLike) -> Callable[..., Tree]:
     """The function from blocks, with a row for each number of a group, to the tree of those rows."""
-    rows = [[f"row{place}_{row}" for row, _ in enumerate(group)] for place, group in enumerate(groups)]
-    row_of = {id(number): row for pair in zip(groups, rows, strict=True) for number, row in zip(*pair, strict=True)}
-    unpacked = [f"({', '.join(names)},) = block{place}" for place, names in enumerate(rows)]
+    blocks: list[str] = []
+    unpacked: list[str] = []
+
+    def texts(tree: Tree) -> Iterator[str]:
+        """The text of each leaf."""
+        named: dict[str, str] = {}
+        for numbers, dtype in _own_groups(tree, whole):
+            block = f"block{len(blocks)}"
+            blocks.append(block)
+            if dtype is np.float32:
+                named[", ".join(map(str, numbers))] = block
+                continue
+            rows = [f"{block}_{row}" for row, _ in enumerate(numbers)]
+            unpacked.append(f"({', '.join(rows)},) = {block}")
+            named |= zip(map(str, numbers), rows, strict=True)
+        for part in tree:
+            if isinstance(part, tuple):
+                yield from texts(part)
+            else:
+                yield named.get(str(part), str(part))
+
     types: dict[str, Any] = {}
-    returned = built(tree, (row_of[id(number)] for number in leaves(tree)), types)
-    blocks = ", ".join(f"block{place}" for place, _ in enumerate(groups))
-    return defined(f"tree({blocks})", [*unpacked, f"return {returned}"], types)
+    returned = built(tree, texts(tree), types)
+    return defined(f"tree({', '.join(blocks)})", [*unpacked, f"return {returned}"], types)
 
 
 def _stacker(tree: Tree, groups: int) -> Callable[..., Tree]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,13 +89,31 @@ class ClientTier(Readable):
         exponent = np.minimum(a + b * np.asarray(distance, dtype=np.float64), 700.0)  # more would overflow
         return np.asarray(1.0 / (1.0 + np.exp(exponent)))
 
+    @property
+    def law(self) -> str | None:
+        """The name of the law of his reservation distance, of `LOGARITHMS`; None if he accepts any quote."""
+        return None if self.accepts_any else "exponential" if self.logistic is None else "logistic"
+
     def reservation(self, uniform: Any, spread: float) -> Values:
         """Rho from a uniform number on (0, 1]: the distance that a share `uniform` of clients would accept."""
         uniform = np.asarray(uniform, dtype=np.float64)
-        if self.accepts_any:
+        if self.law is None:
             return np.full(uniform.shape, math.inf)
+        return np.asarray(self.reservation_of(LOGARITHMS[self.law](uniform), spread))
+
+    def reservation_of(self, logarithm: Any, spread: float) -> Any:
+        """Rho from what the `LOGARITHMS` of his law make of the uniform number."""
+        if self.law is None:
+            return math.inf
         if self.logistic is None:
-            return np.asarray(spread - np.log(uniform) / self.decay)
+            return spread - logarithm / self.decay
         a, b = self.logistic
-        with np.errstate(divide="ignore"):
-            return np.asarray((np.log((1.0 - uniform) / uniform) - a) / b)
+        return (logarithm - a) / b
+
+
+def _log_odds_against(uniform: Values) -> Values:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log((1.0 - uniform) / uniform))
+
+
+LOGARITHMS: Mapping[str, Callable[[Values], Values]] = {"exponential": np.log, "logistic": _log_odds_against}

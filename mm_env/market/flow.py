@@ -1,58 +1,100 @@
 """The flow of clients and prices: what the random numbers of a tape mean in a market.
 
-`simulate` samples what `transition_law` of the module beside this one lists; a test holds one against the other.
+`flow` says it for one step. `simulate` samples with it what `transition_law` of the module beside this one lists; a
+test holds one against the other.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mm_env.market.client_tier import LOGARITHMS
 from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.market_paths import MarketPaths, of_regime
 from mm_env.market.numbers import Number, Values
 from mm_env.market.params import MarketParams
 from mm_env.market.random_streams import RandomDraws
-
-Sides = NDArray[np.int8]
+from mm_env.market.whole_episodes import OverTime, WholeEpisodes
 
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def simulate(noise: RandomDraws, params: MarketParams) -> MarketPaths:
     """What the random numbers of a tape mean in this market; arrays of views with time first, not yet contiguous."""
-    u = noise.uniforms
-    regime = _regimes(u["regime"], params) if "regime" in u else 0
-    change = np.multiply(noise.move, of_regime(params.volatilities, regime), out=noise.change, dtype=np.float64)
-    if noise.jump is not None:
-        change += (u["jump"] < params.jump_probability) * (params.jump_volatility * noise.jump)
-    deviation: Number = 0.0
-    if params.mean_reversion > 0:
-        deviation = _revert(change, params.mean_reversion)
-
-    came = u["arrival"] < params.arrival_probability if "arrival" in u else None
-    side, last_side, informed = _sides(noise, change, came, params)
-    kind = _kinds(u["kind"], params) if "kind" in u else 0
-    _, tiers, sizes = kinds(params)
-    tier = (tiers[kind] if came is None else tiers[kind] * came) if len(params.tiers) > 1 else 0
-    size = sizes[kind] if params.has_sizes else None
-    reservation = _reservations(u.get("reservation"), tier, came, params)
-    known = _known(deviation, params.quote_latency)
-    expected = _expected(side, last_side, regime, deviation, known, params)
-    mid_error = _stale(change, params.quote_latency) if params.quote_latency else None
+    paths = flow(prepared(noise, params), params, WholeEpisodes(params.num_trades, noise.change))
     if noise.view is not None:  # who takes the mid for higher than it is quotes around one that is stale by less
-        mid_error = (0.0 if mid_error is None else mid_error[:, :, None]) - params.view_noise * noise.view.astype(
-            np.float64
-        )
-    observed = ObservedState(last_side, regime, known)
-    paths = MarketPaths(side, change, expected, size, tier, reservation, mid_error, informed, observed=observed)
+        mid_error: Any = 0.0 if paths.mid_error is None else np.asarray(paths.mid_error)[:, :, None]
+        paths = paths._replace(mid_error=mid_error - params.view_noise * noise.view.astype(np.float64))
     if noise.preference is not None:
         paths = paths._replace(preference=noise.preference)
     return paths.map(lambda values: values.transpose(*range(1, values.ndim), 0))
+
+
+def prepared(noise: RandomDraws, params: MarketParams) -> RandomDraws:
+    """The random numbers of reservations as the logarithms that they are used for, double numbers; the others as is."""
+    u = noise.uniforms
+    if "reservation" not in u:
+        return noise
+    share = (1.0 - u["reservation"]).astype(np.float64)
+    others = {name: values for name, values in u.items() if name != "reservation"}
+    return noise._replace(uniforms=others | {law: LOGARITHMS[law](share) for law in _laws(params)})
+
+
+def _laws(params: MarketParams) -> list[str]:
+    """The laws by which clients may refuse a quote, in this market."""
+    return sorted({tier.law for tier in params.tiers if tier.law is not None})
+
+
+def flow(noise: RandomDraws, params: MarketParams, over: OverTime) -> MarketPaths:
+    """THE FLOW: what clients ask for and how the price moves, from the random numbers of `prepared`.
+
+    Written for one step; what a step remembers of those before it, it has from `over`. So the same text serves all
+    steps of many episodes at once, a `WholeEpisodes`, and, traced, one step of many lanes: several dealers' own
+    errors and preferences apart.
+    """
+    u = noise.uniforms
+    regime = _regime(u["regime"], params, over) if "regime" in u else 0
+    change = over.scaled(noise.move, over.pick(params.volatilities, regime))
+    if noise.jump is not None:
+        jump = over.single(single(params.jump_volatility) * noise.jump)
+        change = change + (u["jump"] < single(params.jump_probability)) * jump
+    deviation: Any = 0.0
+    if params.mean_reversion > 0:
+        deviation, change = over.remembering(partial(_pulled, params.mean_reversion), change)
+
+    came = u["arrival"] < single(params.arrival_probability) if "arrival" in u else None
+    side, last_side, informed = _side(noise, change, came, params, over)
+    tier, size = _kind(u.get("kind"), came, params, over)
+    reservation = _reservation(u, tier, came, params, over)
+    known = (
+        over.before(deviation, params.quote_latency) if params.quote_latency and params.mean_reversion else deviation
+    )
+    expected = _expected(side, last_side, regime, deviation, known, params, over)
+    mid_error = None
+    if params.quote_latency:
+        mid = over.sum_before(change)
+        mid_error = mid - over.before(mid, params.quote_latency)
+    observed = ObservedState(last_side, regime, known)
+    return MarketPaths(side, change, expected, size, tier, reservation, mid_error, informed, observed=observed)
+
+
+def is_traceable(params: MarketParams) -> bool:
+    """Whether `flow` is made of what can be traced in this market, and is short.
+
+    Not so what the price's pull and the client's side tell together, which takes error functions.
+    """
+    several = params.num_dealers > 1 or params.view_noise > 0
+    return not (several or (params.mean_reversion > 0 and params.informed_fraction > 0)) and len(kinds(params)[0]) <= 64
+
+
+def single(number: float) -> float:
+    """The nearest number of single precision: what a comparison with single numbers takes a float for."""
+    return float(np.float32(number))
 
 
 @lru_cache(maxsize=256)
@@ -111,84 +153,67 @@ def blind_probability(side: Number, last_side: Number, params: MarketParams) -> 
     return np.where(np.asarray(last_side) == 0, fresh, repeated)
 
 
-def _regimes(uniform: NDArray[np.float32], params: MarketParams) -> NDArray[np.intp]:
+def _regime(uniform: Any, params: MarketParams, over: OverTime) -> Any:
     """A Markov chain, from its stationary law: it stays, or goes to any of the others alike."""
     number, stay = len(params.volatilities), params.regime_persistence
-    wide = uniform.astype(np.float64)
-    onward = 1.0 + np.floor((wide - stay) / max(1.0 - stay, 1e-12) * (number - 1))  # 0 or less where it stays
-    steps = np.clip(onward, 0.0, number - 1.0, out=onward).astype(np.uint32)
-    steps[:, 0] = np.floor(wide[:, 0] * number)
-    np.add.accumulate(steps, axis=1, out=steps)
-    return (steps % number).astype(np.intp)
+    wide = uniform * np.float64(1.0)
+    onward = 1.0 + over.floor((wide - stay) / max(1.0 - stay, 1e-12) * (number - 1))  # 0 or less where it stays
+    onward = over.minimum(over.maximum(onward, 0.0), number - 1.0)
+    return over.cycle(over.where(over.first, over.floor(wide * number), onward), number)
 
 
-def _revert(change: Values, share: float) -> Values:
-    """Pull every move towards the start, in place; return the mid's deviation before each move."""
-    deviation = np.zeros_like(change)
-    for trade in range(change.shape[1]):
-        if trade:
-            deviation[:, trade] = deviation[:, trade - 1] + change[:, trade - 1]
-        change[:, trade] -= share * deviation[:, trade]
-    return deviation
+def _pulled(share: float, deviation: Any, change: Any) -> tuple[Any, Any]:
+    """The mid's deviation from the start after a move that is pulled back, from the one before it; and the move."""
+    change = change - share * deviation
+    return deviation + change, change
 
 
-def _sides(
-    noise: RandomDraws, change: Values, came: NDArray[np.bool_] | None, params: MarketParams
-) -> tuple[Sides, Any, Any]:
+def _side(noise: RandomDraws, change: Any, came: Any, params: MarketParams, over: OverTime) -> tuple[Any, Any, Any]:
     """The side of each client, that of the client before him, and whether he was informed."""
-    cut = 256 * params.buy_probability
+    u, cut = noise.uniforms, 256 * params.buy_probability
     buys = noise.side < int(cut)
-    if "tie" in noise.uniforms:
-        buys |= (noise.side == int(cut)) & (noise.uniforms["tie"] < cut % 1)
+    if "tie" in u:
+        buys = buys | ((noise.side == int(cut)) & (u["tie"] < single(cut % 1)))
     informed: Any = False
-    if "informed" in noise.uniforms:
-        informed = noise.uniforms["informed"] < params.informed_fraction
-        rises = np.where(change == 0.0, noise.move > 0.0, change > 0.0)  # of a price that stands still, who knows
-        np.copyto(buys, rises, where=informed)
-    side: Sides = 2 * buys.view(np.int8) - 1
-    if "repeat" not in noise.uniforms:
-        if came is not None:
-            side *= came
-            informed = informed if informed is False else informed & came
-        return side, 0.0, informed
-    repeats = (noise.uniforms["repeat"] < params.flow_persistence) & ~np.asarray(informed)
-    present = np.ones_like(repeats) if came is None else came
-    seen = np.logical_or.accumulate(present, axis=1)
-    first = seen.copy()
-    first[:, 1:] &= ~seen[:, :-1]
-    remembered = carry_forward(side, present & (~repeats | first))
-    last_side = np.zeros_like(side)
-    last_side[:, 1:] = remembered[:, :-1]
-    return remembered * present, last_side, informed if informed is False else informed & present
+    if "informed" in u:
+        informed = u["informed"] < single(params.informed_fraction)
+        rises = over.where(change == 0.0, noise.move > 0.0, change > 0.0)  # of a price that stands still, who knows
+        buys = over.where(informed, rises, buys)
+    fresh = over.sign(buys)
+    shown = informed if came is None or informed is False else informed & came
+    if "repeat" not in u:
+        return fresh if came is None else fresh * came, 0.0, shown
+    repeats = u["repeat"] < single(params.flow_persistence)
+    own = ~repeats if informed is False else ~repeats | informed
+    own = own | over.first if came is None else came & (own | ~over.has_been(came))
+    last_side, side = over.latest(fresh, own)
+    return side if came is None else side * came, last_side, shown
 
 
-def carry_forward(side: NDArray[Any], own: NDArray[np.bool_]) -> Sides:
-    """The side at the last step that had one of its own, this one included; 0 before the first. Shape (n, T)."""
-    when = np.arange(4, 4 * side.shape[1] + 4, 4)  # leaves two bits for the side, and the latest is the largest
-    latest = (when + side.astype(np.int8, copy=False)) * own + 1
-    np.maximum.accumulate(latest, axis=1, out=latest)
-    return ((latest & 3) - 1).astype(np.int8)
+def _kind(uniform: Any, came: Any, params: MarketParams, over: OverTime) -> tuple[Any, Any]:
+    """Tier and size of each request: its kind is how many cumulated probabilities its uniform number reaches."""
+    probability, tiers, sizes = kinds(params)
+    kind = 0
+    if uniform is not None:
+        least = probability.cumsum()[:-1]
+        edges = least.astype(np.float32)  # rounded up, single numbers compare as double ones would, but faster
+        edges = np.where(edges >= least, edges, np.nextafter(edges, np.float32(2)))
+        kind = over.count_reached(uniform, edges.tolist())
+    size = over.pick(sizes, kind) if params.has_sizes else None
+    if len(params.tiers) == 1:
+        return 0, size
+    tier = over.pick(tiers, kind)
+    return tier if came is None else tier * came, size
 
 
-def _kinds(uniform: NDArray[np.float32], params: MarketParams) -> NDArray[np.unsignedinteger[Any]]:
-    """The kind of each request: how many cumulated probabilities its uniform number reaches."""
-    probability, _, _ = kinds(params)
-    kind = np.zeros(uniform.shape, np.min_scalar_type(len(probability)))
-    for reached in probability.cumsum()[:-1]:
-        least = np.float32(reached)  # rounded up, single numbers compare as double ones would, several times faster
-        kind += uniform >= (least if least >= reached else np.nextafter(least, np.float32(2)))
-    return kind
-
-
-def _reservations(
-    uniform: NDArray[np.float32] | None, tier: Any, came: NDArray[np.bool_] | None, params: MarketParams
-) -> Any:
-    if uniform is None:
-        return None if came is None else np.where(came, np.inf, -np.inf)
-    picked, *others = (kind.reservation(1.0 - uniform, params.spread) for kind in params.tiers)
+def _reservation(u: dict[str, Any], tier: Any, came: Any, params: MarketParams, over: OverTime) -> Any:
+    """The largest distance that the client accepts, by the law of his tier; None if all accept any."""
+    if params.accepts_any:
+        return None if came is None else over.where(came, np.inf, -np.inf)
+    picked, *others = (kind.reservation_of(u.get(kind.law or ""), params.spread) for kind in params.tiers)
     for index, accepted in enumerate(others, start=1):
-        np.copyto(picked, accepted, where=tier == index)
-    return picked if came is None else np.where(came, picked, -np.inf)
+        picked = over.where(tier == index, accepted, picked)
+    return picked if came is None else over.where(came, picked, -np.inf)
 
 
 def reservations_given(
@@ -219,16 +244,9 @@ def reservations_given(
     return np.asarray(np.where(accepted, np.maximum(found, quote), np.minimum(found, below)))  # whatever rounding says
 
 
-def _known(deviation: Any, latency: int) -> Any:
-    """The deviation of the mid that the dealer knows: that of `latency` moves before, or of the start."""
-    if not latency or not isinstance(deviation, np.ndarray):
-        return deviation
-    known = np.zeros_like(deviation)
-    known[:, latency:] = deviation[:, :-latency]
-    return known
-
-
-def _expected(side: Any, last_side: Any, regime: Any, deviation: Any, known: Any, params: MarketParams) -> Any:
+def _expected(
+    side: Any, last_side: Any, regime: Any, deviation: Any, known: Any, params: MarketParams, over: OverTime
+) -> Any:
     """E[change | what the dealer can know]: the pull towards the starting price, and what the client's side tells.
 
     A deviation y that was seen m moves ago has shrunk by the factor (1 - kappa) with each move since, where kappa is
@@ -243,7 +261,7 @@ def _expected(side: Any, last_side: Any, regime: Any, deviation: Any, known: Any
         return drift
     if params.mean_reversion > 0:
         return expected_move(side, last_side, of_regime(params.volatilities, regime), drift, params)
-    return expected_moves(params)[moves_index(side, last_side, regime, params)]
+    return over.pick(expected_moves(params), moves_index(side, last_side, regime, params, over))
 
 
 @lru_cache(maxsize=256)
@@ -258,15 +276,6 @@ def expected_moves(params: MarketParams) -> Values:
     return listed
 
 
-def moves_index(side: Any, last_side: Any, regime: Any, params: MarketParams) -> NDArray[np.intp]:
+def moves_index(side: Any, last_side: Any, regime: Any, params: MarketParams, over: OverTime = WholeEpisodes) -> Any:
     """Where `expected_moves` holds the move to expect after each of these."""
-    sides = 3 * np.asarray(side).astype(np.intp) + np.asarray(last_side).astype(np.intp) + 4
-    return np.asarray(sides * len(params.volatilities) + regime)
-
-
-def _stale(change: Values, latency: int) -> Values:
-    """The mid at each request less that of `latency` moves before, or of the start."""
-    mid = np.zeros((change.shape[0], change.shape[1] + 1))
-    np.cumsum(change, axis=1, out=mid[:, 1:])
-    index = np.arange(change.shape[1])
-    return mid[:, index] - mid[:, np.maximum(index - latency, 0)]
+    return over.whole(3 * side + last_side + 4) * len(params.volatilities) + regime

@@ -57,10 +57,12 @@ class MarketPaths(NamedTuple):
         request = Request(self.side, signed_size, self.tier, self.reservation, self.mid_error, self.informed)
         return ExogenousState(request, self.observed)
 
-    def move(self, last: Flag, params: MarketParams) -> Move:
-        """The price move that the paths make; `last` says whether the episode ends with it."""
-        regime = self.observed.regime
-        hedge_cost, risk_weight = of_regime(params.hedge_costs, regime), of_regime(params.risk_weights, regime)
+    def move(
+        self, last: Flag, params: MarketParams, pick: Callable[[tuple[float, ...], Any], Any] | None = None
+    ) -> Move:
+        """The price move that the paths make; `last` says whether the episode ends with it. `pick`: as `of_regime`."""
+        pick, regime = pick or of_regime, self.observed.regime
+        hedge_cost, risk_weight = pick(params.hedge_costs, regime), pick(params.risk_weights, regime)
         return Move(self.change, self.expected, last, hedge_cost, risk_weight)
 
     @property

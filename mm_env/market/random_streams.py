@@ -31,7 +31,7 @@ class RandomDraws(NamedTuple):
 
     move: NDArray[np.float32]  # standard normal
     side: NDArray[np.uint8]  # one byte: a client who knows nothing buys if it is below 256 * buy_probability
-    uniforms: dict[str, NDArray[np.float32]]  # on [0, 1), of the mechanisms that are on
+    uniforms: dict[str, NDArray[np.floating[Any]]]  # on [0, 1), of the mechanisms that are on
     jump: NDArray[np.float32] | None  # standard normal
     preference: NDArray[np.float32] | None  # uniform on [0, 1), a further axis of dealers: who wins a tie
     view: NDArray[np.float32] | None  # standard normal, of each dealer
@@ -69,6 +69,18 @@ class RandomDraws(NamedTuple):
             view=empty(np.float32, params.num_dealers) if params.view_noise > 0 else None,
             change=empty(np.float64),
         )
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All that are random."""
+        return tuple([values for _, values in self.in_order()])
+
+    def holding(self, numbers: Sequence[Any]) -> RandomDraws:
+        """The same with other numbers in the places of the `arrays`."""
+        rest = iter(numbers)
+        move, side = next(rest), next(rest)
+        uniforms = {name: next(rest) for name in self.uniforms}
+        last = {name: next(rest) for name in ("jump", "preference", "view") if getattr(self, name) is not None}
+        return self._replace(move=move, side=side, uniforms=uniforms, **last)
 
     def in_order(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """The arrays in the order in which they are drawn, each after its kind: normals, side_bytes or uniforms."""

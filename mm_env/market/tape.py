@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from mm_env.market.dynamics import Move, Request
 from mm_env.market.exogenous_state import ExogenousState, ObservedState
-from mm_env.market.flow import carry_forward, reservations_given, simulate
+from mm_env.market.flow import reservations_given, simulate
 from mm_env.market.market_paths import MarketPaths, check_replay, check_tiers
 from mm_env.market.params import DealersParams, MarketParams
 from mm_env.market.random_streams import RandomDraws, RandomStreams
@@ -32,6 +32,7 @@ from mm_env.market.recordings.recording import LARGEST_MOVE, LARGEST_SIZE, Recor
 from mm_env.market.recordings.summary import Summary, summarise
 from mm_env.market.recordings.table import write_table
 from mm_env.market.validation import fields_on_tape
+from mm_env.market.whole_episodes import carry_forward
 from mm_env.readable import Readable
 
 _BLOCK_TRADES = 2048  # trades drawn per refill of a lane: enough that the jump to it costs little
