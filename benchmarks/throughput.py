@@ -1,4 +1,4 @@
-"""Environment steps per second beside peers, in one run, on one thread: `python -m benchmarks.throughput`.
+"""CPU time of environment steps beside peers, in one run, on one thread: `python -m benchmarks.throughput`.
 
 Every contestant plays uniform random actions, resets included. Rounds alternate between contestants, so that a slow
 minute of the machine slows all of them; the median round counts.
@@ -28,15 +28,16 @@ WITHOUT = "without Numba"
 LANES = (1, 64, 256, 1024, 4096, 16384)
 STEPS_A_ROUND = 4_000  # about two refills of our lanes' tapes: every round pays for drawing
 
-Round = Callable[[], float]  # plays one round and returns the nanoseconds of one environment step
+Round = Callable[[], float]  # plays one round and returns the nanoseconds of CPU of one environment step
 
 
 @click.command(context_settings={"show_default": True})
 @click.option("--rounds", default=7, type=click.IntRange(1), help="Rounds of each contestant.")
+@click.option("--lanes", default=LANES, multiple=True, type=click.IntRange(1), help="Of a vector; may be repeated.")
 @click.option("--markets", "every_market", is_flag=True, help="Every market that ships, 4,096 lanes, instead.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of markets and actions.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def main(rounds: int, every_market: bool, seed: int, as_json: bool) -> None:
+def main(rounds: int, lanes: tuple[int, ...], every_market: bool, seed: int, as_json: bool) -> None:
     """Nanoseconds per environment step, single and vector, beside Gymnasium's CartPole and gym-anytrading.
 
     Vectors of ours are made with compiled=True where Numba is installed, and shown without it too.
@@ -48,13 +49,13 @@ def main(rounds: int, every_market: bool, seed: int, as_json: bool) -> None:
         _compare_markets(rounds, seed, as_json)
         return
     found = {"single": medians({name: single(name, seed) for name in singles()}, rounds)}
-    for lanes in LANES:
+    for number in lanes:
         vectors = {
-            OURS: vector(OURS, lanes, seed, compiled=numba_works()),
-            WITHOUT: vector(OURS, lanes, seed, compiled=False),
-            PEER: vector(PEER, lanes, seed),
+            OURS: vector(OURS, number, seed, compiled=numba_works()),
+            WITHOUT: vector(OURS, number, seed, compiled=False),
+            PEER: vector(PEER, number, seed),
         }
-        found[f"vector of {lanes}"] = medians(vectors, rounds)
+        found[f"vector of {number}"] = medians(vectors, rounds)
     if as_json:
         print_json(found)
         return
@@ -69,14 +70,24 @@ def main(rounds: int, every_market: bool, seed: int, as_json: bool) -> None:
 
 
 def _compare_markets(rounds: int, seed: int, as_json: bool) -> None:
-    """The vector environment of every market beside that of the seed's."""
+    """Both environments of every market: vectors beside that of the seed's market, single ones beside CartPole."""
     markets = {name: vector(name, 4096, seed, compiled=numba_works()) for name in mm_env.MARKETS}
     found = medians({**markets, VERSUS: vector(VERSUS, 4096, seed)}, rounds)
+    alone = medians({name: single(name, seed) for name in (*found, PEER)}, rounds)
     if as_json:
-        print_json(found)
+        print_json({"vector of 4096": found, "single": alone})
         return
-    rows = [[name, f"{time:,.1f}", f"{found[OURS] / time:.2f} x"] for name, time in found.items()]
-    print_table(["market, 4,096 lanes", "ns a step", f"speed of {OURS}"], rows)
+    rows = [
+        [
+            name,
+            f"{time:,.1f}",
+            f"{found[OURS] / time:.2f} x",
+            f"{alone[name]:,.0f}",
+            f"{alone[PEER] / alone[name]:.2f} x",
+        ]
+        for name, time in found.items()
+    ]
+    print_table(["market", "4,096 lanes, ns", f"speed of {OURS}", "single, ns", f"speed of {PEER}"], rows)
 
 
 def singles() -> list[str]:
@@ -96,12 +107,12 @@ def single(name: str, seed: int) -> Round:
     env.reset(seed=seed)
 
     def play() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for action in actions:
             _, _, terminated, truncated, _ = env.step(action)
             if terminated or truncated:
                 env.reset()
-        return (time.perf_counter() - start) / len(actions) * 1e9
+        return (time.process_time() - start) / len(actions) * 1e9
 
     return play
 
@@ -115,10 +126,10 @@ def vector(name: str, lanes: int, seed: int, **arguments: Any) -> Round:
     env.step(actions[0])
 
     def play() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for step in range(STEPS_A_ROUND):
             env.step(actions[step % 50])
-        return (time.perf_counter() - start) / STEPS_A_ROUND / lanes * 1e9
+        return (time.process_time() - start) / STEPS_A_ROUND / lanes * 1e9
 
     return play
 

@@ -38,7 +38,7 @@ from mm_env.episodes import step_info
 from mm_env.kernels.tracing import TraceOps
 from mm_env.kernels.vector_kernel import WORTH_COMPILING, VectorKernel, numba_works
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Decision, LawStep, Move, Step
+from mm_env.market.dynamics import Book, Decision, LawStep, Move, Step
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
 from mm_env.market.flow import is_traceable
 from mm_env.market.params import MarketParams
@@ -57,6 +57,11 @@ _PLAIN = (float, bool)  # types of what is one value for all lanes
 _OF_THE_BOOK = frozenset(
     {"inventory", "price", "equity", "unrealized_pnl", "cumulative_hedge", "order"}
 )  # needed again
+
+_NAMES = {
+    name: (f"_{name}", name in _OF_THE_BOOK)
+    for name in (*step_info(dynamics.no_step(Book(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0,)))), "final_obs", "final_info")
+}  # of each name in an info that of its mask, and whether the next step needs what it names
 
 _OF_EACH_LANE = ("action_masks", "render")  # methods that return something for each lane
 
@@ -355,13 +360,14 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         info, mask = {}, which.copy()
         mask.setflags(write=False)  # the same for every name
         for name, value in values.items():
+            masked, is_needed = _NAMES[name]
             if isinstance(value, _PLAIN):
                 value = np.full(self.num_envs, value)
-            elif name in _OF_THE_BOOK:
+            elif is_needed:
                 value = value.view()
                 value.setflags(write=False)
             info[name] = value
-            info["_" + name] = mask
+            info[masked] = mask
         return info
 
     def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:

@@ -58,15 +58,6 @@ class Group(NamedTuple):
     dtype: DTypeLike
 
 
-class _Compiled(NamedTuple):
-    """The loops for one kind of arguments. The numbers of each tuple that it returns lie together, a row each."""
-
-    kernel: Callable[..., None]  # of the number of lanes, the blocks of rows to write, and the arguments that matter
-    used: list[int]  # which of the arguments' numbers matter
-    blocks: list[tuple[int, DTypeLike]]  # rows and dtype of each
-    tree: Callable[..., Tree]  # of the blocks
-
-
 class VectorKernel:
     """A pure function of the law's numbers as loops over lanes, compiled when it is first called.
 
@@ -98,9 +89,9 @@ class VectorKernel:
         self._table = table
         self._stacked = stacked
         self._whole = whole
-        self._stride = lanes + (_APART[0] - lanes) % _APART[1]
+        self._stride = lanes if lanes < _APART[1] else lanes + (_APART[0] - lanes) % _APART[1]
         self._flat: Callable[[Tree], tuple[Any, ...]] | None = None
-        self._compiled: dict[tuple[type, ...], _Compiled] = {}
+        self._compiled: dict[tuple[type, ...], Callable[..., Tree]] = {}
 
     def __reduce__(self) -> Any:
         arguments = self._function, self._lanes, self._table, self._stacked, self._whole
@@ -115,11 +106,10 @@ class VectorKernel:
         compiled = self._compiled.get(kinds)
         if compiled is None:
             compiled = self._compiled[kinds] = self._compile(arguments, numbers)
-        blocks = [np.empty((rows, self._stride), dtype) for rows, dtype in compiled.blocks]
-        compiled.kernel(self._lanes, *blocks, *[numbers[place] for place in compiled.used])
-        return compiled.tree(*[block[:, : self._lanes] for block in blocks])
+        return compiled(*numbers)
 
-    def _compile(self, arguments: Tree, numbers: tuple[Any, ...]) -> _Compiled:
+    def _compile(self, arguments: Tree, numbers: tuple[Any, ...]) -> Callable[..., Tree]:
+        """The function from the arguments' numbers, of these kinds, to what is returned."""
         program = trace(self._function, arguments, _each_lane)
         for place in program.used:
             if np.shape(numbers[place]) not in ((), (self._lanes,)):
@@ -133,24 +123,31 @@ class VectorKernel:
         ]
         if self._stacked:
             rows.sort(key=lambda row: row[0])  # a dealer's after another's: they share most of their lines
-        arguments_read = tuple(f"x{place}" for place in program.used)
-        return _Compiled(
-            kernel(tuple(names), arguments_read, tuple(program.lines), tuple(row[1:] for row in rows)),
-            program.used,
-            [(len(group.numbers), group.dtype) for group in groups],
-            self._made_of(program.result, groups),
-        )
+        read = tuple(f"x{place}" for place in program.used)
+        loops = kernel(tuple(names), read, tuple(program.lines), tuple(row[1:] for row in rows))
+        tree, types = self._built(program.result, groups)
+        body = [
+            *[
+                f"{name} = empty(({len(group.numbers)}, {self._stride}), '{np.dtype(group.dtype).str}')"
+                for name, group in zip(names, groups, strict=True)
+            ],
+            f"loops({', '.join([str(self._lanes), *names, *read])})",
+            *[f"{name} = {name}[:, :{self._lanes}]" for name in names if self._stride > self._lanes],
+            *tree,
+        ]
+        every = ", ".join(f"x{place}" for place, _ in enumerate(numbers))
+        return defined(f"run({every})", body, {"empty": np.empty, "loops": loops, **types})
 
     def _groups(self, result: Tree) -> list[Group]:
         if self._table is not None:
             return [Group([*leaves(result)], self._table)]
         return [*groups_of(result, self._whole, self._stacked)]
 
-    def _made_of(self, result: Tree, groups: list[Group]) -> Callable[..., Tree]:
-        """The function from blocks to what is returned."""
+    def _built(self, result: Tree, groups: list[Group]) -> tuple[list[str], dict[str, type]]:
+        """The lines that build of the blocks what is returned, and the types that they name."""
         if self._table is not None:
-            return lambda block: block
-        return _stacker(result, len(groups)) if self._stacked else _filler(result, self._whole)
+            return ["return block0"], {}
+        return _stacked_lines(result, len(groups)) if self._stacked else _row_lines(result, self._whole)
 
 
 @lru_cache(maxsize=1)
@@ -247,8 +244,8 @@ def _own_groups(tree: Tree, whole: DTypeLike, constants: bool = False) -> Iterat
             yield Group([*part.numbers], np.float32)
 
 
-def _filler(tree: Tree, whole: DTypeLike) -> Callable[..., Tree]:
-    """The function from blocks, with a row for each number of a group, to the tree of those rows."""
+def _row_lines(tree: Tree, whole: DTypeLike) -> tuple[list[str], dict[str, type]]:
+    """The lines from blocks, with a row for each number of a group, to the tree of those rows; the types they name."""
     blocks: list[str] = []
     unpacked: list[str] = []
 
@@ -272,11 +269,11 @@ def _filler(tree: Tree, whole: DTypeLike) -> Callable[..., Tree]:
 
     types: dict[str, Any] = {}
     returned = built(tree, texts(tree), types)
-    return defined(f"tree({', '.join(blocks)})", [*unpacked, f"return {returned}"], types)
+    return [*unpacked, f"return {returned}"], types
 
 
-def _stacker(tree: Tree, groups: int) -> Callable[..., Tree]:
-    """The function from blocks to the tree with each block in the place of the numbers that are its rows."""
+def _stacked_lines(tree: Tree, groups: int) -> tuple[list[str], dict[str, type]]:
+    """The lines to the tree with each block in the place of the numbers that are its rows; the types they name."""
 
     def one_for_several(tree: Tree) -> Tree:
         parts = [one_for_several(part) if leaves_below(part) else None for part in tree]
@@ -288,7 +285,7 @@ def _stacker(tree: Tree, groups: int) -> Callable[..., Tree]:
     names = [f"block{place}" for place in range(groups)]
     types: dict[str, Any] = {}
     returned = built(one_for_several(tree), iter(names), types)
-    return defined(f"stacked({', '.join(names)})", [f"return {returned}"], types)
+    return [f"return {returned}"], types
 
 
 def _plain(tree: Tree) -> Tree:
