@@ -163,7 +163,7 @@ class FlowCursor(TapeCursor):
     times as much to write and to read. Needs Numba, and a market that `is_traceable`.
     """
 
-    lanes_per_draw = 64  # their numbers of one step fill whole cache lines
+    lanes_per_draw = 128  # their numbers of one step fill whole cache lines
 
     def enter(self, params: MarketParams) -> None:
         """Draw from this market at the next episode of every lane, which has to come before anything else."""

@@ -207,8 +207,8 @@ class TestVectorKernel:
         env.step(env.action_space.sample())
         decision = decode_actions(env.action_space.sample(), 64, env.params)
         assert all(np.asarray(part).flags.c_contiguous for part in decision)
-        ((compiled, *_),) = env._rewarded_step._compiled.values()
-        (code,) = compiled.inspect_asm().values()
+        (run,) = env._rewarded_step._compiled.values()
+        (code,) = run.__globals__["loops"].inspect_asm().values()
         assert len(re.findall(r"v?(?:add|sub|mul)pd", code)) > 20
 
     def test_what_is_none_may_come_to_be(self):
