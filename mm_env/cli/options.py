@@ -49,6 +49,8 @@ def _ending(ctx: click.Context) -> Iterator[None]:
             yield
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    except BrokenPipeError:
+        raise  # click ends quietly where `| head` has read enough
     except (ImportError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
