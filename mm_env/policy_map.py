@@ -46,6 +46,10 @@ class Chosen(NamedTuple):
     request: Request
     decision: Decision
 
+    def units(self, params: MarketParams) -> Values:
+        """Units hedged if the client trades, shape (states, inventories, trades)."""
+        return np.asarray(dynamics.units_hedged(self.book, self.request, self.decision, params))
+
 
 def chosen(
     name: str,
@@ -75,7 +79,7 @@ def chosen(
 
 def hedging(chosen: Chosen, params: MarketParams) -> tuple[Values, NDArray[np.bool_]]:
     """Hedge threshold, or units offloaded; and whether anything is hedged if the client trades."""
-    units = np.asarray(dynamics.units_hedged(chosen.book, chosen.request, chosen.decision, params))
+    units = chosen.units(params)
     level = chosen.decision.threshold if params.hedge_action == "threshold" else units
     return np.broadcast_to(np.asarray(level, dtype=np.float64), units.shape), units > 0
 

@@ -9,9 +9,7 @@ import numpy as np
 
 from baselines.solver.optimum import last_solution
 from mm_env.envs.action import PolicyFunction
-from mm_env.market import dynamics
-from mm_env.market.exogenous_state import ExogenousState
-from mm_env.market.numbers import Integers, Values, evenly_spaced
+from mm_env.market.numbers import Values, evenly_spaced
 from mm_env.market.params import MarketParams
 from mm_env.policy_map import chosen, edges_of, map_grid, map_states
 from mm_env.state_labels import MIRRORED, distinct_panels
@@ -28,11 +26,14 @@ def policy_maps(policies: Mapping[str, PolicyFunction], params: MarketParams) ->
         inventories beyond which the optimum hedges something, above and below, null where it hedges nothing.
     """
     states, (trades, inventories) = map_states(params), map_grid(params, MOST_TRADES, MOST_INVENTORIES)
-    units = {name: _units(name, policy, params, states, trades, inventories) for name, policy in policies.items()}
+    units = {
+        name: chosen(name, policy, params, states, trades, inventories).units(params)
+        for name, policy in policies.items()
+    }
     every, mirrored = distinct_panels(states, np.concatenate(list(units.values()), axis=2), params)
     panels = [every[place] for place in evenly_spaced(len(every), MOST_PANELS)]
     all_inventories = np.arange(-params.inventory_limit, params.inventory_limit + 1)
-    best = _units("optimum", last_solution(params).policy, params, states, trades, all_inventories) > 0
+    best = chosen("optimum", last_solution(params).policy, params, states, trades, all_inventories).units(params) > 0
     size = np.broadcast_to(np.asarray(states.request.signed_size), np.shape(states.request.side))
     return {
         "trades": trades.tolist(),
@@ -50,19 +51,6 @@ def policy_maps(policies: Mapping[str, PolicyFunction], params: MarketParams) ->
             for panel in panels
         ],
     }
-
-
-def _units(
-    name: str,
-    policy: PolicyFunction,
-    params: MarketParams,
-    states: ExogenousState,
-    trades: Integers,
-    inventories: Integers,
-) -> Values:
-    """Shape (states, inventories, trades)."""
-    decided = chosen(name, policy, params, states, trades, inventories)
-    return np.asarray(dynamics.units_hedged(decided.book, decided.request, decided.decision, params))
 
 
 def _json(values: Values) -> list[float | None]:

@@ -16,6 +16,7 @@ class Weights(Rates):
 
 
 FALLING = {**TINY, "ent_coef": "lin_0.1"}
+RISING = {**TINY, "gae_lambda": 0.9, "final_gae_lambda": 1.0, "settled": 0.5}
 
 
 def test_the_weight_of_the_entropy_falls_to_zero():
@@ -29,14 +30,6 @@ def test_it_may_be_zero_before_the_end():
     weights = Weights()
     tiny(hyperparameters={**FALLING, "settled": 0.5}, callback=weights)
     assert weights.seen == pytest.approx([0.1 * max(1 - 2 * ROLLOUT * k / TOTAL, 0.0) for k in range(1, 10)])
-
-
-def test_a_resumed_run_goes_on_in_the_schedule(tmp_path, interrupt):  # noqa: F811
-    whole = tiny(hyperparameters=FALLING)
-    interrupt(55)
-    with pytest.raises(KeyboardInterrupt):
-        tiny(tmp_path, hyperparameters=FALLING)
-    assert (resumed(tmp_path).curve.results == whole.curve.results).all()
 
 
 def test_a_number_stays():
@@ -66,9 +59,6 @@ class Lambdas(Rates):
         pass
 
 
-RISING = {**TINY, "gae_lambda": 0.9, "final_gae_lambda": 1.0, "settled": 0.5}
-
-
 def test_lambda_rises_and_stays():
     lambdas = Lambdas()
     tiny(hyperparameters=RISING, callback=lambdas)
@@ -76,11 +66,12 @@ def test_lambda_rises_and_stays():
     assert lambdas.seen[-1] == 1.0
 
 
-def test_a_resumed_run_goes_on_with_its_lambda(tmp_path, interrupt):  # noqa: F811
-    whole = tiny(hyperparameters=RISING)
+@pytest.mark.parametrize("scheduled", [FALLING, RISING], ids=["entropy", "lambda"])
+def test_a_resumed_run_goes_on_in_the_schedule(tmp_path, interrupt, scheduled):  # noqa: F811
+    whole = tiny(hyperparameters=scheduled)
     interrupt(55)
     with pytest.raises(KeyboardInterrupt):
-        tiny(tmp_path, hyperparameters=RISING)
+        tiny(tmp_path, hyperparameters=scheduled)
     assert (resumed(tmp_path).curve.results == whole.curve.results).all()
 
 
