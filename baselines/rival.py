@@ -13,6 +13,7 @@ from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.params import DealersParams
 
 _TIME_LEFT = 1  # the column of the observation that goes on by itself
+_MOST_KNOWN = 250_000  # decisions that are remembered: some tens of megabytes
 
 
 class Rival:
@@ -53,6 +54,8 @@ class Rival:
         seen = book.inventory, book.in_flight, request.signed_size, request.tier, observed.last_side, observed.regime
         known = self._known.get(seen)
         if known is None:
+            if len(self._known) * self._params.num_trades > _MOST_KNOWN:
+                self._known.clear()
             view = np.array(self._look(book, request, observed, left), np.float32)
             known = self._known[seen] = self._at_all_times(view)
         return known[left - 1]

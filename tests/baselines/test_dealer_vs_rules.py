@@ -6,7 +6,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from baselines import POLICIES, make_policy, solve
+from baselines import POLICIES, make_policy, rival, solve
 from baselines.evaluation.scores import objective
 from baselines.evaluation.totals import Totals
 from baselines.policies.threshold import ThresholdPolicy
@@ -70,9 +70,18 @@ class TestEnvironment:
 
 def test_rivals_who_react_are_asked_at_every_step():
     params = two(num_trades=7)
-    rival = Reacting(params, ["won", "best_quote"])
-    short = {"num_trades": 7, "inventory_limit": 6, "rivals": [rival]}
+    reacting = Reacting(params, ["won", "best_quote"])
+    short = {"num_trades": 7, "inventory_limit": 6, "rivals": [reacting]}
     assert_play_alike(SyncVectorEnv([lambda: gym.make(ID, **short)] * 4), gym.make_vec(ID, num_envs=4, **short), 20)
+
+
+def test_what_is_remembered_of_rivals_is_bounded_and_changes_nothing(monkeypatch):
+    short = {"num_trades": 7, "rivals": ["linear-skew"]}
+    monkeypatch.setattr(rival, "_MOST_KNOWN", 20)
+    forgetful = gym.make(ID, **short)
+    assert_play_alike(SyncVectorEnv([lambda: forgetful]), gym.make_vec(ID, num_envs=1, **short), 100)
+    (seat,) = forgetful.unwrapped._seats
+    assert 0 < len(seat._known) * 7 <= 20 + 7
 
 
 @pytest.mark.parametrize("name", POLICIES)

@@ -143,6 +143,7 @@ def test_what_compare_trains_is_kept(tmp_path, monkeypatch):
     assert f"the run is kept: mm-env simulate --policy {old.parent}" in told.stderr, told.output
     assert json.loads((old.parent / "policy.json").read_text())["market"]["num_trades"] == 5
     assert not old.exists()
+    assert (tmp_path / "ppo-1" / old.name).exists()
 
 
 def test_the_game_is_played_against_rule_ppo_and_optimum(tmp_path):

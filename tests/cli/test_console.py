@@ -133,3 +133,13 @@ def test_training_says_where_the_policy_is_and_how_to_go_on(monkeypatch, tmp_pat
     assert ended.exit_code == 0, ended.output
     assert f"the policy is in {run}: mm-env simulate --policy '{run}'" in ended.stderr.splitlines()
     assert CliRunner().invoke(main, ["simulate", "--policy", str(run), "--set", "num_trades=5"]).exit_code == 0
+
+
+def test_a_pipe_that_is_closed_ends_a_command_without_a_word():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "mm_env", "policies", "--json"], stdout=write, stderr=subprocess.PIPE, env=ENV, text=True
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")

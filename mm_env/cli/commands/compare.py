@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from shlex import join
-from shutil import rmtree
 from typing import TYPE_CHECKING
 
 import click
@@ -66,13 +66,15 @@ def compare(
 
 
 def _trained(params: MarketParams, seed: int, run_dir: Path | None) -> PolicyFunction:
-    """PPO trained now; the run takes the place of one that an earlier comparison left in that folder."""
+    """PPO trained now; a run that is in that folder already is moved aside, to the first free name after it."""
     from train.ppo import train_ppo
     from train.runs.train_config import CONFIG
 
     click.echo("training PPO", err=True)
     if run_dir is not None and (run_dir / CONFIG).is_file():
-        rmtree(run_dir)
+        numbered = (run_dir.with_name(f"{run_dir.name}-{number}") for number in count(1))
+        aside = run_dir.rename(next(place for place in numbered if not place.exists()))
+        click.echo(f"the run that was there is in {aside}", err=True)
     policy = train_ppo(params, seed=seed, run_dir=run_dir).policy
     if run_dir is not None:
         click.echo(f"the run is kept: {join(['mm-env', 'simulate', '--policy', str(run_dir)])}", err=True)
