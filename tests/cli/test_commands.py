@@ -133,7 +133,7 @@ def test_differences_are_paired_in_the_json():
 
 def test_what_compare_trains_is_kept(tmp_path, monkeypatch):
     """It takes the place of the run that was there before."""
-    ppo = pytest.importorskip("train.ppo")
+    ppo = pytest.importorskip("train.ppo", exc_type=ImportError)
     small = {"n_timesteps": 1, "n_envs": 8, "n_steps": 5, "batch_size": 40}
     monkeypatch.setattr(ppo, "train_ppo", partial(ppo.train_ppo, hyperparameters=small, eval_episodes=10))
     old = tmp_path / "ppo" / "rl_model_9_steps.zip"
