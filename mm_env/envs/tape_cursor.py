@@ -169,7 +169,8 @@ class FlowCursor(TapeCursor):
         """Draw from this market at the next episode of every lane, which has to come before anything else."""
         self._params, self._length = params, params.num_trades
         self._source: CompiledSource = CompiledSource(params, self.seeds)
-        self._drawn: list[NDArray[Any]] = []  # each of shape (episodes, trades, N)
+        self._noise: RandomDraws | None = None  # of every lane, time first in memory
+        self._drawn: tuple[NDArray[Any], ...] = ()  # what `flow` takes of it, each of shape (episodes, trades, N)
         self._kernel = VectorKernel(partial(_step, params=params), len(self.seeds), whole=_WHOLE)
         self._before: Tree = _memory(params, len(self.seeds))  # what the flow remembers of the steps before this one
         self._found: tuple[ExogenousState, Move | None, Tree] = NO_REQUEST, None, self._before
@@ -211,12 +212,24 @@ class FlowCursor(TapeCursor):
         return not self._drawn
 
     def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
-        drawn = self._source.noise_rows(lanes.tolist(), numbers.tolist())
-        if not self._drawn:
-            self._drawn = [np.empty((*values.shape[:2], len(self._lanes)), values.dtype) for values in drawn]
-        where = self._neighbours(lanes)
-        for values, new in zip(self._drawn, drawn, strict=True):
-            values[..., where] = new
+        if self._noise is None:
+            self._noise = self._make_room()
+        self._source.refill(self._noise, lanes, numbers)
+        if self._logarithms:
+            where = self._neighbours(lanes)
+            some = prepared(self._raw.holding([values[..., where] for values in self._raw.arrays()]), self._params)
+            for law, values in self._logarithms.items():
+                values[..., where] = some.uniforms[law]
+
+    def _make_room(self) -> RandomDraws:
+        number = len(self._lanes)
+        noise = RandomDraws.sized(self._params, self._source.block * number, None, time_first=True)
+        self._raw = noise.holding([self._source.by_lane(values, number) for values in noise.arrays()])
+        names = _kinds_of_noise(self._params).uniforms
+        self._logarithms = {name: np.empty(self._raw.move.shape) for name in names if name not in self._raw.uniforms}
+        uniforms = self._raw.uniforms | self._logarithms
+        self._drawn = self._raw._replace(uniforms={name: uniforms[name] for name in names}).arrays()
+        return noise
 
 
 def _step(

@@ -6,40 +6,51 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mm_env.kernels.random_numbers import columns
-from mm_env.market.flow import prepared, simulate
+from mm_env.market.flow import simulate
 from mm_env.market.market_paths import MarketPaths
-from mm_env.market.random_streams import RandomDraws
+from mm_env.market.random_streams import RandomDraws, leaps
 from mm_env.market.tape import EpisodeSource
 
 
 class CompiledSource(EpisodeSource):
     """The same episodes; `rows` draws them with the lanes side by side, and has nothing to transpose. Needs Numba."""
 
-    def _draws(self, lanes: Sequence[int], numbers: Sequence[int]) -> RandomDraws:
-        noise = RandomDraws.sized(self._params, self.block * len(lanes), self._noise)
-        columns().fill(self._streams.states(lanes, numbers), noise, time_first=False)
-        return noise
+    def refill(self, noise: RandomDraws, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
+        """Draw block `numbers[i]` of lane `lanes[i]`, ascending, for every i; the noise is `sized` for every lane."""
+        states, number = self._states(lanes.tolist(), numbers.tolist()), len(self._seeds)
+        if lanes[-1] - lanes[0] == len(lanes) - 1:  # neighbours, as lanes are but for resets by mask
+            columns().fill(states, noise, number, lanes[0])
+            return
+        some = RandomDraws.sized(self._params, self.block * len(lanes), None, time_first=True)
+        columns().fill(states, some, len(lanes))
+        for values, new in zip(noise.arrays(), some.arrays(), strict=True):
+            self.by_lane(values, number)[..., lanes] = self.by_lane(new, len(lanes))
 
-    def noise_rows(self, lanes: Sequence[int], numbers: Sequence[int]) -> tuple[Any, ...]:
-        """The random numbers alone, as `flow` takes them: each of shape (block, num_trades, lanes)."""
-        noise = self._turned(lanes, numbers)
-        rows = prepared(noise, self._params).arrays()
-        return tuple([values.T.reshape(-1, self.block, len(lanes)).swapaxes(0, 1) for values in rows])
-
-    def _turned(self, lanes: Sequence[int], numbers: Sequence[int]) -> RandomDraws:
-        """The random numbers of these blocks, the lanes side by side."""
-        self._noise = RandomDraws.sized(self._params, self.block * len(lanes), self._noise, time_first=True)
-        columns().fill(self._streams.states(lanes, numbers), self._noise, time_first=True)
-        return self._noise
+    def by_lane(self, values: NDArray[Any], lanes: int) -> NDArray[Any]:
+        """A view of noise with time first in memory, shape (block, num_trades, lanes)."""
+        return values.T.reshape(-1, self.block, lanes).swapaxes(0, 1)
 
     def rows(self, lanes: Sequence[int], numbers: Sequence[int]) -> MarketPaths:
         """What `draw` draws as arrays of shape (block, num_trades, ..., lanes)."""
         if self._replay is not None:
             return super().rows(lanes, numbers)
+        self._noise = RandomDraws.sized(self._params, self.block * len(lanes), self._noise, time_first=True)
+        columns().fill(self._states(lanes, numbers), self._noise, len(lanes))
 
         def by_lane(values: Any) -> Any:
             return np.moveaxis(values.reshape(*values.shape[:-1], self.block, len(lanes)), -2, 0)
 
-        return simulate(self._turned(lanes, numbers), self._params).map(by_lane)
+        return simulate(self._noise, self._params).map(by_lane)
+
+    def _draws(self, lanes: Sequence[int], numbers: Sequence[int]) -> RandomDraws:
+        noise = RandomDraws.sized(self._params, self.block * len(lanes), self._noise)
+        columns().fill(self._states(lanes, numbers), noise)
+        return noise
+
+    def _states(self, lanes: Sequence[int], numbers: Sequence[int]) -> NDArray[np.uint64]:
+        """The generators where these blocks begin."""
+        states: NDArray[np.uint64] = columns().begun(self._streams.origins[lanes], leaps(numbers))
+        return states

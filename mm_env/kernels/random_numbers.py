@@ -6,7 +6,6 @@ Lanes are drawn one after another into a small scratch, and turned from there in
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 from inspect import getsource
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 from mm_env.kernels.machine_code_cache import kept
 from mm_env.market.random_streams import MULTIPLIER, RandomDraws
 
-_LINE = 64  # bytes of the processor's cache that come and go together
+_LANES = 64  # so many are drawn, some numbers each, and turned: a line of the cache holds a byte of each
+_DRAWS = 256  # of each of these lanes: they stay in the cache; and bytes come in whole words
 _RADIUS = 3.6541528853610088  # where the tail of the ziggurat begins
 _AREA = 0.00492867323399  # of each of its 256 layers
 _STRIPES = 2**23  # a layer is cut into so many
@@ -27,26 +27,32 @@ _STRIPES = 2**23  # a layer is cut into so many
 class Columns(NamedTuple):
     """Fill rows of random numbers, given the generators' `states`, shape (lanes, 6), which they move on.
 
-    Each is two functions: one fills an array of shape (lanes, draws) lane after lane; the other one of shape (draws,
-    blocks, lanes), where each lane draws all of its first block, then all of its second, and so on.
+    A state is of two halves, upper first, and so is its increment; a half word may wait: whether, and which. `begun`
+    makes states of the origins and leaps of `random_streams`. Each of the others is two functions: one fills an array
+    of shape (lanes, draws) lane after lane; the other fills one of shape (draws, blocks, all lanes) for the lanes from
+    a given one on, each of which draws all of its first block, then all of its second, and so on.
     """
 
+    begun: Any
     normals: tuple[Any, Any]
     uniforms: tuple[Any, Any]
     side_bytes: tuple[Any, Any]
 
-    def fill(self, states: NDArray[np.uint64], noise: RandomDraws, time_first: bool) -> None:
-        """Fill all of the noise.
+    def fill(self, states: NDArray[np.uint64], noise: RandomDraws, lanes: int | None = None, first: int = 0) -> None:
+        """Fill the noise: all of it where the episodes of a lane are neighbours in memory, the default.
 
-        Where time is first in memory, episode e is number e // lanes of lane e % lanes; else the episodes of a lane
-        are neighbours.
+        Args:
+            states: Of each lane to fill.
+            noise: Where to. With time first in memory, episode e is number e // lanes of lane e % lanes.
+            lanes: How many lanes noise with time first has room for.
+            first: Which of them is the first to fill.
         """
         for kind, values in noise.in_order():
             along, across = getattr(self, kind)
-            if time_first and len(values) > 1:
-                across(states, np.moveaxis(values, 0, -1).reshape(-1, len(values) // len(states), len(states)))
-            else:
+            if lanes is None or len(values) == 1:
                 along(states, values.reshape(len(states), -1))
+            else:
+                across(states, np.moveaxis(values, 0, -1).reshape(-1, len(values) // lanes, lanes), first)
 
 
 def ziggurat() -> tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32]]:
@@ -95,6 +101,11 @@ def columns() -> Columns:
         return types.uint64(types.uint64, types.uint64), generate
 
     upper_half: Any = intrinsic(high_product)  # as a decorator it hides from mypy what is called
+
+    @njit(forceinline=True)
+    def product(high: Any, low: Any, other_high: Any, other_low: Any) -> Any:
+        """The product of two numbers of 128 bits, modulo 2^128, as its halves."""
+        return upper_half(low, other_low) + high * other_low + low * other_high, low * other_low
 
     @njit(forceinline=True)
     def word(state: Any) -> Any:
@@ -163,37 +174,17 @@ def columns() -> Columns:
         layer, stripe, x, state = candidate(state)
         return (x, state) if stripe < inside[layer] else decided(layer, stripe, x, state)
 
-    @njit
-    def turn(scratch: Any, width: int, out: Any, start: int) -> None:
-        """Write the scratch's lanes side by side."""
-        draws, blocks, _ = out.shape
-        for block in range(blocks):
-            for draw in range(draws):
-                for lane in range(width):
-                    out[draw, block, start + lane] = scratch[lane, block, draw]
-
-    text = getsource(import_module(__name__)) + str(MULTIPLIER)
-
-    def named(name: str, function: Any) -> Any:
-        """The function compiled, under a name of its own: what comes from the cache is linked by names."""
-        function.__name__ = function.__qualname__ = name
-        return njit(function)
-
-    def both(name: str, make: Callable[[], Any], dtype: Any) -> tuple[Any, Any]:
-        """What fills an array lane after lane, and what fills one where lanes lie side by side."""
-        along = named(f"{name}_part", make())
-        most = _LINE // np.dtype(dtype).itemsize  # lanes
-
-        def across(states: Any, out: Any) -> None:
-            draws, blocks, lanes = out.shape
-            scratch = np.empty((min(most, lanes), blocks * draws), dtype)
-            for start in range(0, lanes, most):
-                width = min(most, lanes - start)
-                along(states[start : start + width], scratch[:width])
-                turn(scratch.reshape(len(scratch), blocks, draws), width, out, start)
-
-        whole = named(f"{name}_along", make()), named(f"{name}_across", across)
-        return kept(whole[0], f"{name}_along {text}"), kept(whole[1], f"{name}_across {text}")
+    def begun(origins: Any, leaps: Any) -> Any:
+        """The states of generators after their leaps, shape (lanes, 6)."""
+        states = np.zeros((len(origins), 6), np.uint64)
+        for lane in range(len(origins)):
+            s, o, leap = states[lane], origins[lane], leaps[lane]
+            high, low = product(leap[0], leap[1], o[0], o[1])
+            more_high, more_low = product(leap[2], leap[3], o[2], o[3])
+            s[1] = low + more_low
+            s[0] = high + more_high + (one if s[1] < low else u64(0))
+            s[2], s[3] = o[2], o[3]
+        return states
 
     def numbers(number: Any) -> Any:
         """What fills an array with numbers that are drawn one at a time."""
@@ -208,25 +199,60 @@ def columns() -> Columns:
 
         return fill
 
-    def side_bytes() -> Any:
-        """What fills an array with the bytes of whole words, lowest first."""
+    def side_bytes(states: Any, out: Any) -> None:
+        """Fill an array with the bytes of whole words, lowest first."""
+        words = np.empty((1, -(-out.shape[1] // 8)), np.uint64)
+        for lane in range(len(out)):
+            words_of(states[lane : lane + 1], words)
+            for draw in range(out.shape[1]):
+                out[lane, draw] = np.uint8(words[0, draw // 8] >> u64(8 * (draw % 8)))
 
-        def fill(states: Any, out: Any) -> None:
-            for lane in range(len(out)):
-                s = states[lane]
-                state = (s[0], s[1], s[2], s[3], s[4], s[5])
-                bits = u64(0)
-                for draw in range(out.shape[1]):
-                    if draw % 8 == 0:
-                        bits, state = word(state)
-                    out[lane, draw] = np.uint8(bits & u64(0xFF))
-                    bits >>= u64(8)
-                s[0], s[1], s[2], s[3], s[4], s[5] = state
+    def side_bytes_across(states: Any, out: Any, first: int) -> None:
+        """Fill columns with the bytes of whole words, which lie side by side until they are taken apart."""
+        draws, blocks, _ = out.shape
+        for start in range(0, len(states), _LANES):
+            lanes = min(_LANES, len(states) - start)
+            for done in range(0, draws * blocks, _DRAWS):
+                number = min(_DRAWS, draws * blocks - done)
+                words = np.empty((-(-number // 8), lanes), np.uint64)
+                words_of(states[start : start + lanes], words.T)
+                for place in range(number):
+                    block, draw = divmod(done + place, draws)
+                    row, wide, shift = out[draw, block], words[place // 8], u64(8 * (place % 8))
+                    for lane in range(lanes):
+                        row[u64(first + start) + u64(lane)] = np.uint8(wide[u64(lane)] >> shift)
 
-        return fill
+    text = getsource(import_module(__name__)) + str(MULTIPLIER)
 
-    return Columns(
-        both("normals", lambda: numbers(normal), np.float32),
-        both("uniforms", lambda: numbers(uniform), np.float32),
-        both("side_bytes", side_bytes, np.uint8),
-    )
+    def named(name: str, function: Any) -> Any:
+        """The function compiled, under a name of its own: what comes from the cache is linked by names."""
+        function.__name__ = function.__qualname__ = name
+        return njit(function)
+
+    def saved(name: str, function: Any) -> Any:
+        """The function compiled, unless the cache has it."""
+        return kept(named(name, function), f"{name} {text}")
+
+    def both(name: str, number: Any) -> tuple[Any, Any]:
+        """What fills an array of such numbers lane after lane, and what fills one where lanes lie side by side."""
+        part = named(f"{name}_part", numbers(number))
+
+        def across(states: Any, out: Any, first: int) -> None:
+            draws, blocks, _ = out.shape
+            scratch = np.empty((_LANES, _DRAWS), np.float32)
+            for start in range(0, len(states), _LANES):
+                lanes = min(_LANES, len(states) - start)
+                for done in range(0, draws * blocks, _DRAWS):
+                    drawn = min(_DRAWS, draws * blocks - done)
+                    part(states[start : start + lanes], scratch[:lanes, :drawn])
+                    for place in range(drawn):
+                        block, draw = divmod(done + place, draws)
+                        row = out[draw, block]
+                        for lane in range(lanes):
+                            row[u64(first + start) + u64(lane)] = scratch[u64(lane), u64(place)]
+
+        return saved(f"{name}_along", numbers(number)), saved(f"{name}_across", across)
+
+    words_of = named("words_part", numbers(word))
+    sides = saved("side_bytes_along", side_bytes), saved("side_bytes_across", side_bytes_across)
+    return Columns(saved("begun", begun), both("normals", normal), both("uniforms", uniform), sides)

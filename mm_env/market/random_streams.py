@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -144,16 +144,25 @@ class RandomStreams:
                 words = self._bits.random_raw(-(-sides.size // 8)).astype(_EIGHT_BYTES, copy=False)
                 sides[:] = words.view(np.uint8)[: sides.size]
 
-    def states(self, seeds: Sequence[int], blocks: Sequence[int]) -> NDArray[np.uint64]:
-        """The generators where block `blocks[i]` of seed number `seeds[i]` begins, shape (n, 6).
+    @cached_property
+    def origins(self) -> NDArray[np.uint64]:
+        """Where block 0 of every seed begins, shape (seeds, 4): halves of the state, upper first, and of its increment."""
+        return _halves([number for origin in self._origins for number in (origin["state"], origin["inc"])])
 
-        Upper and lower half of the state, those of its increment, and a half word that waits: whether, and which.
-        """
-        rows = []
-        for seed, block in zip(seeds, blocks, strict=True):
-            state, inc = _jumped(self._origins[seed], block)
-            rows.append((state >> 64, state % _WORD, inc >> 64, inc % _WORD, 0, 0))
-        return np.array(rows, np.uint64)
+
+def leaps(blocks: Sequence[int]) -> NDArray[np.uint64]:
+    """What takes a generator from block 0 to these, shape (n, 4): halves of a factor, upper first, and of a summand.
+
+    Block b begins in the state factor * state + summand * increment, modulo the generator's period, of block 0.
+    """
+    known, places = np.unique(np.asarray(blocks), return_inverse=True)
+    return _halves([number for block in known.tolist() for number in _leap(block)])[places]
+
+
+def _halves(numbers: Sequence[int]) -> NDArray[np.uint64]:
+    """Pairs of numbers of 128 bits, shape (pairs, 4): the halves of each, the upper one first."""
+    words = np.frombuffer(b"".join(number.to_bytes(16, "big") for number in numbers), ">u8")
+    return words.astype(np.uint64).reshape(-1, 4)
 
 
 def _origins(seeds: Sequence[int]) -> list[Any]:

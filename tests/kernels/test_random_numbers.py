@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mm_env.kernels.compiled_source import CompiledSource
 from mm_env.kernels.random_numbers import columns
-from mm_env.market.random_streams import RandomStreams
+from mm_env.market.random_streams import RandomStreams, leaps
 from mm_env.market.tape import EpisodeSource
 from tests.markets import market_parameters
 
@@ -24,14 +24,15 @@ def generators():
 
 def drawn(*calls, draws, blocks):
     """What the functions of these names fill, one after another, from the same generators; a row for each lane."""
-    states = RandomStreams(SEEDS).states(range(len(SEEDS)), BLOCKS)
+    states = columns().begun(RandomStreams(SEEDS).origins, leaps(BLOCKS))
     for name, dtype in calls:
-        out = np.zeros((draws, blocks, len(SEEDS)), dtype)
-        together = out.transpose(2, 1, 0).reshape(len(SEEDS), -1).copy()
+        out = np.full((draws, blocks, len(SEEDS) + 3), 77, dtype)
+        together = np.empty((len(SEEDS), draws * blocks), dtype)
         along, across = getattr(columns(), name)
         along(states.copy(), together)
-        across(states, out)
-        np.testing.assert_array_equal(out.transpose(2, 1, 0).reshape(len(SEEDS), -1), together)
+        across(states, out, 2)  # neither the first lanes nor the last
+        np.testing.assert_array_equal(out[..., 2:-1].transpose(2, 1, 0).reshape(len(SEEDS), -1), together)
+        assert (out[..., [0, 1, -1]] == 77).all()
         yield together
 
 
