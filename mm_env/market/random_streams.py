@@ -146,7 +146,7 @@ class RandomStreams:
 
     @cached_property
     def origins(self) -> NDArray[np.uint64]:
-        """Where block 0 of every seed begins, shape (seeds, 4): halves of the state, upper first, and of its increment."""
+        """Where block 0 of every seed begins, shape (seeds, 4): halves of state, upper first, and increment."""
         return _halves([number for origin in self._origins for number in (origin["state"], origin["inc"])])
 
 
