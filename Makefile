@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Two processes test on two cores: each computes on one thread.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: accessibility demo docs test test-slow test-oldest test-rllib test-clients bits mutants format clean
+.PHONY: accessibility demo docs notebooks test test-slow test-oldest test-rllib test-clients bits mutants format clean
 
 demo: $(VENV)/installed-all
 	$(BIN)/mm-env compare --ppo --out out/demo
@@ -21,13 +21,17 @@ test: $(VENV)/installed-dev
 docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build -q -W --keep-going -d out/doctrees docs out/docs
 
+# The notebooks, run anew, with what they show stored in them.
+notebooks: $(VENV)/installed-docs $(VENV)/installed-all
+	$(BIN)/python docs/run_notebooks.py
+
 # axe-core on every page of the site, the game and a report, in Chromium; it is fetched from npm, so not part of `make test`.
 accessibility: docs $(VENV)/installed-all
 	npm install --silent --prefix out/axe axe-core
 	$(BIN)/mm-env benchmark --policies never,best-threshold,best-band,optimal,ppo=results/v1/ppo/{market}/seed-{seed} \
 		--market mm_env/TicketFee-v0 --market mm_env/DynamicSpread-v0 --html out/report.html
 	$(BIN)/python -m benchmarks.accessibility --axe out/axe/node_modules/axe-core/axe.min.js \
-		out/docs/*.html out/docs/guide/*.html out/docs/generated/*.html out/report.html
+		out/docs/*.html out/docs/guide/*.html out/docs/notebooks/*.html out/docs/generated/*.html out/report.html
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 -m slow

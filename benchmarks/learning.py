@@ -278,24 +278,27 @@ def draw(runs: list[Training], results: list[Result], gap: Gap, path: Path) -> N
     from matplotlib.figure import Figure
 
     from mm_env.plotting import save_figure
+    from mm_env.plotting.style import BLACK, BLUE, GREY, SKY, tidy
 
-    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
-    steps, shares = runs[0].curve.timesteps, np.array([run.curve.share for run in runs])
-    axes.plot(steps, shares.T, color="#9ecae1", lw=0.8, label=[f"{len(runs)} seeds", *[None] * (len(runs) - 1)])
-    axes.plot(steps, shares.mean(axis=0), color="#08519c", marker=".", lw=1.2, label="their mean, with 95 % interval")
-    half = [scores.mean(column).half_width() for column in shares.T]
-    axes.fill_between(steps, shares.mean(axis=0) - half, shares.mean(axis=0) + half, color="#3182bd", alpha=0.25, lw=0)
-    axes.axhline(1.0, color="#222222", ls="--", lw=1.0, label="exact optimum")
-    axes.axhline(gap.shares(gap.rule)[0], color="#222222", ls=":", lw=1.0, label="best fixed rule")
-    axes.axhline(_random_share(runs[0]), color="#999999", ls="-.", lw=1.0, label="random policy")
+    steps, shares = runs[0].curve.timesteps / 1000, np.array([run.curve.share for run in runs])
+    mean, half = shares.mean(axis=0), [scores.mean(column).half_width() for column in shares.T]
+    axes.fill_between(steps, mean - half, mean + half, color=SKY, alpha=0.3, lw=0)
+    axes.plot(steps, shares.T, color=SKY, lw=1.0, label=[f"{len(runs)} seeds", *[None] * (len(runs) - 1)])
+    axes.plot(steps, mean, color=BLUE, marker="o", ms=4, lw=1.8, label="their mean, with 95 % interval")
+    rule, drawn = gap.shares(gap.rule)[0], _random_share(runs[0])
+    axes.axhline(1.0, color=BLACK, ls="--", lw=1.2, label="exact optimum: 1")
+    axes.axhline(rule, color=BLACK, ls=":", lw=1.2, label=f"best fixed rule: {rule:.4f}")
+    axes.axhline(drawn, color=GREY, ls="-.", lw=1.2, label=f"random policy: {drawn:.2f}")
     axes.set_ylim(0.5, 1.02)
-    axes.set_xlabel("environment steps")
-    pace = np.mean([result.steps / result.cpu_seconds for result in results])
+    tidy(axes)
+    axes.set_xlabel("environment steps, thousands")
+    pace = np.mean([result.steps / result.cpu_seconds for result in results]) / 1000
     above = axes.secondary_xaxis("top", functions=(lambda steps: steps / pace, lambda seconds: seconds * pace))
     above.set_xlabel("CPU seconds (one core, evaluations included)")
     axes.set_ylabel("share of the gap closed\n(selection episodes)")
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    axes.legend(frameon=False, loc="lower right")
     save_figure(figure, path)
 
 

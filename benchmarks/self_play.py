@@ -111,18 +111,24 @@ def _rows(runs: list[list[Point]]) -> list[list[str]]:
 def draw(runs: list[list[Point]], path: Path) -> None:
     """Exploitability over training, a line for each seed."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     from mm_env.plotting import save_figure
+    from mm_env.plotting.style import series_style, tidy
 
-    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
-    for run in runs:
+    for number, run in enumerate(runs):
         steps, gains = zip(*((point.steps / 1e6, point.exploitability) for point in run), strict=True)
-        axes.plot(steps, gains, marker=".", lw=1.2, label=f"seed {run[0].seed}")
+        axes.plot(steps, gains, **series_style(number), ms=4, lw=1.6, label=f"seed {run[0].seed}")
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    tidy(axes)
     axes.set_xlabel("steps of both dealers together, millions")
     axes.set_ylabel("exploitability, price units\n(exact; 0 is an equilibrium)")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False)
     save_figure(figure, path)
 
 

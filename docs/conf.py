@@ -20,8 +20,9 @@ from mm_env.cli.main import main  # noqa: E402
 SIGNATURE = re.compile(r"<dl>\n((?:<dd><em class=\"sig-param\">.*</dd>\n)+)</dl>")
 project = html_title = "mm_env"
 version = release = mm_env.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # notebooks show what is stored in them: `make notebooks`
 html_theme = "furo"
 html_show_copyright = html_show_sourcelink = html_copy_source = False
 html_static_path = ["static"]

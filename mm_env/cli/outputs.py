@@ -73,7 +73,7 @@ def draw_episodes(
     It is the first that shows hedges and rejections where they occur, the same for all policies.
 
     Args:
-        paths: Where to, by policy.
+        paths: Where to, by policy; those of one still picture stand in it side by side.
         policies: Those to play.
         params: The market.
         market: Its name in the titles.
@@ -87,14 +87,16 @@ def draw_episodes(
     played = {name: play(policy, params, episodes, seed, tape) for name, policy in policies.items()}
     index = telling_episode(played.values())
     origin = f"seed {seed}" if tape is None else "recorded tape"
-    for name, run in played.items():
-        title = f"{name} in {market}, {origin}, episode {index}"
-        if paths[name].suffix.lower() in MOVIES:
+    for path in dict.fromkeys(paths.values()):
+        runs = {name: run for name, run in played.items() if paths[name] == path}
+        (name, run), *others = runs.items()
+        title = f"{market}, {origin}, episode {index}" if others else f"{name} in {market}, {origin}, episode {index}"
+        if path.suffix.lower() in MOVIES:
             every = -(-run.num_trades // _MOST_FRAMES)
-            with writing(paths[name]), progress_bar("drawing frames"):
-                save_movie(episode_frames(run, index, title, every), paths[name])
+            with writing(path), progress_bar("drawing frames"):
+                save_movie(episode_frames(run, index, title, every), path)
         else:
-            write_figure(paths[name], plot_episode(run, index, title))
+            write_figure(path, plot_episode(runs if others else run, index, title))
 
 
 def draw_policies(out: Path, name: str, policies: Mapping[str, PolicyFunction], params: MarketParams) -> None:

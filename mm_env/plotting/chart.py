@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mm_env.plotting.style import Artist, Axes, Line2D, PolyCollection
+from mm_env.plotting.style import Artist, Axes, Line2D, PolyCollection, ScaledTranslation, figure_of
 
-_ENTRIES = 5  # of a legend, in one row
+_HANDLE, _LETTER, _BOLD = 0.5, 0.056, 0.09  # widths in inches: an entry's line and gaps, letters of legend and title
 
 
 class Series(NamedTuple):
@@ -102,11 +103,12 @@ def with_margin(span: tuple[float, float], share: float) -> tuple[float, float]:
 
 
 def add_legend(axes: Axes) -> int:
-    """Above the chart, in one row or two; return how many."""
-    entries = len(axes.get_legend_handles_labels()[1])
-    rows = -(-entries // _ENTRIES)
-    style: dict[str, Any] = {"frameon": False, "fontsize": "small", "borderpad": 0.1}
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=-(-entries // rows), **style)
+    """Above the chart, beside its title, in as many rows as its width asks for; return how many."""
+    labels = axes.get_legend_handles_labels()[1]
+    room = axes.bbox.width / figure_of(axes).dpi - _BOLD * len(axes.get_title(loc="left"))
+    rows = max(1, math.ceil(sum(_HANDLE + _LETTER * len(label) for label in labels) / max(room, 1.0)))
+    style: dict[str, Any] = {"frameon": False, "fontsize": "small", "borderpad": 0.1, "columnspacing": 1.4}
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=-(-len(labels) // rows), **style)
     return rows
 
 
@@ -120,5 +122,6 @@ def _describe(axes: Axes, chart: Chart) -> None:
     # In fixed places, frames do not jump as tick labels grow, and Matplotlib does not spend half its time on layout.
     axes.set_title(chart.title, loc="left", y=1.0, fontsize="medium", fontweight="bold")
     axes.set_ylabel(chart.quantity)
-    axes.yaxis.set_label_coords(-0.075, 0.5)
+    aside = ScaledTranslation(-0.6, 0.0, figure_of(axes).dpi_scale_trans)
+    axes.yaxis.set_label_coords(0.0, 0.5, transform=axes.transAxes + aside)
     chart.frame(axes)

@@ -97,7 +97,7 @@ def _of(name: str, quantity: str) -> Callable[[Runs], Any]:
 
 
 def _trades_won(name: str) -> Callable[[Runs], str]:
-    return lambda runs: f"{name} ({np.count_nonzero(runs[name].filled)} trades)"
+    return lambda runs: f"{name} ({np.count_nonzero(runs[name].filled)} won)"
 
 
 def _trigger(runs: Runs, sign: float) -> Any:

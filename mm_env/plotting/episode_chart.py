@@ -27,6 +27,8 @@ from mm_env.plotting.style import (
     whole_ticks,
 )
 
+_LEFT, _RIGHT = 0.86, 0.14  # inches beside each chart
+
 
 def plot_episode(
     episodes: Episodes | Mapping[str, Episodes] | Sequence[Episodes],
@@ -48,7 +50,7 @@ def plot_episode(
         index: Which of them, from 0.
         title: What was played, above the charts.
         axes: Where to draw, one for each chart from the top to the bottom, of several episodes row by row. Default: a
-            new figure, 9 x 7.2 inches, as wide again for every further name.
+            new figure, 9 x 7.2 inches; of several names, 5.2 inches wide for each.
 
     Returns:
         The figure, the new one or that of the axes; inventory and hedging in units, profit and quotes in price units.
@@ -69,11 +71,12 @@ def plot_episode(
         number_trades(column, params)
     for row in columns.T:
         _share_limits(row)
-    rows = max(add_legend(each) for each in columns.flat)
     figure = figure_of(columns[0][0])
     if axes is None:
-        _place(figure, len(charts), len(runs), _add_titles(figure, list(runs), title, 0.955 if rows == 1 else 0.93))
+        _finish(figure, columns, list(runs), title)
     else:
+        for each in columns.flat:
+            add_legend(each)
         _name_columns(columns, list(runs), title)
     return figure
 
@@ -106,9 +109,7 @@ def episode_film(params: MarketParams, title: str | None = None) -> Film:
     for axes in grid:
         tidy(axes)
     number_trades(grid, params)
-    rows = max(add_legend(axes) for axes in grid)
-    figure = figure_of(grid[0])
-    _place(figure, len(charts), 1, _add_titles(figure, [""], title, 0.955 if rows == 1 else 0.93))
+    _finish(figure_of(grid[0]), np.asarray([grid], dtype=object), [""], title)
     return film
 
 
@@ -176,15 +177,19 @@ def named(episodes: Any) -> Mapping[str, Episodes]:
 
 def _new_grid(charts: int, columns: int) -> list[Axes]:
     """Axes of a new figure, row by row: the chart of inventory the highest."""
-    figure = Figure(figsize=(9.0 * columns, 7.2))
+    figure = Figure(figsize=(9.0 if columns == 1 else 5.2 * columns, 7.2))
     heights = [1.35, 1.0, 0.8, 0.8][:charts]
     return list(figure.subplots(charts, columns, sharex=True, squeeze=False, height_ratios=heights).flat)
 
 
-def _place(figure: Figure, charts: int, columns: int, top: float) -> None:
-    hspace = 0.24 if charts == 3 else 0.34
-    left, right, wspace = 0.095 / columns, 1.0 - 0.015 / columns, 0.12
-    figure.subplots_adjust(left=left, right=right, top=top, bottom=0.07, hspace=hspace, wspace=wspace)
+def _finish(figure: Figure, columns: NDArray[Any], names: list[str], title: str | None) -> None:
+    """Put the charts of a new figure where there is room for their labels, legends and titles."""
+    width = figure.get_figwidth()
+    wspace = (_LEFT + _RIGHT) / (width / len(names) - _LEFT - _RIGHT)
+    figure.subplots_adjust(left=_LEFT / width, right=1.0 - _RIGHT / width, bottom=0.07, wspace=wspace)
+    rows = np.array([[add_legend(axes) for axes in column] for column in columns]).max(axis=0)
+    top = _add_titles(figure, names, title, 0.98 - 0.025 * float(rows[0]))
+    figure.subplots_adjust(top=top, hspace=0.24 if len(rows) == 3 and rows[1:].max() == 1 else 0.34)
 
 
 def _inventory_frame(params: MarketParams) -> Callable[[Axes], None]:
@@ -236,14 +241,14 @@ def _share_limits(row: NDArray[Any]) -> None:
 
 def _add_titles(figure: Figure, names: list[str], title: str | None, top: float) -> float:
     """Write what was played above the charts; return where these begin."""
-    height = 0.032
+    height, left = 0.032, _LEFT / figure.get_figwidth()
     if names != [""]:
         for place, name in enumerate(names):
-            x = (place + 0.095) / len(names)
+            x = place / len(names) + left
             y = 0.985 - height * (title is not None)
             figure.text(x, y, name, va="top", fontsize="large", fontweight="bold")
     if title is not None:
-        figure.text(0.095 / len(names), 0.985, title, va="top")
+        figure.text(left, 0.985, title, va="top")
     return top - height * ((names != [""]) + (title is not None))
 
 

@@ -24,17 +24,18 @@ def trades(run: Episodes) -> Integers:
 
 
 def inventory_series(params: MarketParams) -> list[Series]:
-    """Inventory, triggers, and marks of hedges, orders, rejections and informed clients where the market has them."""
+    """Inventory, triggers, and marks of clients, hedges, orders and informed clients where the market has them."""
     late, informed = params.hedge_latency > 0, params.informed_fraction > 0
     hedge = {**_HOLLOW, "mfc": GREEN if late else paper()}
     series = [
-        _line("inventory", "inventory", color=BLUE, lw=1.4, drawstyle="steps-mid"),
+        _line("inventory", "inventory", color=BLUE, lw=1.2, drawstyle="steps-mid"),
         *limit_series(params),
         *trigger_series(trigger_points, _trigger, "hedge trigger"),
         *(_orders() if late else ()),
         _marks("hedge", lambda run: run.hedge[0] != 0, _inventory, **hedge),
     ]
     if params.quote_levels == 1:  # else the chart of quotes shows them
+        series.insert(1, _marks("accepted", lambda run: run.filled[0], _inventory, marker=".", color=BLUE, ms=4.5))
         series.append(_marks("rejected", _rejected, _inventory, marker="x", color=ink(), ms=6, mew=1.5))
     if informed:
         look = {"marker": "v", "color": VERMILION, "ms": 6, "mec": ink()}
@@ -46,7 +47,7 @@ def limit_series(params: MarketParams) -> list[Series]:
     """The most that the dealer may hold, above zero and below."""
     limit, ends = params.inventory_limit, (0.5, params.num_trades + 0.5)
     look: dict[str, Any] = {"color": RED, "linestyle": (0, (8, 3)), "lw": 1.6, "zorder": 1.5}
-    names = {1.0: f"inventory limit ±{limit:g}", -1.0: ""}
+    names = {1.0: f"limit ±{limit:g}", -1.0: ""}
     return [Series(name, _always((ends, (sign * limit,) * 2)), look) for sign, name in names.items()]
 
 
@@ -59,11 +60,10 @@ def trigger_series(points: Callable[[Any, float], Points], told: Callable[[Any],
 
 
 def pnl_series(params: MarketParams) -> list[Series]:
-    """Equity, and the unrealised PnL of the last trade."""
-    unrealized = "unrealized PnL (last filled trade, after hedge cost)"
+    """Equity, and the unrealised PnL of the last filled trade, after hedge cost."""
     return [
         _line("equity (all trades so far)", "equity", color=SKY, alpha=0.75, lw=2.6),
-        _line(unrealized, "unrealized_pnl", color=BLUE, lw=1.2),
+        _line("unrealized (last filled trade)", "unrealized_pnl", color=BLUE, lw=1.2),
     ]
 
 

@@ -10,7 +10,19 @@ import numpy as np
 from mm_env.episodes import Episodes
 from mm_env.intervals import half_width
 from mm_env.market.numbers import Values
-from mm_env.plotting.style import Axes, Figure, check, check_mapping, figure_of, given_axes, ink, series_style, tidy
+from mm_env.plotting.style import (
+    Axes,
+    Figure,
+    check,
+    check_mapping,
+    figure_of,
+    given_axes,
+    ink,
+    paper,
+    series_style,
+    tidy,
+    withStroke,
+)
 
 _NEAR = 0.06  # of the axes: points that are nearer hide one another
 _INSET = (0.44, 0.1, 0.53, 0.46)  # where these are shown apart, as shares of the axes: below the curve
@@ -111,7 +123,9 @@ def _write_names(axes: Axes, points: Mapping[str, Values]) -> None:
         up = (free or offsets)[0]
         written.append((x, y + up, half))
         at: Any = point
-        axes.annotate(name, at, (0, up), textcoords="offset points", ha=align, fontsize="small", zorder=4)
+        halo = [withStroke(linewidth=2.5, foreground=paper())]
+        look: dict[str, Any] = {"fontsize": "small", "zorder": 4, "path_effects": halo}
+        axes.annotate(name, at, (0, up), textcoords="offset points", ha=align, **look)
 
 
 def _risk_and_mean(episodes: Episodes) -> tuple[float, float, float]:

@@ -23,7 +23,9 @@ with needed_for("figures"):
     from matplotlib.collections import PolyCollection as PolyCollection
     from matplotlib.figure import Figure as Figure
     from matplotlib.lines import Line2D as Line2D
+    from matplotlib.patheffects import withStroke as withStroke
     from matplotlib.ticker import MaxNLocator as MaxNLocator
+    from matplotlib.transforms import ScaledTranslation as ScaledTranslation
 
 FORMATS = (".png", ".svg", ".pdf")
 

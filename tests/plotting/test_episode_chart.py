@@ -29,7 +29,7 @@ class TestEpisode:
         inventory, pnl, hedging = plot_episode(hedged, index=2).axes
         lines = {
             "inventory": inventory.lines[0],
-            "unrealized_pnl": line(pnl, "unrealized PnL"),
+            "unrealized_pnl": line(pnl, "unrealized"),
             "equity": line(pnl, "equity"),
             "cumulative_hedge": line(hedging, "units hedged"),
         }
@@ -46,7 +46,7 @@ class TestEpisode:
         inventory = plot_episode(hedged).axes[0]
         assert dashed_levels(inventory, RED_HUES) == [-6, 6]
         assert dashed_levels(inventory, ORANGE_HUES) == [-3, 3]
-        limit, trigger = line(inventory, "inventory limit"), line(inventory, "hedge trigger")
+        limit, trigger = line(inventory, "limit"), line(inventory, "hedge trigger")
         assert limit._unscaled_dash_pattern != trigger._unscaled_dash_pattern
 
     def test_rejected_requests_are_marked_where_they_were_made(self, unhedged):
@@ -57,6 +57,8 @@ class TestEpisode:
         np.testing.assert_array_equal(marks.get_xdata(), 1 + np.flatnonzero(rejected[index]))
         assert set(np.abs(marks.get_ydata())) == {6}
         assert marks.get_label() == f"rejected ({rejected[index].sum()})"
+        accepted = line(plot_episode(unhedged, index).axes[0], "accepted")
+        np.testing.assert_array_equal(accepted.get_xdata(), 1 + np.flatnonzero(unhedged.filled[index]))
 
     def test_nobody_came_is_not_a_rejection(self):
         quiet = play(always(6), PARAMS.replace(arrival_probability=0.0), episodes=1)
@@ -159,7 +161,7 @@ class TestEpisodeOfOtherMarkets:
     def test_nothing_is_added_to_the_market_of_the_seed(self, hedged):
         charts = plot_episode(hedged).axes
         labels = [text.get_text().partition(" (")[0] for text in charts[0].get_legend().get_texts()]
-        assert labels == ["inventory", "inventory limit ±6", "hedge trigger ±3", "hedge", "rejected"]
+        assert labels == ["inventory", "accepted", "limit ±6", "hedge trigger ±3", "hedge", "rejected"]
         assert len(charts) == 3
         assert not charts[0].collections
 

@@ -46,7 +46,7 @@ def compare(
     trust_pickle: bool,
     workers: int,
 ) -> None:
-    """Play several policies on the same tapes; print a table with 95 % intervals, and draw them.
+    """Play several policies on the same tapes; print a table with 95 % intervals, and draw them: two side by side.
 
     Example: mm-env compare --policy never --policy threshold:10 --policy optimal --out out/compare
     """
@@ -88,7 +88,8 @@ def _draw_comparison(
     from baselines.policies.random_policy import RandomPolicy
     from mm_env.plotting import plot_frontier
 
-    paths = {name: out / f"episode-{file_name(name)}.png" for name in policies}
+    abreast = len(policies) == 2
+    paths = {name: out / ("episode.png" if abreast else f"episode-{file_name(name)}.png") for name in policies}
     draw_episodes(paths, policies, params, market, seed, tape)
     functions = {name: policy for name, policy in policies.items() if not isinstance(policy, RandomPolicy)}
     if functions:  # what is drawn anew each time is no chart
