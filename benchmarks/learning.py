@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from baselines import policy_value
 from baselines.benchmark.aggregate import interquartile_mean
@@ -182,11 +183,19 @@ def _add(result: Result, path: Path) -> None:
 
 def _print_seeds(gap: Gap, results: list[Result]) -> None:
     rows = [
-        [str(r.seed), *(f"{figure:.4f}" for figure in r[4:7]), f"{r.steps:,}", f"{r.cpu_seconds:.0f}"] for r in results
+        [
+            str(r.seed),
+            *(f"{figure:.4f}" for figure in r[4:7]),
+            f"{r.steps:,}",
+            f"{r.seconds:.0f}",
+            f"{r.cpu_seconds:.0f}",
+        ]
+        for r in results
     ]
     names = ("objective", "share", "share_beyond")
-    rows.append(["mean", *(_over_seeds(results, name) for name in names), "", _mean(results, "cpu_seconds")])
-    print_table(["training seed", "J", "share of gap", "from best rule", "steps", "CPU s"], rows)
+    rows.append(["mean", *(_over_seeds(results, name) for name in names), ""])
+    rows[-1] += [_mean(results, "seconds"), _mean(results, "cpu_seconds")]
+    print_table(["training seed", "J", "share of gap", "from best rule", "steps", "wall s", "CPU s"], rows)
     print_table(["threshold 10", "best fixed rule", "optimum"], [[f"{value:.4f}" for value in gap]])
 
 
@@ -274,7 +283,7 @@ def _mean(results: list[Result], name: str) -> str:
 
 
 def draw(runs: list[Training], results: list[Result], gap: Gap, path: Path) -> None:
-    """Share of the gap on selection episodes over the run: every seed, their mean, and what is known."""
+    """Share of the gap on selection episodes against wall time: every seed, their mean, and what is known."""
     from matplotlib.figure import Figure
 
     from mm_env.plotting import save_figure
@@ -282,24 +291,34 @@ def draw(runs: list[Training], results: list[Result], gap: Gap, path: Path) -> N
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
-    steps, shares = runs[0].curve.timesteps / 1000, np.array([run.curve.share for run in runs])
+    for run in runs:
+        axes.plot(run.curve.seconds, run.curve.share, color=SKY, lw=1.0)
+    axes.lines[0].set_label(f"{len(runs)} seeds")
+    seconds, shares = _abreast(runs)
     mean, half = shares.mean(axis=0), [scores.mean(column).half_width() for column in shares.T]
-    axes.fill_between(steps, mean - half, mean + half, color=SKY, alpha=0.3, lw=0)
-    axes.plot(steps, shares.T, color=SKY, lw=1.0, label=[f"{len(runs)} seeds", *[None] * (len(runs) - 1)])
-    axes.plot(steps, mean, color=BLUE, marker="o", ms=4, lw=1.8, label="their mean, with 95 % interval")
+    axes.fill_between(seconds, mean - half, mean + half, color=SKY, alpha=0.3, lw=0)
+    axes.plot(seconds, mean, color=BLUE, lw=1.8, label="their mean, with 95 % interval")
     rule, drawn = gap.shares(gap.rule)[0], _random_share(runs[0])
     axes.axhline(1.0, color=BLACK, ls="--", lw=1.2, label="exact optimum: 1")
     axes.axhline(rule, color=BLACK, ls=":", lw=1.2, label=f"best fixed rule: {rule:.4f}")
     axes.axhline(drawn, color=GREY, ls="-.", lw=1.2, label=f"random policy: {drawn:.2f}")
     axes.set_ylim(0.5, 1.02)
+    axes.set_xlim(0.0, max(run.curve.seconds[-1] for run in runs))
     tidy(axes)
-    axes.set_xlabel("environment steps, thousands")
-    pace = np.mean([result.steps / result.cpu_seconds for result in results]) / 1000
-    above = axes.secondary_xaxis("top", functions=(lambda steps: steps / pace, lambda seconds: seconds * pace))
-    above.set_xlabel("CPU seconds (one core, evaluations included)")
+    axes.set_xlabel("wall time, seconds (one core, evaluations included)")
+    pace = np.mean([result.steps / result.seconds for result in results]) / 1000
+    above = axes.secondary_xaxis("top", functions=(lambda x: x * pace, lambda steps: steps / pace))
+    above.set_xlabel("environment steps, thousands, about")
     axes.set_ylabel("share of the gap closed\n(selection episodes)")
     axes.legend(frameon=False, loc="lower right")
     save_figure(figure, path)
+
+
+def _abreast(runs: list[Training]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Moments of wall time that every run has seen, and the share of each run then, between two evaluations in line."""
+    first, last = max(run.curve.seconds[0] for run in runs), min(run.curve.seconds[-1] for run in runs)
+    seconds = np.linspace(first, last, 200)
+    return seconds, np.array([np.interp(seconds, run.curve.seconds, run.curve.share) for run in runs])
 
 
 def _random_share(run: Training) -> float:

@@ -143,6 +143,16 @@ def in_form(market: str, form: str) -> str:
     return f"{name}{form}{dash}{version}"
 
 
+def native(market: str) -> str:
+    """The id of a market in the form that it has by itself.
+
+    Example:
+        >>> native("mm_env/HedgingContinuous-v0")
+        'mm_env/Hedging-v0'
+    """
+    return next((name for name in MARKETS for form in ACTION_FORMS if in_form(name, form) == market), market)
+
+
 def _in_forms(markets: Mapping[str, Market]) -> dict[str, Market]:
     """Every market continuous and, where an action has several levels, flat."""
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -11,20 +13,22 @@ import numpy as np
 from gymnasium import spaces
 
 from mm_env.envs.action import Actions
-from mm_env.envs.observation import Observations
-from mm_env.envs.predictor import act_by_rows
+from mm_env.envs.observation import Observations, observation_names
 from mm_env.extras import needed_for
 from mm_env.market.params import MarketParams
-from mm_env.registration import market_params
+from mm_env.registration import native
 
 with needed_for("agents that learn"):
     from stable_baselines3.common.base_class import BaseAlgorithm
-    from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3.common.noise import NormalActionNoise
     from stable_baselines3.common.type_aliases import MaybeCallback
 
+from train.hyperparams import DEFAULT, FOLDER, read_yaml, with_schedules
+from train.policies.model_policy import ModelPolicy
+from train.policies.time_hinges import TIME_LEFT
 from train.runs.callbacks import callback_list
-from train.runs.exact_score import PLAYED, PolicyScore
-from train.runs.held_out import FRESH_SEED
+from train.runs.exact_score import PolicyScore
+from train.runs.train_config import named_market
 from train.sb3_vec_env import SB3VecEnv
 from train.seeds import LANES, REST, derived_seed
 from train.single_thread import one_thread
@@ -33,38 +37,22 @@ MODEL = "model.zip"
 
 
 class Algorithm(NamedTuple):
-    """How one is found, and what it is made with beside its own defaults."""
+    """Where one is found, and what it takes."""
 
     package: str
     name: str
     actions: str  # "any", "one list of levels", "numbers" or "masks"
-    policy: str = "MlpPolicy"
-    n_envs: int = 64
-    steps: int = 500_000
-    arguments: Mapping[str, Any] = {}
 
 
-# Not searched for: batches and rates of the algorithms' own papers, sized to many environments at once.
-_ROLLOUT = {"n_steps": 100, "gamma": 0.99, "gae_lambda": 0.95}
-_REPLAY = {"gamma": 0.99, "batch_size": 256, "buffer_size": 200_000, "train_freq": 1, "learning_starts": 10_000}
 ALGORITHMS: Mapping[str, Algorithm] = {
-    "a2c": Algorithm("stable_baselines3", "A2C", "any", arguments={"n_steps": 20, "gamma": 0.99, "gae_lambda": 0.95}),
-    "dqn": Algorithm(
-        "stable_baselines3",
-        "DQN",
-        "one list of levels",
-        n_envs=16,
-        steps=200_000,
-        arguments={**_REPLAY, "gradient_steps": 2},
-    ),
-    "sac": Algorithm("stable_baselines3", "SAC", "numbers", n_envs=16, steps=100_000, arguments=_REPLAY),
-    "td3": Algorithm("stable_baselines3", "TD3", "numbers", n_envs=16, steps=100_000, arguments=_REPLAY),
-    "tqc": Algorithm("sb3_contrib", "TQC", "numbers", n_envs=16, steps=100_000, arguments=_REPLAY),
-    "crossq": Algorithm("sb3_contrib", "CrossQ", "numbers", n_envs=16, steps=100_000, arguments=_REPLAY),
-    "recurrent-ppo": Algorithm(
-        "sb3_contrib", "RecurrentPPO", "any", policy="MlpLstmPolicy", arguments={**_ROLLOUT, "batch_size": 1600}
-    ),
-    "maskable-ppo": Algorithm("sb3_contrib", "MaskablePPO", "masks", arguments={**_ROLLOUT, "batch_size": 1600}),
+    "a2c": Algorithm("stable_baselines3", "A2C", "any"),
+    "dqn": Algorithm("stable_baselines3", "DQN", "one list of levels"),
+    "sac": Algorithm("stable_baselines3", "SAC", "numbers"),
+    "td3": Algorithm("stable_baselines3", "TD3", "numbers"),
+    "tqc": Algorithm("sb3_contrib", "TQC", "numbers"),
+    "crossq": Algorithm("sb3_contrib", "CrossQ", "numbers"),
+    "recurrent-ppo": Algorithm("sb3_contrib", "RecurrentPPO", "any"),
+    "maskable-ppo": Algorithm("sb3_contrib", "MaskablePPO", "masks"),
 }
 
 
@@ -104,7 +92,8 @@ def train_algorithm(
         env_kwargs: Changes to the market's parameters; `continuous=True` for algorithms that act in numbers.
         seed: Of weights, exploration and episodes.
         total_timesteps: Instead of the algorithm's own number.
-        arguments: Of the algorithm's class, in the place of those in `ALGORITHMS`; `n_envs` too.
+        arguments: Changes to what the algorithm is made with by `hyperparameters/<algorithm>.yml`: arguments of its
+            class, `n_envs`, `policy` and `reward_scale`, which every reward is multiplied by.
         run_dir: Folder for `model.zip`; None: write nothing.
         callback: What Stable-Baselines3 is to call as the model learns, as its `learn` takes it.
 
@@ -114,10 +103,11 @@ def train_algorithm(
     """
     if algorithm not in ALGORITHMS:
         raise ValueError(f"algorithm must be one of ppo, {', '.join(ALGORITHMS)}, got {algorithm!r}")
-    entry, given = ALGORITHMS[algorithm], dict(arguments or {})
-    params = market if isinstance(market, MarketParams) else market_params(market)
+    entry, (name, params) = ALGORITHMS[algorithm], named_market(market)
     params = params.replace(**(env_kwargs or {}))
-    env = SB3VecEnv(params, given.pop("n_envs", entry.n_envs), reward="expected")
+    given = {**read_settings(algorithm, name), **copy.deepcopy(dict(arguments or {}))}  # the learners write into them
+    steps, scale = given.pop("n_timesteps"), given.pop("reward_scale")
+    env = SB3VecEnv(params, given.pop("n_envs"), reward="expected", reward_scale=scale)
     check_actions(algorithm, env)
     with needed_for("algorithms of sb3-contrib"):
         learner = getattr(import_module(entry.package), entry.name)
@@ -125,19 +115,42 @@ def train_algorithm(
     if path is not None and path.exists():
         raise ValueError(f"{path.parent} holds a model already: name another folder")
     with one_thread():
-        model = learner(
-            entry.policy,
-            env,
-            seed=derived_seed(seed, REST, 0) % 2**32,
-            device="cpu",
-            **{**entry.arguments, **given},
-        )
+        arguments = with_noise(with_schedules(given), env.action_space)
+        model = learner(env=env, seed=derived_seed(seed, REST, 0) % 2**32, device="cpu", **arguments)
         env.seed(derived_seed(seed, LANES, 0))
-        model.learn(total_timesteps or entry.steps, callback=callback_list(callback))
+        model.learn(total_timesteps or steps, callback=callback_list(callback))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             model.save(path)
         return _scored(model, params, remembers=algorithm == "recurrent-ppo")
+
+
+def read_settings(algorithm: str, market: str | None) -> dict[str, Any]:
+    """The entry of a market, whatever its form, in `hyperparameters/<algorithm>.yml`, or that of `DEFAULT`.
+
+    What rl_zoo3 needs a wrapper for is `reward_scale` here.
+    """
+    table = {native(name): entry for name, entry in read_yaml(FOLDER / f"{algorithm}.yml").items()}
+    found = table.get(native(market or DEFAULT)) or table[DEFAULT]
+    values = {name: value for name, value in found.items() if name not in ("env_kwargs", "env_wrapper")}
+    scales = [given["factor"] for wrapper in found.get("env_wrapper", []) for given in wrapper.values()]
+    return {**values, "reward_scale": math.prod(scales)}
+
+
+def with_noise(settings: Mapping[str, Any], space: spaces.Space[Any]) -> dict[str, Any]:
+    """Settings with the noise of each action that rl_zoo3 makes of `noise_std`, where they name a `noise_type`.
+
+    Raises:
+        ValueError: It is not "normal".
+    """
+    arguments = dict(settings)
+    if "noise_type" not in arguments:
+        return arguments
+    if (kind := arguments.pop("noise_type")) != "normal":
+        raise ValueError(f"noise_type must be normal, got {kind!r}")
+    size = np.ones(space.shape or 1)
+    std = arguments.pop("noise_std")
+    return {**arguments, "action_noise": NormalActionNoise(0.0 * size, std * size)}
 
 
 def check_actions(algorithm: str, env: SB3VecEnv) -> None:
@@ -151,12 +164,22 @@ def check_actions(algorithm: str, env: SB3VecEnv) -> None:
         raise ValueError(f"{algorithm} needs action_masks() over one list of levels, which {space} here does not have")
 
 
-def _scored(model: BaseAlgorithm, params: MarketParams, remembers: bool) -> AlgorithmResult:
-    def policy(observations: Observations) -> Actions:
-        return act_by_rows(lambda rows: model.predict(rows, deterministic=True)[0], observations)
+class _Remembering:
+    """A recurrent model's deterministic policy; an observation of an episode's first request begins it anew."""
 
-    if not remembers:
-        return AlgorithmResult(model, PolicyScore.of(policy, params))
-    lanes = SB3VecEnv(params, 100, seed=FRESH_SEED)
-    returns, _ = evaluate_policy(model, lanes, PLAYED, return_episode_rewards=True)
-    return AlgorithmResult(model, PolicyScore.of_returns(np.array(returns)))
+    def __init__(self, model: Any, params: MarketParams) -> None:
+        self._model, self._state = model, None
+        self._time_left = observation_names(params).index(TIME_LEFT)
+
+    def __call__(self, observations: Observations) -> Actions:
+        """Observations of shape (N, observations), of the same episodes from call to call, to actions."""
+        begun = observations[:, self._time_left] >= 1.0
+        state = None if begun.all() else self._state
+        actions, self._state = self._model.predict(observations, state, begun, deterministic=True)
+        return np.asarray(actions)
+
+
+def _scored(model: BaseAlgorithm, params: MarketParams, remembers: bool) -> AlgorithmResult:
+    if remembers:
+        return AlgorithmResult(model, PolicyScore.played(_Remembering(model, params), params))
+    return AlgorithmResult(model, PolicyScore.of(ModelPolicy(model.policy, params), params))

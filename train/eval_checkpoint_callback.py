@@ -1,4 +1,4 @@
-"""EvalCheckpointCallback: what happens beside learning: evaluations, progress, and the best and the last model."""
+"""EvalCheckpointCallback: what happens beside learning: evaluations, and the best model beside the last."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
-from tqdm import tqdm
 
 import mm_env
 from train.policies.network_policy import NetworkPolicy
 from train.policies.saved_policy import load_policy, save_policy
-from train.runs.checkpoints import save_checkpoint, save_model
+from train.runs.checkpoint_callback import CheckpointCallback
+from train.runs.checkpoints import save_model
 from train.runs.exact_score import ExactScore
 from train.runs.held_out import Curve, Evaluation, Evaluator
 from train.runs.random_state import RandomState
@@ -25,11 +24,10 @@ from train.runs.train_config import TrainConfig
 BEST_MODEL = "best_model.zip"
 
 
-class EvalCheckpointCallback(BaseCallback):
-    """A callback that acts between updates, when the model has learned from all the steps that it counts.
+class EvalCheckpointCallback(CheckpointCallback):
+    """A `CheckpointCallback` that evaluates, too, and keeps what is best.
 
     Attributes:
-        learned: Steps learned from.
         curve: Every evaluation so far.
         best: The policy that evaluated best; None if there is none yet.
         stopped: Why the run is to end early, or has ended so; None: it goes on.
@@ -45,49 +43,26 @@ class EvalCheckpointCallback(BaseCallback):
         stop: StopRule,
         state: RandomState | None = None,  # where the random numbers of a resumed run stand
     ) -> None:
-        super().__init__()
-        steps = model.num_timesteps
-        self.model: PPO = model
-        self.learned = self._saved = steps
-        self.curve = curve.until(steps)
+        super().__init__(model, folder, plan.total_timesteps, plan.interval, progress, state)
+        self.curve = curve.until(self.learned)
         self.best = None if folder is None else _kept(folder)
         self._highest = -math.inf if self.best is None else float(self.best.training["objective"])
-        self._plan, self._folder = plan, folder
-        self._resumed, self._state = state, state
-        self._stop = stop
+        self._plan, self._stop = plan, stop
         self.stopped: str | None = None
         self._evaluate = Evaluator(plan.params, plan.eval_episodes)
         before = float(self.curve.seconds[-1]) if len(self.curve.seconds) else 0.0
         self._start = time.monotonic() - before
-        # tqdm's None: show it on a terminal only
-        self._bar = tqdm(total=plan.total_timesteps, initial=steps, unit="step", disable=None if progress else True)
-
-    def save_checkpoint(self) -> None:
-        """Keep the model as it is, unless it has learned nothing since it was kept."""
-        if self._folder is not None and self.learned != self._saved:
-            save_checkpoint(self.model, self._folder, self.learned, self._state)
-            self._saved = self.learned
-
-    def close(self) -> None:
-        """Leave the progress bar as it stands."""
-        self._bar.close()
 
     def _on_step(self) -> bool:
         return self.stopped is None
 
     def _on_rollout_start(self) -> None:
-        if self._resumed is not None:
-            self._resumed.apply(self.model)
-            self._resumed = None
-        before, self.learned = self.learned, self.model.num_timesteps
-        self._bar.update(self.learned - before)
-        interval = self._plan.interval
-        if not len(self.curve.timesteps) or self.learned // interval > before // interval:
-            self._assess(self.learned)
-        self._state = RandomState.of(self.model)  # an evaluation of an OrdinalPolicy moves it
-        if self.learned // interval > before // interval:
-            self.save_checkpoint()
+        super()._on_rollout_start()
         self.stopped = self._stop.reason(self.curve)
+
+    def _between_updates(self, due: bool) -> None:
+        if due or not len(self.curve.timesteps):
+            self._assess(self.learned)
 
     def _on_training_end(self) -> None:
         if self.stopped is not None:
@@ -96,12 +71,9 @@ class EvalCheckpointCallback(BaseCallback):
             if self.learned > self.curve.timesteps[-1]:
                 self._assess(self.learned)
             return
-        steps = self.model.num_timesteps
-        self._bar.update(steps - self.learned)
-        self._assess(steps)
-        self._state = None  # a run that is prolonged has another schedule, and draws anew
-        self.learned = steps  # not before: the last checkpoint says that the run is finished, its evaluation included
-        self.save_checkpoint()
+        self._bar.update(self.model.num_timesteps - self.learned)
+        self._assess(self.model.num_timesteps)
+        super()._on_training_end()  # not before: the last checkpoint says that the run is finished, evaluation included
 
     def _assess(self, steps: int) -> None:
         """Evaluate, and keep the model if it is the best so far."""

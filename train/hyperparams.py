@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT = "mm_env/Hedging-v0"  # its hyperparameters serve markets that have none of their own
 RECIPES = ("ppo", "plain_ppo")  # files of hyperparameters: paired tapes and ordered levels; PPO as it comes
 POLICIES = ("MlpPolicy", "OrdinalPolicy", "MirroredPolicy")
-_FOLDER = Path(__file__).parent / "hyperparameters"
+FOLDER = Path(__file__).parent / "hyperparameters"
 _LINEAR = "lin_"
 _NETWORK = {"net_arch", "activation_fn", "log_std_init", "time_hinges"}
 _LARGEST_FILE = 1_000_000  # bytes
@@ -102,7 +102,7 @@ def recipe_table(recipe: str) -> dict[str, dict[str, Any]]:
     """
     if recipe not in RECIPES:
         raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
-    return read_yaml(_FOLDER / f"{recipe}.yml")
+    return read_yaml(FOLDER / f"{recipe}.yml")
 
 
 def check_hyperparameters(values: Mapping[str, Any]) -> None:
@@ -123,12 +123,7 @@ def ppo_arguments(values: Mapping[str, Any], params: MarketParams | None = None)
             `MlpPolicy` takes the place of the others; where buyers and sellers do not come alike, `OrdinalPolicy` that
             of `MirroredPolicy`.
     """
-    from stable_baselines3.common.utils import LinearSchedule
-
-    arguments = {name: value for name, value in values.items() if name not in _NOT_PPO}
-    for name in ("learning_rate", "clip_range"):
-        if isinstance(arguments.get(name), str):
-            arguments[name] = LinearSchedule(_start(arguments[name]), 0.0, 1.0)
+    arguments = with_schedules({name: value for name, value in values.items() if name not in _NOT_PPO})
     if "ent_coef" in arguments:
         arguments["ent_coef"] = _start(arguments["ent_coef"])  # where `ppo_callbacks` let it begin
     if values.get("lanes_per_tape", 1) > 1:
@@ -138,6 +133,18 @@ def ppo_arguments(values: Mapping[str, Any], params: MarketParams | None = None)
         arguments["rollout_buffer_kwargs"] = {"lanes_per_tape": values["lanes_per_tape"]}
     named = arguments.keys() & {"policy", "policy_kwargs"}
     return {**arguments, **(network_arguments(arguments, params or MarketParams()) if named else {})}
+
+
+def with_schedules(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters with the schedules that Stable-Baselines3 takes in the place of their text."""
+    from stable_baselines3.common.utils import LinearSchedule
+
+    schedules = {
+        name: LinearSchedule(_start(values[name]), 0.0, 1.0)
+        for name in ("learning_rate", "clip_range")
+        if isinstance(values.get(name), str)
+    }
+    return {**values, **schedules}
 
 
 def network_arguments(values: Mapping[str, Any], params: MarketParams) -> dict[str, Any]:

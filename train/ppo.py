@@ -28,7 +28,7 @@ from train.runs.random_state import RandomState
 from train.runs.stop_rule import StopRule
 from train.runs.train_config import CONFIG, TrainConfig, check_same, default_config
 from train.sb3_vec_env import SB3VecEnv
-from train.seeds import LANES, REST, derived_seed
+from train.seeds import REST, begin_episodes, derived_seed
 from train.single_thread import one_thread
 
 
@@ -245,7 +245,7 @@ def _train(
         state = RandomState.read(checkpoint_path(folder, model.num_timesteps), model)
         curve = Curve.read(folder, plan.eval_episodes)
     steps = model.num_timesteps
-    _begin_episodes(env, plan, steps, exact=state is not None)
+    begin_episodes(env, plan.seed, plan.params.num_trades, steps, exact=state is not None)
     set_random_seed(derived_seed(plan.seed, REST, steps) % 2**32)
     keeper = EvalCheckpointCallback(model, plan, folder, curve, progress, stop, state)
     try:
@@ -265,15 +265,6 @@ def _train(
     if steps < model.num_timesteps and (folder is not None or writers):
         _log_exact(run)
     return run
-
-
-def _begin_episodes(env: SB3VecEnv, plan: TrainConfig, steps: int, exact: bool) -> None:
-    """Lead the lanes to where they stood after so many steps, or where that cannot be had, to episodes never seen."""
-    episodes, under_way = divmod(steps // env.num_envs, plan.params.num_trades)
-    exact = exact and not under_way
-    env.seed(derived_seed(plan.seed, LANES, 0 if exact else steps))
-    for _ in range(episodes if exact else 0):
-        env.reset()
 
 
 def _log_exact(run: Training) -> None:

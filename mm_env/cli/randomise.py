@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,15 +41,17 @@ def refuse_options(given: dict[str, Any], beside: str) -> None:
         raise click.UsageError(f"--{named[0]} does not go with {beside}")
 
 
-def train_over_ranges(
-    market: str | None, ranges: Ranges, shown: bool, seed: int, run_dir: Path, asked: dict[str, Any], as_json: bool
-) -> None:
+def train_over_ranges(market: str | None, ranges: Ranges, asked: dict[str, Any], as_json: bool) -> None:
     """Train one policy for all markets of the ranges, save it, and print its exact scores in nine of them, or more."""
     from train.randomised.randomised_training import scores_over, train_randomised
 
     name, changes = market or DEFAULT_MARKET, asked.pop("env_kwargs") or {}
     played = market_params(name, **changes) if changes else name
-    policy = train_randomised(played, ranges, shown=shown, seed=seed, run_dir=run_dir, **asked)
+    try:
+        policy = train_randomised(played, ranges, **asked)
+    except KeyboardInterrupt:
+        click.echo("go on with the same command and --resume", err=True)
+        raise
     scores = []
     with progress_bar("scoring", 3 ** len(ranges)) as progress:
         for score in scores_over(policy, ranges):

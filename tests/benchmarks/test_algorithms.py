@@ -5,9 +5,10 @@ from click.testing import CliRunner
 
 pytest.importorskip("stable_baselines3")
 
+from baselines.evaluation.gap import Gap
 from benchmarks import algorithms
 from benchmarks.algorithms import Run, main
-from train.runs.exact_score import ExactScore
+from train.runs.exact_score import PolicyScore
 
 
 def test_every_algorithm_has_a_row_and_is_not_trained_twice(tmp_path, monkeypatch):
@@ -15,7 +16,10 @@ def test_every_algorithm_has_a_row_and_is_not_trained_twice(tmp_path, monkeypatc
 
     def fake(algo, market, seed, steps, changes):
         trained.append((algo, seed))
-        return 100, None if algo == "recurrent-ppo" else ExactScore(1.0, 0.9, 0.5 + 0.1 * seed, None)
+        gap = Gap.of(market)
+        objective = gap.rule + (0.5 + 0.1 * seed) * (gap.optimum - gap.rule)
+        error = 0.01 * (gap.optimum - gap.rule) if algo == "recurrent-ppo" else 0.0
+        return 100, PolicyScore(objective, error, None)
 
     monkeypatch.setattr(algorithms, "train_by_name", fake)
     options = ["--seeds", "2", "--seed", "1", "--results", str(tmp_path / "runs.csv"), "--out", str(tmp_path)]
@@ -25,7 +29,7 @@ def test_every_algorithm_has_a_row_and_is_not_trained_twice(tmp_path, monkeypatc
     assert trained == [("a2c", 1), ("recurrent-ppo", 1), ("a2c", 2), ("recurrent-ppo", 2)]
     page = (tmp_path / "algorithms.md").read_text()
     assert "| a2c | 1, 2 | 100 | 0.6 ± 0.6 | 0.600 |" in page
-    assert "| recurrent-ppo | 1, 2 | 100 | not exact |" in page
+    assert "| recurrent-ppo | 1, 2 | 100 | 0.6 ± 0.6 | 0.60 ± 0.02 |" in page
     again = CliRunner().invoke(main, [*options, *algos, "--json"])
     assert len(trained) == 4
     assert [Run(**run).seed for run in json.loads(again.stdout)] == [1, 1, 2, 2]

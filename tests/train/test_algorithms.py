@@ -11,6 +11,7 @@ from mm_env import market_params
 from mm_env.cli.commands.train import ALGOS
 from mm_env.cli.main import main
 from train.algorithms import ALGORITHMS, MODEL, train_algorithm
+from train.policies.saved_policy import read_policy
 
 SMALL = {"num_trades": 10, "inventory_limit": 5, "hedge_threshold": 2}
 FEW = {"total_timesteps": 200, "arguments": {"n_envs": 4}}
@@ -47,6 +48,11 @@ def test_algorithms_train_and_are_scored(algorithm, market, arguments, tmp_path)
         assert found.score.standard_error > 0
         return
     params = market_params(market, **changes)
+
+    if algorithm == "maskable-ppo":
+        policy = read_policy(tmp_path / MODEL, params, trust_pickle=True)
+        assert found.score.objective == policy_value(policy, params)
+        return
 
     def policy(observations):
         flat = observations.reshape(-1, observations.shape[-1])

@@ -153,7 +153,7 @@ def test_where_nothing_is_exact_a_run_reports_fresh_episodes(monkeypatch):
 
 def test_the_progress_line_says_which_episodes_it_tells_of(monkeypatch):
     said = []
-    monkeypatch.setattr("train.eval_checkpoint_callback.tqdm.set_postfix_str", lambda bar, text: said.append(text))
+    monkeypatch.setattr("train.runs.checkpoint_callback.tqdm.set_postfix_str", lambda bar, text: said.append(text))
     result = tiny()
     assert len(said) == len(result.curve.objective)
     assert said[-1].startswith(f"selection episodes: objective={result.curve.objective[-1]:.4f}")
@@ -230,6 +230,25 @@ def test_a_resumed_run_ends_bit_for_bit_as_if_it_had_not_been_interrupted(
     np.testing.assert_array_equal(again.curve.results, whole.curve.results)
     one, other = (tmp_path / name / "policy.safetensors" for name in ("whole", "cut"))
     assert one.read_bytes() == other.read_bytes()
+    for mine, theirs in zip(again.model.policy.parameters(), whole.model.policy.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_an_update_that_was_interrupted_is_made_anew(tmp_path, monkeypatch):
+    whole = tiny()
+    calls, clip = iter(range(1, 10**9)), torch.nn.utils.clip_grad_norm_
+
+    def interrupted(*arguments, **keywords):
+        if next(calls) == 15:  # the third of four of the fourth rollout
+            raise KeyboardInterrupt
+        return clip(*arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.nn.utils, "clip_grad_norm_", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tiny(tmp_path / "cut")
+    assert next(iter(checkpoints(tmp_path / "cut"))) == 3 * ROLLOUT
+    again = resumed(tmp_path / "cut")
     for mine, theirs in zip(again.model.policy.parameters(), whole.model.policy.parameters(), strict=True):
         assert torch.equal(mine, theirs)
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mm_env.envs.action import Actions, action_space
-from mm_env.envs.observation import Observations, observation_space
+from mm_env.envs.action_mask import action_mask
+from mm_env.envs.observation import Observations, decode_observation, observation_space
 from mm_env.envs.predictor import Predictor, act_by_rows
 from mm_env.market.params import MarketParams
 
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, eq=False)
 class ModelPolicy(Predictor):
     """What a model does deterministically: a `Policy` as of `baselines.policies.registry`.
+
+    A model of MaskablePPO chooses among the levels that `mm_env.envs.action_mask` leaves, as it did when it learned:
+    of the others its network knows nothing.
 
     Raises:
         ValueError: The model was made for another market, or remembers what it saw.
@@ -43,7 +49,16 @@ class ModelPolicy(Predictor):
 
     def __call__(self, observations: Observations) -> Actions:
         """Observations of shape (..., observations) to actions of shape (...), or (..., parts)."""
-        return act_by_rows(lambda rows: self.policy.predict(rows, deterministic=True)[0], observations)
+        return act_by_rows(self._act, observations)
+
+    def _act(self, rows: Observations) -> Actions:
+        policy: Any = self.policy
+        if "action_masks" not in inspect.signature(policy.predict).parameters:
+            return np.asarray(policy.predict(rows, deterministic=True)[0])
+        seen = decode_observation(rows, self.params)
+        request = seen.request if self.params.accepts_any else seen.request._replace(reservation=0.0)  # known to nobody
+        masks = action_mask(seen.book, request, self.params)
+        return np.asarray(policy.predict(rows, deterministic=True, action_masks=masks)[0])
 
     @classmethod
     def read(cls, path: Path, params: MarketParams) -> ModelPolicy:

@@ -55,17 +55,18 @@ class RandomisedVecEnv(VecEnv):
         self._lanes = n_envs // groups
         super().__init__(n_envs, space, self._groups[0].action_space)
         self._rng = np.random.default_rng()
+        self._draw()
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seed the markets that are drawn, and the lanes: those of one tape alike, as of `SB3VecEnv`."""
         first: Any = super().seed(seed)[0]
         self._rng = np.random.default_rng(first)
+        self._draw()
         self._seeds = [s for number, group in enumerate(self._groups) for s in group.seed(first + number * self._lanes)]
         return self._seeds
 
     def reset(self) -> NDArray[np.float32]:
-        """Start the next episode in every lane, each group in a market drawn now."""
-        self._draw()
+        """Start the next episode in every lane, each group in the market drawn for it."""
         self._drawn = self._next
         observations = np.concatenate([group.reset() for group in self._groups])
         self._draw()

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from baselines.evaluation.comparison import gap_ends
 from baselines.evaluation.gap import Gap
+from baselines.evaluation.scores import objective
+from baselines.evaluation.scoring import play_totals
 from baselines.solver.optimum import policy_value
 from mm_env.envs.action import PolicyFunction, hedge_levels
 from mm_env.market.params import MarketParams
 from mm_env.market.transition_law import UnsolvableError
-from mm_env.rollout import play
 from train.runs.held_out import FRESH_SEED
 
 PLAYED = 2000  # episodes, where the value is not exact
@@ -50,19 +49,25 @@ class ExactScore(NamedTuple):
 class PolicyScore(NamedTuple):
     """What a policy is worth."""
 
-    objective: float  # J, price units; exact, or the mean of fresh episodes
+    objective: float  # J, price units; exact, or of fresh episodes
     standard_error: float  # of it, price units; 0 where it is exact
-    exact: ExactScore | None  # None where the market cannot be solved
+    exact: ExactScore | None  # None where it cannot be computed
 
     @classmethod
     def of(cls, policy: PolicyFunction, params: MarketParams) -> PolicyScore:
         """Compute it; where the market cannot be solved, play episodes that no training saw."""
         exact = ExactScore.of(policy, params)
-        if exact is not None:
-            return cls(exact.objective, 0.0, exact)
-        return cls.of_returns(play(policy, params, PLAYED, seed=FRESH_SEED).reward.sum(axis=-1))
+        return cls.played(policy, params) if exact is None else cls(exact.objective, 0.0, exact)
 
     @classmethod
-    def of_returns(cls, returns: NDArray[np.float64]) -> PolicyScore:
-        """That of episodes played, by their total rewards; shape (episodes,)."""
-        return cls(float(returns.mean()), float(returns.std(ddof=1) / len(returns) ** 0.5), None)
+    def played(cls, policy: PolicyFunction, params: MarketParams) -> PolicyScore:
+        """Play episodes that no training saw; also for a policy that remembers.
+
+        Where the optimum is known it plays the same episodes: J is its exact value and the paired difference.
+        """
+        found = objective(play_totals(policy, params, PLAYED, FRESH_SEED))
+        ends = gap_ends(params, PLAYED, FRESH_SEED)
+        if ends is None:
+            return cls(found.value, found.standard_error, None)
+        less = found - objective(ends[1])
+        return cls(Gap.of(params).optimum + less.value, less.standard_error, None)

@@ -100,7 +100,7 @@ class TrainConfig:
         if market is not None or env_kwargs is not None:
             numbers = dict(env_kwargs or {})
             changes["reward"] = numbers.pop("reward", self.reward)
-            changes["env"], params = (self.env, self.params) if market is None else _named(market)
+            changes["env"], params = (self.env, self.params) if market is None else named_market(market)
             changes["params"] = params.replace(**numbers)
         changes["hyperparameters"] = {**self.hyperparameters, **(hyperparameters or {})}
         return dataclasses.replace(self, **changes)
@@ -139,7 +139,7 @@ class TrainConfig:
 
 def default_config(market: str | MarketParams | None, recipe: str = "ppo") -> TrainConfig:
     """The plan for a market that ships, by `hyperparameters/<recipe>.yml`; other markets take that of `DEFAULT`."""
-    env, params = _named(DEFAULT if market is None else market)
+    env, params = named_market(DEFAULT if market is None else market)
     hyperparameters = read_hyperparameters(env, recipe)
     learned = hyperparameters.pop("env_kwargs", {})
     return TrainConfig(
@@ -163,7 +163,8 @@ def check_same(asked: TrainConfig, stored: TrainConfig) -> None:
         raise ValueError(f"cannot resume another run: {listed}")
 
 
-def _named(market: str | MarketParams) -> tuple[str | None, MarketParams]:
+def named_market(market: str | MarketParams) -> tuple[str | None, MarketParams]:
+    """The id of a market, None if it has none, and its parameters."""
     if isinstance(market, MarketParams):
         return next((name for name in (*MARKETS, *FORMS) if market_params(name) == market), None), market
     return short_id(market), market_params(market)

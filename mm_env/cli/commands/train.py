@@ -84,8 +84,9 @@ def train(
     limits = {"patience": patience, "time_limit": time_limit}
     others = {"seed": seed, "seeds": seeds, "workers": workers, "ray": ray, "track": track, "resume": resume}
     if randomise is not None:
-        refuse_options({**others, **limits, "seed": None, "algo": algo != "ppo"}, "--randomise")
-        train_over_ranges(market, read_ranges(randomise), not hide_parameters, seed or 0, run_dir, asked, as_json)
+        refuse_options({**others, **limits, "seed": None, "resume": None, "algo": algo != "ppo"}, "--randomise")
+        asked |= {"shown": not hide_parameters, "seed": seed or 0, "run_dir": run_dir, "resume": resume}
+        train_over_ranges(market, read_ranges(randomise), asked, as_json)
         return
     if hide_parameters:
         raise click.UsageError("--hide-parameters is for --randomise")

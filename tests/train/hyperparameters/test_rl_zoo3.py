@@ -14,9 +14,9 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
 from mm_env import MARKETS, market_params
-from mm_env.registration import ACTION_FORMS
+from mm_env.registration import native
 from train import MirroredPolicy
-from train.algorithms import ALGORITHMS
+from train.algorithms import ALGORITHMS, read_settings
 from train.hyperparameters import plain_rl_zoo3
 from train.hyperparameters.rl_zoo3 import SharedTapes, hyperparams, in_zoo_terms
 from train.hyperparams import RULES, read_yaml, recipe_table
@@ -45,21 +45,22 @@ def test_a_policy_is_told_what_changes_its_sign_and_where_the_time_left_is():
 
 
 FOLDER = Path(plain_rl_zoo3.__file__).parent
-OTHERS = ("a2c", "dqn", "sac", "td3")
+OTHERS = ("a2c", "dqn", "sac", "td3", "tqc", "crossq")
 
 
-@pytest.mark.parametrize("algorithm", OTHERS)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_other_algorithms_have_every_market_in_a_form_that_they_take(algorithm):
-    table, entry = read_yaml(FOLDER / f"{algorithm}.yml"), ALGORITHMS[algorithm]
-    native = [next((name.replace(form, "") for form in ACTION_FORMS if form in name), name) for name in table]
-    assert native == list(MARKETS)
+    table, takes = read_yaml(FOLDER / f"{algorithm}.yml"), ALGORITHMS[algorithm].actions
+    assert [native(name) for name in table] == list(MARKETS)
     for name, values in table.items():
         space = gym.make(name).action_space
-        assert {"dqn": gym.spaces.Discrete, "a2c": gym.Space}.get(algorithm, gym.spaces.Box) in type(space).__mro__
-        scaled = values.pop("env_wrapper", None)
-        assert (scaled is not None) is ("FXDealer" in name)
-        sized = {"n_timesteps": entry.steps, "n_envs": entry.n_envs, "policy": entry.policy}
-        assert values == {"env_kwargs": {"reward": "expected"}, **sized, **entry.arguments}
+        assert {"any": gym.spaces.Space, "numbers": gym.spaces.Box}.get(takes, gym.spaces.Discrete) in type(
+            space
+        ).__mro__
+        assert values["env_kwargs"] == {"reward": "expected"}
+        found = read_settings(algorithm, name)
+        assert found.pop("reward_scale") == (0.03 if "FXDealer" in name else 1.0)
+        assert found == {key: value for key, value in values.items() if not key.startswith("env_")}
 
 
 @pytest.mark.slow

@@ -48,9 +48,26 @@ def test_a_model_plays_as_it_predicts(name, tmp_path):
     assert isinstance(policy, ModelPolicy | NetworkPolicy)
     space = gym.make(market).observation_space
     observations = np.random.default_rng(0).uniform(-1, 1, (500, *space.shape)).astype(np.float32)
-    actions, _ = model.predict(observations, deterministic=True)
-    np.testing.assert_allclose(policy(observations), actions, atol=1e-5)
+    if name != "MaskablePPO":
+        actions, _ = model.predict(observations, deterministic=True)
+        np.testing.assert_allclose(policy(observations), actions, atol=1e-5)
     assert len(play(policy, params, 3)) == 3
+
+
+@pytest.mark.parametrize("market", ["mm_env/Hedging-v0", "mm_env/DynamicSpread-v0"])
+def test_a_masked_model_chooses_among_the_levels_that_the_environment_leaves(market, tmp_path):
+    model, file = learned("MaskablePPO", tmp_path, market, n_steps=8, batch_size=8)
+    policy, lanes, masked = read_policy(file, market_params(market), trust_pickle=True), gym.make_vec(market, 8), 0
+    for network in (model.policy, policy.policy):
+        network.action_net.bias.data[20] = 9.0  # never to hedge, which is masked but at the cap
+    observations, _ = lanes.reset(seed=3)
+    for _ in range(20):
+        masks = np.array(lanes.unwrapped.call("action_masks"))
+        wanted, _ = model.predict(observations, action_masks=masks, deterministic=True)
+        np.testing.assert_array_equal(policy(observations), wanted)
+        masked += (wanted != model.predict(observations, deterministic=True)[0]).sum()
+        observations, *_ = lanes.step(wanted)
+    assert masked
 
 
 def test_commands_take_it(tmp_path):
