@@ -13,12 +13,10 @@ from baselines.rival import Rival
 from mm_env.envs.action import PolicyFunction
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS, naming_dealer
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
-from mm_env.envs.hedging_env import HedgingEnv
-from mm_env.kernels.scalar_kernel import FLOATS, straight
-from mm_env.kernels.tracing import TraceOps
+from mm_env.envs.hedging_env import HedgingEnv, told
 from mm_env.market import dynamics
-from mm_env.market.competition import competing_step
-from mm_env.market.dynamics import Book, Decision, Move, Request, Step
+from mm_env.market.competition import Holding, competing_step, holding, seen_by
+from mm_env.market.dynamics import Book, Decision, Move, Request
 from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.params import DealersParams
 from mm_env.rollout import check_play
@@ -120,11 +118,12 @@ class DealerVsRulesEnv(_NamedRivals, HedgingEnv):
         self._seats = [Rival(rival, params, self._look) for rival in self.rivals]
         fixed = tuple(seat.fixed for seat in self._seats)
         self._always = None if None in fixed else fixed  # what all of them decide, whatever they see
-        law = partial(competing_step, reward=self._reward, params=params)
-        self._compete: Callable[..., Any] = partial(law, xp=FLOATS)
-        if self._compiled is not False:
-            self._compete = straight(partial(law, xp=TraceOps()))
-        self._rewarded_step = self._among_rivals
+        law: Callable[..., Any] = partial(competing_step, reward=self._reward, params=params, xp=self._xp)
+        if self._always:
+            law = partial(law, rival_decisions=self._always)
+        observing = (not self._always, True)  # without a record, rivals who always do the same look at nothing
+        turns = [partial(_turn, someone, law, params) for someone in observing]
+        self._turns = [partial(self._among_rivals, self._straight(turn)) for turn in turns]
 
     def _load_episode(self) -> None:
         if self._episode == 0:  # of a seed: those who draw begin anew
@@ -138,40 +137,68 @@ class DealerVsRulesEnv(_NamedRivals, HedgingEnv):
         if self._params.view_noise:
             self._requests[:-1] = [_each_error(asked) for asked in self._requests[:-1]]
         book = dynamics.initial_book(self._params)
-        self._show(0, (book,) * (len(self.rivals) + 1), (0.0,) * (len(self.rivals) + 1), 0.0)
+        self._rivals = (holding(book),) * len(self.rivals)
+        self._won = (0.0,) * (len(self.rivals) + 1)
+        self._observed[0] = self._seen(0, 0, book)
 
     def _among_rivals(
-        self, book: Book, request: Request, decision: Decision, move: Move
-    ) -> tuple[Step, tuple[Any, float]]:
-        """What the law makes of a decision beside those of the rivals, and beside it the reward and the cost."""
-        decisions = (decision, *(self._always or self._decided(request)))
-        books, preference = (book, *self._rival_books), self._preferences[self._trade]
-        step, reward, others, won, best_quote = self._compete(books, request, decisions, preference, move)
-        self._show(self._trade + 1, (step.book, *others), won, best_quote)
-        return step, reward
+        self,
+        turn: Callable[..., Any],
+        book: Book,
+        request: Request,
+        decision: Decision,
+        move: Move,
+        following: Request,
+        observed: ObservedState,
+        left: int,
+    ) -> Any:
+        """What the law makes of a decision beside those of the rivals, as `told`."""
+        trade = self._trade
+        given: Any = () if self._always else (self._decided(book, request),)
+        self._rivals, self._won, self._observed[trade + 1], answered = turn(
+            book, self._rivals, request, decision, self._preferences[trade], move, following, observed, left, *given
+        )
+        return answered
 
-    def _show(self, trade: int, books: tuple[Book, ...], won: tuple[float, ...], best_quote: float) -> None:
-        """Keep the rivals' books, and what `dealer_0` and they see of each other at this trade."""
-        self._rival_books, self._won = books[1:], won
-        self._held = tuple(book.inventory for book in books) if self._params.transparent else ()
-        self._observed[trade] = self._seen(trade, 0, best_quote)
-
-    def _seen(self, trade: int, seat: int, best_quote: float) -> ObservedState:
-        """What the dealer in a seat sees beside the request."""
-        seen = self._observed[trade]
-        others = self._held[seat + 1 :] + self._held[:seat]
-        return ObservedState(seen.last_side, seen.regime, seen.deviation, self._won[seat], best_quote, others)
-
-    def _decided(self, request: Request) -> list[Decision]:
+    def _decided(self, book: Book, request: Request) -> tuple[Decision, ...]:
         """What the rivals decide."""
-        return [rival.fixed or self._asked(seat, rival, request) for seat, rival in enumerate(self._seats, start=1)]
+        asked = (rival.fixed or self._asked(seat, rival, book, request) for seat, rival in enumerate(self._seats, 1))
+        return tuple(asked)
 
-    def _asked(self, seat: int, rival: Rival, request: Request) -> Decision:
+    def _asked(self, seat: int, rival: Rival, book: Book, request: Request) -> Decision:
         """What the rival in a seat decides."""
-        seen = self._seen(self._trade, seat, self._observed[self._trade].best_quote)
+        own, seen = self._rivals[seat - 1], self._seen(self._trade, seat, book)
         left = self._params.num_trades - self._trade
-        decision: Decision = naming_dealer(seat, lambda: rival(self._rival_books[seat - 1], request, seen, left))
+        decision: Decision = naming_dealer(seat, lambda: rival(own, request, seen, left))
         return decision
+
+    def _seen(self, trade: int, seat: int, book: Book) -> ObservedState:
+        """What the dealer in a seat sees beside the request, where the first one has this book."""
+        seen = self._observed[trade]
+        return seen_by(seat, seen, self._won, seen.best_quote, (holding(book), *self._rivals), self._params)
+
+
+def _turn(
+    observing: bool,
+    law: Callable[..., Any],
+    params: DealersParams,
+    book: Book,
+    rivals: tuple[Holding, ...],
+    request: Request,
+    decision: Decision,
+    preference: tuple[float, ...],
+    move: Move,
+    following: Request,
+    observed: ObservedState,
+    left: int,
+    *rival_decisions: tuple[Decision, ...],
+) -> tuple[Any, ...]:
+    """What rivals hold after a step, who won it and, where anybody asks, what is observed; and the step as `told`."""
+    step, (reward, cost), rivals, won, observed = law(
+        book, rivals, request, decision, preference, move, observed, *rival_decisions
+    )
+    answered = told(observing, params, step, reward, cost, following, observed, left)
+    return rivals, won, observed if observing else None, answered
 
 
 def _each_error(request: Any) -> Request:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from mm_env.envs.action import ActionDecoder, PolicyFunction, decode_actions
-from mm_env.market.dynamics import Book, Decision, Request
+from mm_env.envs.observation import Observations
+from mm_env.market.competition import Holding, book_of
+from mm_env.market.dynamics import Decision, Request
 from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.params import DealersParams
 
@@ -40,25 +42,28 @@ class Rival:
         self._known: dict[tuple[Any, ...], list[Decision]] = {}
         self.fixed: Decision | None = getattr(policy, "decision", None)
 
-    def __call__(self, book: Book, request: Request, observed: ObservedState, left: int) -> Decision:
+    def __call__(self, held: Holding, request: Request, observed: ObservedState, left: int) -> Decision:
         """What it decides.
 
         Args:
-            book: Its own.
+            held: What it holds.
             request: What the client asks.
             observed: What it sees beside that.
             left: Trades left, this one included.
         """
         if not self._listed:
-            return self._decided(np.array([self._look(book, request, observed, left)], np.float32))[0]
-        seen = book.inventory, book.in_flight, request.signed_size, request.tier, observed.last_side, observed.regime
+            return self._decided(self._view(held, request, observed, left)[None])[0]
+        seen = *held, request.signed_size, request.tier, observed.last_side, observed.regime
         known = self._known.get(seen)
         if known is None:
             if len(self._known) * self._params.num_trades > _MOST_KNOWN:
                 self._known.clear()
-            view = np.array(self._look(book, request, observed, left), np.float32)
-            known = self._known[seen] = self._at_all_times(view)
+            known = self._known[seen] = self._at_all_times(self._view(held, request, observed, left))
         return known[left - 1]
+
+    def _view(self, held: Holding, request: Request, observed: ObservedState, left: int) -> Observations:
+        """What it observes."""
+        return np.array(self._look(book_of(held, self._params), request, observed, left), np.float32)
 
     def _at_all_times(self, view: Any) -> list[Decision]:
         """What it decides where this is seen with one trade left, with two, and so on."""

@@ -25,6 +25,7 @@ from mm_env.market.numbers import Number, Values
 from mm_env.market.params import MarketParams
 
 Actions = NDArray[Any]  # (...) indices; (..., parts) where there are several; float32 where actions are continuous
+_SEQUENCES, _index = (tuple, np.ndarray), operator.index  # looked up at every step
 _ROUNDING = 4.0 * float(np.finfo(np.float32).eps)  # what clients lose who rescale actions in single precision
 
 PolicyFunction = Callable[[Observations], Actions]
@@ -107,6 +108,7 @@ class ActionDecoder:
 
     def __init__(self, params: MarketParams) -> None:
         self._params = params
+        self._continuous = params.continuous
         self._is_index = isinstance(action_space(params), spaces.Discrete)
         self._shape = () if self._is_index else (len(action_sizes(params)),)
         self._steps = [size - 1 for size in action_sizes(params)]
@@ -116,13 +118,10 @@ class ActionDecoder:
 
     def __call__(self, action: Any) -> Decision:
         """The decision, or a `ValueError` that says what an action may be."""
-        if self._params.continuous:
+        if self._continuous:
             return self._of_numbers(action)
         try:
-            if self._is_index:
-                levels: Any = int(operator.index(action))
-            else:
-                levels = tuple(map(operator.index, action)) if isinstance(action, list | tuple | np.ndarray) else None
+            levels = int(_index(action)) if self._is_index else _indices(action)
         except TypeError:
             levels = None
         known = self._known.get(levels)
@@ -329,6 +328,15 @@ def _check_box(actions: Any, shape: tuple[int, ...]) -> Values:
 
 def _lane(place: NDArray[Any], shape: tuple[int, ...]) -> str:
     return f" in lane {place[0]}" if shape[0] > 1 else ""
+
+
+def _indices(action: Any) -> Any:
+    """The whole numbers of an action of several; None if it is none."""
+    if isinstance(action, list):
+        return tuple([_index(part) for part in action])
+    if isinstance(action, np.ndarray) and action.ndim == 1 and action.dtype.kind in "iu":
+        return tuple(action.tolist())
+    return tuple(map(_index, action)) if isinstance(action, _SEQUENCES) else None
 
 
 def _array(actions: Any) -> NDArray[Any]:

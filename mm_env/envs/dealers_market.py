@@ -15,7 +15,14 @@ from mm_env.episodes import Episodes, Recorder
 from mm_env.kernels.tracing import TraceOps
 from mm_env.kernels.vector_kernel import WORTH_COMPILING, VectorKernel, numba_works
 from mm_env.market import dynamics
-from mm_env.market.competition import competing_steps, route_to_best_quote, seen_distance, seen_of_trade
+from mm_env.market.competition import (
+    competing_steps,
+    holding,
+    route_to_best_quote,
+    seen_by,
+    seen_distance,
+    seen_of_trade,
+)
 from mm_env.market.dynamics import Decision, Move, Request, Step
 from mm_env.market.exogenous_state import ExogenousState
 from mm_env.market.numbers import Index, Number, Values
@@ -145,11 +152,9 @@ def _seen_by_each(
     books: Any, state: ExogenousState, won: Any, best: Number, trades_left: Number, params: DealersParams
 ) -> tuple[Any, ...]:
     """What every dealer sees, one after another."""
-    seen: list[Number] = []
+    seen, held = list[Number](), tuple(map(holding, books))
     for seat, book in enumerate(books):
-        others = (*books[seat + 1 :], *books[:seat]) if params.transparent else ()
-        rivals = tuple(other.inventory for other in others)
-        observed = state.observed._replace(won=won[seat], best_quote=best, rivals=rivals)
+        observed = seen_by(seat, state.observed, won, best, held, params)
         seen += observation_values(book, state._replace(observed=observed), trades_left, params)
     return tuple(seen)
 

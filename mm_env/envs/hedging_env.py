@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import gymnasium as gym
 import numpy as np
@@ -24,11 +25,12 @@ from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space, values_of_parts
 from mm_env.envs.step_history import StepHistory, text_line
 from mm_env.episodes import Episodes, step_info
-from mm_env.kernels.scalar_kernel import FLOATS, straight
+from mm_env.kernels.scalar_kernel import FLOATS, Function, straight
 from mm_env.kernels.tracing import TraceOps
 from mm_env.market import dynamics
-from mm_env.market.dynamics import LawStep
-from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
+from mm_env.market.dynamics import Book, Decision, LawStep, Move, Request, Step
+from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
+from mm_env.market.numbers import ElementaryFunctions, Number
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import EpisodeSource, Tape, largest_size, tape_of
 from mm_env.registration import METADATA
@@ -36,6 +38,8 @@ from mm_env.screen import Screen
 
 if TYPE_CHECKING:
     from mm_env.plotting import Film
+
+_array, _SINGLE = np.array, np.dtype(np.float32)  # looked up at every step
 
 
 class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
@@ -154,7 +158,7 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self._seeded = tape is not None  # a recorded tape starts at its first episode
         self._episode = 0
         self._block: Tape | None = None
-        self._trade = self._params.num_trades  # nothing to answer before the first reset
+        self._trade = self._left = 0  # of requests; nothing to answer before the first reset
         self._book = dynamics.initial_book(self._params)
         self._history: StepHistory | None = None
         self._screen = Screen(self._film, "mm_env", self.metadata["render_fps"])
@@ -168,12 +172,18 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
             self._screen.clear()
         self._params = params
         self._decide = ActionDecoder(self._params)
-        law, look = partial(dynamics.rewarded_step, reward=self._reward, params=params), values_of_parts
-        self._rewarded_step: LawStep = partial(law, xp=FLOATS)
-        self._look = partial(look, params=params)
-        if self._compiled is not False:  # else as they stand, for a debugger to step into
-            self._rewarded_step = straight(partial(law, xp=TraceOps()))
-            self._look = straight(self._look)
+        self._look = self._straight(partial(values_of_parts, params=params))
+        law: LawStep = partial(dynamics.rewarded_step, reward=self._reward, params=params, xp=self._xp)
+        turns = [partial(_turn, recorded, law, params) for recorded in (False, True)]
+        self._turns: Sequence[Turn] = [self._straight(turn) for turn in turns]
+
+    @property
+    def _xp(self) -> ElementaryFunctions:
+        return FLOATS if self._compiled is False else TraceOps()
+
+    def _straight(self, function: Function) -> Function:
+        """The function, run as straight Python, or as it stands, for a debugger to step into."""
+        return function if self._compiled is False else straight(function)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -195,12 +205,13 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         if begins or change is not None:
             self._source, self._block = EpisodeSource(self._params, [self._seed], self._tape), None
         self._load_episode()
-        self._trade = 0
+        self._trade, self._left = 0, self._params.num_trades
         self._book = dynamics.initial_book(self._params)
         self._history = StepHistory(self._params) if self.render_mode else None
         if self.render_mode == "human":
             self.render()
-        return self._observe(), step_info(dynamics.no_step(self._book))
+        seen = self._look(self._book, self._requests[0], self._observed[0], self._left)
+        return np.array(seen, np.float32), step_info(dynamics.no_step(self._book))
 
     def step(self, action: Any) -> tuple[Observations, float, bool, bool, dict[str, Any]]:
         """Answer the request shown, hedge, and let the price move.
@@ -209,20 +220,22 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
             ValueError: The action is not in the action space.
             gymnasium.error.ResetNeeded: The episode has ended or has not begun.
         """
-        if self._trade == self._params.num_trades:
+        trade, left, history = self._trade, self._left - 1, self._history
+        if left < 0:
             raise gym.error.ResetNeeded("call reset() first: no episode is under way")
-        decision = self._decide(action)
-        request, move = self._requests[self._trade], self._moves[self._trade]
-        step, (reward, cost) = self._rewarded_step(self._book, request, decision, move)
-        if self._history is not None:
-            self._history.record(ExogenousState(request, self._observed[self._trade]), decision, step, move)
-        self._book = step.book
-        self._trade += 1
-        if self._history is not None and self.render_mode == "human":
-            self.render()
+        decision, request, move = self._decide(action), self._requests[trade], self._moves[trade]
+        following, observed = self._requests[trade + 1], self._observed[trade + 1]
+        self._book, step, reward, info, seen = self._turns[history is not None](
+            self._book, request, decision, move, following, observed, left
+        )
+        self._trade, self._left = trade + 1, left
+        if history is not None:
+            history.record(ExogenousState(request, self._observed[trade]), decision, step, move)
+            if self.render_mode == "human":
+                self.render()
         if self.reward_space is not None:
             reward = reward_array(reward, ())
-        return self._observe(), reward, self._trade == self._params.num_trades, False, step_info(step, cost)
+        return _array(seen, _SINGLE), reward, not left, False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which levels are worth choosing now, by `mm_env.envs.action_mask`: for sb3-contrib's MaskablePPO.
@@ -284,7 +297,37 @@ class HedgingEnv(MarketAttributes, gym.Env[Any, Any]):
         self._requests, self._observed = [*requests, NO_REQUEST.request], [*observed, NO_REQUEST.observed]
         self._episode += 1
 
-    def _observe(self) -> Observations:
-        left = self._params.num_trades - self._trade
-        seen = self._look(self._book, self._requests[self._trade], self._observed[self._trade], left)
-        return np.array(seen, np.float32)
+
+Turn: TypeAlias = Callable[[Book, Request, Decision, Move, Request, ObservedState, int], tuple[Any, ...]]  # `told`
+
+
+def _turn(
+    recorded: bool,
+    law: LawStep,
+    params: MarketParams,
+    book: Book,
+    request: Request,
+    decision: Decision,
+    move: Move,
+    following: Request,
+    observed: ObservedState,
+    left: int,
+) -> tuple[Any, ...]:
+    """What the law makes of a decision, as `told`."""
+    step, (reward, cost) = law(book, request, decision, move)
+    return told(recorded, params, step, reward, cost, following, observed, left)
+
+
+def told(
+    recorded: bool,
+    params: MarketParams,
+    step: Step,
+    reward: Any,
+    cost: Number,
+    following: Request,
+    observed: ObservedState,
+    left: int,
+) -> tuple[Any, ...]:
+    """What there is to tell of a step: the book, the step if it is recorded, reward, info, and what is seen next."""
+    seen = values_of_parts(step.book, following, observed, left, params)
+    return step.book, step if recorded else None, reward, step_info(step, cost), seen

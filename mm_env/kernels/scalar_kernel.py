@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from mm_env.kernels import scalar_ops
@@ -11,6 +12,9 @@ from mm_env.kernels.tracing import Program, Tree, built, defined, leaves, trace
 from mm_env.market.numbers import ElementaryFunctions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_NAME = re.compile(r"\b[xt]\d+\b")  # of a value in a program
+_LONGEST = 200  # characters of an expression in another: parentheses may not stand in each other without end
 
 FLOATS = cast(ElementaryFunctions, scalar_ops)  # the law's `xp` for one dealer, whose numbers are all floats
 
@@ -46,7 +50,7 @@ class ScalarKernel:
         names, loads = inputs(program, arguments)
         types: dict[str, type] = {}
         returned = built(program.result, map(str, leaves(program.result)), types)
-        lines = [*loads, *map(_inlined, program.lines), f"return {returned}"]
+        lines = folded([*loads, *map(_inlined, program.lines), f"return {returned}"])
         return defined(f"kernel({', '.join(names)})", lines, types)
 
 
@@ -55,6 +59,25 @@ def _inlined(line: str) -> str:
     found = re.fullmatch(r"(\w+) = (\w+)\((.*)\)", line)
     body = scalar_ops.BODIES.get(found[2]) if found else None
     return f"{found[1]} = {body.format(*found[3].split(', '))}" if found and body else line
+
+
+def folded(lines: Sequence[str]) -> list[str]:
+    """The lines with each value that is read once in the place where it is read: it is not kept, nor made in vain.
+
+    Args:
+        lines: Assignments, and last what is returned.
+    """
+    uses = Counter(name for line in lines for name in _NAME.findall(line.partition(" = ")[2] or line))
+    folded_in: dict[str, str] = {}
+    kept: list[str] = []
+    for line in lines:
+        whole = _NAME.sub(lambda found: folded_in.get(found[0], found[0]), line)
+        name, _, expression = whole.partition(" = ")
+        if uses[name] == 1 and len(expression) < _LONGEST:
+            folded_in[name] = f"({expression})" if " " in expression else expression
+        else:
+            kept.append(whole)
+    return kept
 
 
 def inputs(program: Program, arguments: Tree) -> tuple[list[str], list[str]]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from mm_env.kernels import scalar_ops
 
-Tree = Any  # nested tuples of numbers, named or not, as the law takes and returns them
+Tree = Any  # nested tuples of numbers, named or not, as the law takes and returns them; returned, dictionaries as well
 
 SCALAR_OPS = {name: getattr(scalar_ops, name) for name in ("where", "maximum", "minimum", "floor", "single")}
 
@@ -55,7 +55,9 @@ def _code_of(number: Any) -> str:
     return str(np.asarray(number).dtype.kind)
 
 
-def _operation(template: str, kind: int | None = None, least: int = WHOLE, skipped: int = 0) -> Callable[..., Traced]:
+def _operation(
+    template: str, kind: int | None = None, least: int = WHOLE, skipped: int = 0, mixed: bool = False
+) -> Callable[..., Traced]:
     """What writes down an operation, and returns its value.
 
     Args:
@@ -63,10 +65,13 @@ def _operation(template: str, kind: int | None = None, least: int = WHOLE, skipp
         kind: Of the value. Default: the largest of `least` and of the operands' after the first `skipped`.
         least: See `kind`.
         skipped: See `kind`.
+        mixed: Write a whole constant beside a real number as a real one: Python computes with two of a kind faster.
     """
 
     def write(*operands: Any) -> Traced:
         lines = next(operand.lines for operand in operands if isinstance(operand, Traced))
+        if mixed and REAL in map(kind_of, operands):
+            operands = tuple(float(operand) if type(operand) is int else operand for operand in operands)
         found = max(least, *map(kind_of, operands[skipped:])) if kind is None else kind
         return Traced(lines.setdefault(template.format(*operands), f"t{len(lines)}"), lines, found)
 
@@ -76,17 +81,18 @@ def _operation(template: str, kind: int | None = None, least: int = WHOLE, skipp
 _ARITHMETIC = {"add": "+", "sub": "-", "mul": "*"}
 _LOGIC = {"and": "&", "or": "|"}
 _COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
-for _name, _sign in (_LOGIC | _COMPARISONS).items():
-    setattr(Traced, f"__{_name}__", _operation(f"{{0}} {_sign} {{1}}", FLAG))
+for _name, _sign in _COMPARISONS.items():
+    setattr(Traced, f"__{_name}__", _operation(f"{{0}} {_sign} {{1}}", FLAG, mixed=True))
 for _name, _sign in _ARITHMETIC.items():
-    setattr(Traced, f"__{_name}__", _operation(f"{{0}} {_sign} {{1}}"))
-    setattr(Traced, f"__r{_name}__", _operation(f"{{1}} {_sign} {{0}}"))
+    setattr(Traced, f"__{_name}__", _operation(f"{{0}} {_sign} {{1}}", mixed=True))
+    setattr(Traced, f"__r{_name}__", _operation(f"{{1}} {_sign} {{0}}", mixed=True))
 for _name, _sign in _LOGIC.items():
+    setattr(Traced, f"__{_name}__", _operation(f"{{0}} {_sign} {{1}}", FLAG))
     setattr(Traced, f"__r{_name}__", _operation(f"{{1}} {_sign} {{0}}", FLAG))
 for _name, _template in {"neg": "-{0}", "abs": "abs({0})"}.items():
     setattr(Traced, f"__{_name}__", _operation(_template))
 for _name, _template in {"truediv": "{0} / {1}", "rtruediv": "{1} / {0}"}.items():
-    setattr(Traced, f"__{_name}__", _operation(_template, REAL))
+    setattr(Traced, f"__{_name}__", _operation(_template, REAL, mixed=True))
 for _name, _template in {"invert": "not {0}"}.items():
     setattr(Traced, f"__{_name}__", _operation(_template, FLAG))
 
@@ -119,7 +125,7 @@ def written(template: str, *operands: Any) -> Traced:
 class Program(NamedTuple):
     """A traced function of trees of numbers: number n of its arguments is named xn."""
 
-    lines: list[str]  # the operations in order, as assignments
+    lines: list[str]  # the operations that the result is made of, in order, as assignments
     result: Tree  # what is returned, of `Traced` numbers and constants
 
     @property
@@ -159,7 +165,8 @@ def trace(function: Callable[..., Tree], arguments: Tree, text: Callable[[int, A
         for place, number in enumerate(leaves(arguments))
     )
     result = function(*like(arguments, numbers))
-    return Program([f"{name} = {expression}" for expression, name in lines.items()], result)
+    written_down = [f"{name} = {expression}" for expression, name in lines.items()]
+    return Program(needed(written_down, map(str, leaves(result))), result)
 
 
 def leaves(tree: Tree) -> Iterator[Any]:
@@ -167,6 +174,8 @@ def leaves(tree: Tree) -> Iterator[Any]:
     for part in tree:
         if isinstance(part, tuple):
             yield from leaves(part)
+        elif isinstance(part, dict):
+            yield from leaves(part.values())
         else:
             yield part
 
@@ -179,12 +188,14 @@ def like(tree: Tree, numbers: Iterator[Any]) -> Tree:
 
 def built(tree: Tree, texts: Iterator[str], types: dict[str, type]) -> str:
     """The source text that builds a tree of this shape, given texts for its numbers; adds the types that it names."""
-    parts = [built(part, texts, types) if isinstance(part, tuple) else next(texts) for part in tree]
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{name!r}: {next(texts)}" for name in tree) + "}"
+    parts = [built(part, texts, types) if isinstance(part, tuple | dict) else next(texts) for part in tree]
     text = f"({', '.join(parts)},)" if parts else "()"
     if type(tree) is tuple:
         return text
     types[type(tree).__name__] = type(tree)
-    return f"tuple.__new__({type(tree).__name__}, {text})"
+    return f"new({type(tree).__name__}, {text})"
 
 
 def defined(signature: str, body: list[str], scope: dict[str, Any]) -> Callable[..., Any]:
@@ -192,7 +203,7 @@ def defined(signature: str, body: list[str], scope: dict[str, Any]) -> Callable[
     made: dict[str, Callable[..., Any]] = {}
     exec(
         _code("\n    ".join([f"def {signature}:", *body])),
-        {"__name__": __name__, "inf": math.inf, "nan": math.nan, **scope},
+        {"__name__": __name__, "inf": math.inf, "nan": math.nan, "new": tuple.__new__, **scope},
         made,
     )
     (function,) = made.values()

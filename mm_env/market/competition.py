@@ -10,13 +10,16 @@ import math
 import operator
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from mm_env.market.dynamics import Book, Decision, Move, Paid, Request, Reward, Step, quote, step, trade
+from mm_env.market.dynamics import Book, Decision, Move, Paid, Request, Reward, Step, initial_book, quote, step, trade
+from mm_env.market.exogenous_state import ObservedState
 from mm_env.market.numbers import NUMPY, ElementaryFunctions, Flag, Number
-from mm_env.market.params import MarketParams
+from mm_env.market.params import DealersParams, MarketParams
+
+Holding: TypeAlias = tuple[Number, tuple[Number, ...]]  # inventory and the orders in flight, units
 
 
 def best_quotes(distance: Iterable[Number], able: Iterable[Flag], xp: ElementaryFunctions = NUMPY) -> list[Flag]:
@@ -36,11 +39,12 @@ def best_quotes(distance: Iterable[Number], able: Iterable[Flag], xp: Elementary
 def winner(tied: Sequence[Flag], preference: Iterable[Number], xp: ElementaryFunctions = NUMPY) -> list[Flag]:
     """Of the dealers who tie, the one of the largest preference; of equal ones the first."""
     rank = [xp.where(can, liked, -1.0) for can, liked in zip(tied, preference, strict=True)]
-    top, taken, wins = reduce(xp.maximum, rank), False, []
-    for can, liked in zip(tied, rank, strict=True):
-        first: Any = xp.where(taken, False, can & (liked == top))
-        taken = taken | first
-        wins.append(first)
+    top = reduce(xp.maximum, rank)
+    taken, *others = (can & (liked == top) for can, liked in zip(tied, rank, strict=True))
+    wins: list[Any] = [taken]
+    for liked_most in others:
+        wins.append(xp.where(taken, False, liked_most))
+        taken = taken | wins[-1]
     return wins
 
 
@@ -109,19 +113,51 @@ def competing_steps(
 
 
 def competing_step(
-    books: tuple[Book, ...],
+    book: Book,
+    rivals: tuple[Holding, ...],
     request: Request,
-    decisions: tuple[Decision, ...],
+    decision: Decision,
     preference: tuple[Number, ...],
     move: Move,
+    observed: ObservedState,
+    rival_decisions: tuple[Decision, ...],
     reward: Reward[Paid],
-    params: MarketParams,
+    params: DealersParams,
     xp: ElementaryFunctions = NUMPY,
-) -> tuple[Step, Paid, tuple[Book, ...], tuple[Number, ...], Number]:
+) -> tuple[Step, Paid, tuple[Holding, ...], tuple[Number, ...], ObservedState]:
     """`competing_steps` as the first dealer has it.
 
     Returns:
-        His step and reward, the books of the others, and what all of them see of the trade.
+        His step and reward, what the others hold, who won the trade, and `observed`, which is what there will be to
+        see beside the next request, with what he saw of this trade.
     """
+    books = book, *(book_of(held, params) for held in rivals)
+    decisions = decision, *rival_decisions
     (own, *others), won, best = competing_steps(books, request, decisions, preference, move, params, xp)
-    return own, reward(own, move, params), tuple(each.book for each in others), won, best
+    held = tuple(holding(each.book) for each in (own, *others))
+    return own, reward(own, move, params), held[1:], won, seen_by(0, observed, won, best, held, params)
+
+
+def seen_by(
+    seat: int,
+    observed: ObservedState,
+    won: tuple[Number, ...],
+    best_quote: Number,
+    held: tuple[Holding, ...],
+    params: DealersParams,
+) -> ObservedState:
+    """What the dealer in a seat sees beside a request: the last trade and, where shown, the others' inventories."""
+    others = (*held[seat + 1 :], *held[:seat]) if params.transparent else ()
+    rivals = tuple(inventory for inventory, _ in others)
+    return ObservedState(observed.last_side, observed.regime, observed.deviation, won[seat], best_quote, rivals)
+
+
+def holding(book: Book) -> Holding:
+    """What there is in a book to be seen and to be traded with."""
+    return book.inventory, book.in_flight
+
+
+def book_of(held: Holding, params: MarketParams) -> Book:
+    """A book in which so much is held; its cash and what it has earned are left out."""
+    inventory, in_flight = held
+    return initial_book(params)._replace(inventory=inventory, in_flight=in_flight)

@@ -68,6 +68,16 @@ class TestEnvironment:
             env.step(3)
 
 
+@pytest.mark.parametrize("rivals", [["threshold:3", "threshold:10"], ["linear-skew", "threshold:3"]])
+@pytest.mark.parametrize("changes", [{}, {"transparent": True, "hedge_latency": 1, "view_noise": 0.01}])
+def test_a_step_is_the_same_recorded_or_not_and_where_the_law_runs_as_it_stands(rivals, changes):
+    arguments = {"num_trades": 9, "rivals": rivals, **changes}
+    plain = gym.make(ID, **arguments)
+    for others in ({"render_mode": "ansi"}, {"compiled": False}, {"compiled": False, "render_mode": "ansi"}):
+        twin = gym.make(ID, **arguments, **others)
+        assert_play_alike(SyncVectorEnv([lambda: plain]), SyncVectorEnv([lambda env=twin: env]), 20)
+
+
 def test_rivals_who_react_are_asked_at_every_step():
     params = two(num_trades=7)
     reacting = Reacting(params, ["won", "best_quote"])

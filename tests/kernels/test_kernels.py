@@ -19,8 +19,8 @@ from mm_env.envs import hedging_vector_env
 from mm_env.envs.action import decode_actions
 from mm_env.envs.observation import observation_values, observe
 from mm_env.kernels import scalar_ops, vector_kernel
-from mm_env.kernels.scalar_kernel import ScalarKernel
-from mm_env.kernels.tracing import TraceOps, leaves, trace
+from mm_env.kernels.scalar_kernel import ScalarKernel, folded
+from mm_env.kernels.tracing import TraceOps, defined, leaves, trace
 from mm_env.market import dynamics
 from mm_env.market.dynamics import REWARDS, Book, Decision, Move
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
@@ -89,6 +89,18 @@ def test_constants_are_kept():
         )
     )
     assert line(BOOK) == (np.inf, -100.5, 2.0, True, -np.inf)
+
+
+def test_what_is_read_once_stands_where_it_is_read():
+    lines = ["x0 = a0[0]", "t0 = x0 - x1", "t1 = -x1", "t2 = t0 if t0 > t1 else t1", "t3 = t2 == t1", "return (t3,)"]
+    assert folded(lines) == ["t0 = a0[0] - x1", "t1 = -x1", "return (((t0 if t0 > t1 else t1) == t1),)"]
+    chain = [f"t{place} = t{place - 1} + 1.0" for place in range(1, 1000)]  # deeper than Python's parser goes
+    assert defined("sum(t0)", folded([*chain, "return t999"]), {})(0.0) == 999.0
+
+
+def test_dictionaries_are_built():
+    line = ScalarKernel(lambda book: (book.mid, {"cash": -book.cash, "nothing": 0.0}))
+    assert line(BOOK) == (BOOK.mid, {"cash": -BOOK.cash, "nothing": 0.0})
 
 
 def test_a_trace_reads_only_what_it_needs():
