@@ -48,6 +48,7 @@ def mark_up(app: Sphinx, page: str, template: str, context: dict[str, object], t
     context["furo_navigation_tree"] = navigation.replace('role="heading"', 'role="heading" aria-level="2"')
     if body := str(context.get("body", "")):
         body = body.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')  # it scrolls
+        body = body.replace('<div class="output text_html">', '<div tabindex="0" class="output text_html">')
         context["body"] = SIGNATURE.sub(lambda found: _lines(found[1]), body)
 
 

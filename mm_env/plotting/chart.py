@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -106,10 +105,16 @@ def add_legend(axes: Axes) -> int:
     """Above the chart, beside its title, in as many rows as its width asks for; return how many."""
     labels = axes.get_legend_handles_labels()[1]
     room = axes.bbox.width / figure_of(axes).dpi - _BOLD * len(axes.get_title(loc="left"))
-    rows = max(1, math.ceil(sum(_HANDLE + _LETTER * len(label) for label in labels) / max(room, 1.0)))
+    rows = next((rows for rows in range(1, len(labels)) if _legend_width(labels, rows) < room), max(1, len(labels)))
     style: dict[str, Any] = {"frameon": False, "fontsize": "small", "borderpad": 0.1, "columnspacing": 1.4}
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=-(-len(labels) // rows), **style)
     return rows
+
+
+def _legend_width(labels: Sequence[str], rows: int) -> float:
+    """Of a legend in so many rows, inches: each column is as wide as its longest entry."""
+    columns = [labels[start : start + rows] for start in range(0, len(labels), rows)]
+    return sum(_HANDLE + _LETTER * max(map(len, column)) for column in columns)
 
 
 def midsteps(x: Any, y: Any) -> Any:
