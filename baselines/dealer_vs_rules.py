@@ -68,9 +68,8 @@ class DealerVsRulesVectorEnv(_NamedRivals, DealersVectorEnv):
     """
 
     def __init__(self, num_envs: int = 1, *, rivals: Sequence[str | PolicyFunction] = RIVALS, **arguments: Any) -> None:
-        others = {
-            name: arguments.pop(name) for name in ("autoreset_mode", "reward", "render_mode") if name in arguments
-        }
+        own = ("autoreset_mode", "compiled", "reward", "render_mode")
+        others = {name: arguments.pop(name) for name in own if name in arguments}
         params = self._name_rivals(rivals, arguments)
         super().__init__(num_envs, rivals=self._made(params), **others, **params.to_dict())
 

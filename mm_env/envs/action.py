@@ -173,9 +173,9 @@ def decode_actions(actions: Any, lanes: int, params: MarketParams) -> Decision:
     if len(level_sizes(params)) == 1:
         return make_decision(_units(_check_indices(actions, (lanes,), sizes[0]), params), params.spread, params)
     if params.flat:
-        levels: Any = np.unravel_index(_check_indices(actions, (lanes,), sizes[0]), level_sizes(params))
+        levels = _levels_of_places(params).take(_check_indices(actions, (lanes,), sizes[0]), axis=1)
     else:
-        levels = _check_indices(actions, (lanes, len(sizes)), np.array(sizes)).T.copy()  # side by side: read faster
+        levels = _check_indices(actions, (lanes, len(sizes)), np.array(sizes))
     distance = _quote_levels(params)[levels[-1]] if params.quote_levels > 1 else params.spread
     target = _units(levels[1], params) if params.hedge_action == "band" else None
     return make_decision(_units(levels[0], params), distance, params, target)
@@ -190,6 +190,12 @@ def decide(policy: PolicyFunction, views: Observations, params: MarketParams) ->
     if fixed is not None:
         return fixed
     return decode_actions(policy(views), len(views), getattr(policy, "params", params))
+
+
+@lru_cache(maxsize=256)
+def _levels_of_places(params: MarketParams) -> NDArray[np.int64]:
+    """The levels that each flat action is the place of, shape (parts, actions)."""
+    return np.stack(np.unravel_index(np.arange(action_sizes(params)[0]), level_sizes(params)))
 
 
 def _units(index: NDArray[np.int64], params: MarketParams) -> NDArray[Any]:
@@ -293,7 +299,12 @@ def nearest_levels(numbers: NDArray[Any], params: MarketParams) -> NDArray[np.in
         [[0], [10], [20]]
     """
     steps = np.array(action_sizes(params)) - 1
-    return np.asarray(np.round(_between(np.asarray(numbers, dtype=np.float64), 0, steps)), dtype=np.int64)
+    return _nearest(np.asarray(numbers, dtype=np.float64), steps)
+
+
+def _nearest(numbers: Values, most: Any) -> NDArray[np.int64]:
+    """The whole numbers from 0 to `most` that numbers from -1 to 1 are nearest to."""
+    return np.asarray(np.round(_between(numbers, 0, most)), dtype=np.int64)
 
 
 def _between(number: Any, low: float, high: Any) -> Any:
@@ -302,19 +313,19 @@ def _between(number: Any, low: float, high: Any) -> Any:
 
 
 def _decode_continuous(actions: Values, params: MarketParams) -> Decision:
-    levels, quotes, nearest = _hedge_levels(params), _quote_levels(params), nearest_levels(actions, params)
-    distance = _between(actions[:, -1], quotes[0], quotes[-1]) if len(quotes) > 1 else params.spread
-    target = levels[nearest[:, 1]] if params.hedge_action == "band" else None
-    return make_decision(levels[nearest[:, 0]], distance, params, target)
+    levels, quotes = _hedge_levels(params), _quote_levels(params)
+    distance = _between(actions[-1], quotes[0], quotes[-1]) if len(quotes) > 1 else params.spread
+    target = levels[_nearest(actions[1], len(levels) - 1)] if params.hedge_action == "band" else None
+    return make_decision(levels[_nearest(actions[0], len(levels) - 1)], distance, params, target)
 
 
 def _check_indices(actions: Any, shape: tuple[int, ...], sizes: Any) -> NDArray[np.int64]:
-    """`actions` as an integer array of that shape with entries below `sizes`, or a `ValueError`."""
+    """`actions` of that shape, with entries below `sizes`, as integers, lanes last; or a `ValueError`."""
     array = _array(actions)
     if array.dtype.kind not in "iu" or array.shape != shape:
         raise ValueError(f"actions must be whole numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
-    whole = array.astype(np.int64, copy=False)
-    over = np.maximum.reduce(whole.view(np.uint64)) >= sizes  # one pass: what is negative becomes huge
+    whole = np.ascontiguousarray(array.T, np.int64)  # those of one part side by side: read faster
+    over = np.maximum.reduce(whole.view(np.uint64), axis=-1) >= sizes  # one pass: what is negative becomes huge
     if over if len(shape) == 1 else over.any():
         place = np.argwhere((array < 0) | (array >= sizes))[0]
         most = np.broadcast_to(sizes, shape)[tuple(place)] - 1
@@ -323,15 +334,15 @@ def _check_indices(actions: Any, shape: tuple[int, ...], sizes: Any) -> NDArray[
 
 
 def _check_box(actions: Any, shape: tuple[int, ...]) -> Values:
-    """`actions` as floats of that shape from -1 to 1, or a `ValueError`; beyond by rounding only, they are these."""
+    """`actions` of that shape as floats from -1 to 1, lanes last, or a `ValueError`; rounded beyond, they are these."""
     array = _array(actions)
     if array.dtype.kind not in "iuf" or array.shape != shape:
         raise ValueError(f"actions must be numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
-    bad = ~(np.abs(array) <= 1.0 + _ROUNDING)
-    if bad.any():
-        place = np.argwhere(bad)[0]
+    numbers = np.ascontiguousarray(array.T, np.float64)  # those of one part side by side: computed with faster
+    if not np.abs(numbers).max() <= 1.0 + _ROUNDING:
+        place = np.argwhere(~(np.abs(array) <= 1.0 + _ROUNDING))[0]
         raise ValueError(f"actions must be from -1 to 1, got {array[tuple(place)]}{_lane(place, shape)}")
-    return np.clip(array.astype(np.float64), -1.0, 1.0)
+    return np.clip(numbers, -1.0, 1.0)
 
 
 def _lane(place: NDArray[Any], shape: tuple[int, ...]) -> str:
