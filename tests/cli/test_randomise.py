@@ -41,5 +41,10 @@ def test_one_policy_is_scored_in_every_market_and_played_in_any(hidden, tmp_path
     middle = pytest.approx((0.02, 0.0316227766))
     assert [(row["risk_aversion"], row["spread"]) for row in found[::4]] == [(0.002, 0.01), middle, (0.2, 0.1)]
     assert all(row["objective"] <= row["optimum"] + 1e-9 for row in found)
+    again = CliRunner().invoke(main, ["train", *asked, "--out", str(tmp_path), "--json"])
+    assert again.exit_code == 2
+    assert "holds a run already" in again.output
+    resumed = CliRunner().invoke(main, ["train", *asked, "--out", str(tmp_path), "--json", "--resume"])
+    assert json.loads(resumed.stdout) == found
     played = ["--policy", str(tmp_path), *SMALL, "--set", "risk_aversion=0.1", "--episodes", "100"]
     assert CliRunner().invoke(main, ["simulate", *played]).exit_code == 0

@@ -85,7 +85,7 @@ def test_the_command_trains_one_and_says_that_it_is_not_tuned(algorithm, tmp_pat
     result = CliRunner().invoke(main, ["train", *arguments])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["steps"] >= 1280
-    assert f"{algorithm} is as it comes" in result.stderr
+    assert f"The settings of {algorithm} were chosen in VolatilityRegimes alone" in result.stderr
 
 
 @pytest.mark.parametrize("option", [["--seeds", "0-1"], ["--resume"], ["--patience", "2"], ["--track", "wandb"]])

@@ -1,1 +1,1 @@
-"""Hyperparameters of PPO for each market, and the same in the terms of rl_zoo3. They may import all of `train`."""
+"""Hyperparameters of every algorithm in each market, and of PPO for rl_zoo3. They may import all of `train`."""

@@ -41,7 +41,7 @@ _LISTED = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
     default="ppo",
     type=click.Choice(ALGOS),
     show_default=True,
-    help="ppo and deep-hedging are ours; others as they come.",
+    help="ppo and deep-hedging are ours; others of Stable-Baselines3 and sb3-contrib.",
 )
 @click.option("--track", type=click.Choice(["wandb", "mlflow"]), help="Log to this tracker too.")
 @click.option(
@@ -178,7 +178,7 @@ def _other(algo: str, market: str | None, seed: int | None, run_dir: Path, asked
         steps, score = found.timesteps, found.score
     seconds, nan = time.monotonic() - start, float("nan")
     shares = (nan, nan) if score.exact is None else (score.exact.share, score.exact.share_beyond)
-    remarks = [f"{algo} is as it comes: nothing of it was tuned. --algo ppo is."]
+    remarks = [f"The settings of {algo} were chosen in VolatilityRegimes alone, by a few tries; --algo ppo is tuned."]
     if score.exact is None:
         remarks.append(f"J is of 2,000 episodes played: {with_interval(score.objective, score.standard_error)}.")
     known = score.exact is not None
