@@ -1,9 +1,11 @@
 """What the contract tests are applied to: every registered market, and random parameters of the law."""
 
 import os
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from mm_env import MARKETS, MarketParams
@@ -13,9 +15,33 @@ WINDOWLESS = find_spec("pygame") is None  # then no check asks for render_mode="
 NOT_FINITE = ("mean_reversion", "quote_latency")  # what the exact solver cannot have
 
 
+OF_A_KIND = 10  # markets that differ by numbers alone: they share machine code, which takes longest to make
+_LARGEST = {
+    **dict.fromkeys(("hedge_cost_per_unit", "spread", "price_volatility", "jump_volatility", "tick"), 10.0),
+    **dict.fromkeys(("arrival_probability", "flow_persistence", "informed_fraction", "jump_probability"), 1.0),
+    **dict.fromkeys(("regime_persistence", "mean_reversion", "risk_aversion"), 1.0),
+    **dict.fromkeys(("hedge_impact", "hedge_ticket", "permanent_impact"), 0.1),
+    "starting_price": 1000.0,
+}
+
+
 def sets(usually: int) -> int:
-    """How many markets a slow test draws: SETS, if that is set, as `make bits` does."""
-    return int(os.environ.get("SETS", usually))
+    """How many kinds of markets a slow test draws, `OF_A_KIND` each: of SETS, if that is set, as `make bits` does."""
+    return -(-int(os.environ.get("SETS", usually)) // OF_A_KIND)
+
+
+def of_a_kind(params: MarketParams, seed: int) -> list[MarketParams]:
+    """The market, and others with the same mechanisms: numbers that turn none on or off are drawn anew."""
+    draw = np.random.default_rng(seed).uniform
+
+    def another() -> MarketParams:
+        known = {name: getattr(params, name) for name in _LARGEST}
+        changes = {name: draw(0.0, _LARGEST[name]) for name, value in known.items() if value not in (0.0, 1.0)}
+        regimes = params.volatility_regimes and [draw(0.0, 10.0) for _ in params.volatility_regimes]
+        tiers = [replace(tier, weight=draw(0.1, 2.0)) for tier in params.tiers]
+        return params.replace(**changes, volatility_regimes=regimes, tiers=tiers)
+
+    return [params, *(another() for _ in range(OF_A_KIND - 1))]
 
 
 @st.composite

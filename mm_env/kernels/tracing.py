@@ -24,6 +24,8 @@ Tree = Any  # nested tuples of numbers, named or not, as the law takes and retur
 SCALAR_OPS = {name: getattr(scalar_ops, name) for name in ("where", "maximum", "minimum", "floor", "single")}
 
 
+_CONSTANT = re.compile(r"(?<![\w.])(?![01]\.0(?![\w.]))\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)(?![\w.])")
+
 FLAG, WHOLE, REAL = range(3)  # the kinds of numbers
 
 
@@ -144,6 +146,19 @@ def needed(lines: Sequence[str], results: Iterable[str]) -> list[str]:
             names.update(_names(expression))
             kept.append(line)
     return kept[::-1]
+
+
+def lifted(lines: Sequence[str], results: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """Lines and results with names for their constants, k0, k1, ..., and these: for programs that differ by them alone.
+
+    0.0 and 1.0 stay: something may be left out because of them.
+    """
+    constants: dict[str, str] = {}
+
+    def named(text: str) -> str:
+        return _CONSTANT.sub(lambda found: constants.setdefault(found[0], f"k{len(constants)}"), text)
+
+    return [*map(named, lines)], [*map(named, results)], [*constants]
 
 
 def _names(text: str) -> list[str]:

@@ -31,6 +31,7 @@ from mm_env.kernels.tracing import (
     defined,
     kind_of,
     leaves,
+    lifted,
     needed,
     trace,
 )
@@ -38,6 +39,10 @@ from mm_env.kernels.tracing import (
 WORTH_COMPILING = 2.0  # seconds spent in the law as NumPy: about what compiling it takes
 
 _APART = 40, 512  # rows lie so many numbers apart, modulo so many: whole pages apart they would share cache lines
+WITHIN: dict[str, Any] = {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}  # for what machine code alone calls: half to compile
 _ROWS_A_LOOP = 7  # with more, LLVM leaves a loop one lane at a time
 
 
@@ -124,19 +129,22 @@ class VectorKernel:
         if self._stacked:
             rows.sort(key=lambda row: row[0])  # a dealer's after another's: they share most of their lines
         read = tuple(f"x{place}" for place in program.used)
-        loops = kernel(tuple(names), read, tuple(program.lines), tuple(row[1:] for row in rows))
+        lines, written, constants = lifted(program.lines, [row[2] for row in rows])
+        outputs = zip([row[1] for row in rows], written, strict=True)
+        loops = kernel(tuple(names), read, len(constants), tuple(lines), tuple(outputs))
         tree, types = self._built(program.result, groups)
         body = [
             *[
                 f"{name} = empty(({len(group.numbers)}, {self._stride}), '{np.dtype(group.dtype).str}')"
                 for name, group in zip(names, groups, strict=True)
             ],
-            f"loops({', '.join([str(self._lanes), *names, *read])})",
+            f"loops({', '.join([str(self._lanes), *names, *read, 'constants'])})",
             *[f"{name} = {name}[:, :{self._lanes}]" for name in names if self._stride > self._lanes],
             *tree,
         ]
         every = ", ".join(f"x{place}" for place, _ in enumerate(numbers))
-        return defined(f"run({every})", body, {"empty": np.empty, "loops": loops, **types})
+        scope = {"empty": np.empty, "loops": loops, "constants": np.array([*map(float, constants)])}
+        return defined(f"run({every})", body, scope | types)
 
     def _groups(self, result: Tree) -> list[Group]:
         if self._table is not None:
@@ -160,30 +168,43 @@ def numba_works() -> bool:
     return True
 
 
+@lru_cache(maxsize=1)
+def elementary() -> dict[str, Any]:
+    """The elementary functions as machine code calls them: compiled once in a process."""
+    from numba import njit
+
+    return {name: njit(function, **WITHIN) for name, function in SCALAR_OPS.items()}
+
+
 @lru_cache(maxsize=256)
 def kernel(
-    blocks: tuple[str, ...], arguments: tuple[str, ...], lines: tuple[str, ...], outputs: tuple[tuple[str, str], ...]
+    blocks: tuple[str, ...],
+    arguments: tuple[str, ...],
+    constants: int,
+    lines: tuple[str, ...],
+    outputs: tuple[tuple[str, str], ...],
 ) -> Callable[..., None]:
     """The machine code of a program of `lines`; markets whose programs read alike share it.
 
     Args:
         blocks: The names of the arrays that it writes to.
         arguments: The names of the numbers that it reads.
+        constants: How many it reads beside these, named k0, k1, ...: the elements of its last argument.
         lines: The program.
         outputs: The row to write and the number to write there, for each of its results.
     """
     from numba import njit
 
-    elementary = {name: njit(function) for name, function in SCALAR_OPS.items()}
     loops: dict[str, Callable[..., None]] = {}
-    calls: list[str] = []
-    name = f"loops_{sha256(repr((blocks, arguments, lines, outputs)).encode()).hexdigest()[:16]}"
+    calls: list[str] = [f"k{place} = constants[{place}]" for place in range(constants)]
+    read = [*arguments, *(f"k{place}" for place in range(constants))]
+    name = f"loops_{sha256(repr((blocks, read, lines, outputs)).encode()).hexdigest()[:16]}"
     for rows, body in loop_bodies(lines, outputs):
         parameters = [f"row{place}" for place, _ in enumerate(rows)]
-        loop = defined(f"{name}_{len(calls)}({', '.join(['lanes', *parameters, *arguments])})", body, elementary)
-        loops[loop.__name__] = njit(loop, error_model="numpy")
-        calls.append(f"{loop.__name__}({', '.join(['lanes', *rows, *arguments])})")
-    whole = defined(f"{name}({', '.join(['lanes', *blocks, *arguments])})", calls, loops)
+        loop = defined(f"{name}_{len(loops)}({', '.join(['lanes', *parameters, *read])})", body, elementary())
+        loops[loop.__name__] = njit(loop, error_model="numpy", **WITHIN)
+        calls.append(f"{loop.__name__}({', '.join(['lanes', *rows, *read])})")
+    whole = defined(f"{name}({', '.join(['lanes', *blocks, *arguments, 'constants'])})", calls, loops)
     compiled: Callable[..., None] = njit(whole, error_model="numpy")
     return kept(compiled, f"{name} {_own_text()}")
 

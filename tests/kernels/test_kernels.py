@@ -24,7 +24,7 @@ from mm_env.kernels.tracing import TraceOps, defined, leaves, trace
 from mm_env.market import dynamics
 from mm_env.market.dynamics import REWARDS, Book, Decision, Move
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
-from tests.markets import IDS, market_parameters, sets
+from tests.markets import IDS, market_parameters, of_a_kind, sets
 
 BOOK = Book(3.0, 1.0, 100.0, 0.0, 0.0, 0.0)
 
@@ -144,10 +144,11 @@ class TestVectorKernel:
         self.check_any_market(params, mode, changes)
 
     @pytest.mark.slow
-    @given(**ANY_MARKET)
-    @settings(max_examples=sets(200), deadline=None)
-    def test_so_they_are_in_many_markets(self, params, mode, changes):
-        self.check_any_market(params, mode, changes)
+    @given(**ANY_MARKET, seed=st.integers(0, 2**32))
+    @settings(max_examples=sets(500), deadline=None)
+    def test_so_they_are_in_many_markets(self, params, mode, changes, seed):
+        for each in of_a_kind(params, seed):
+            self.check_any_market(each, mode, changes)
 
     def check_any_market(self, params, mode, changes):
         """Compiled as not, in every mode; reset by hand, some lanes early; the first lane as a single environment."""

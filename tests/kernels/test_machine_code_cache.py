@@ -12,7 +12,7 @@ pytest.importorskip("numba")
 from mm_env.kernels import machine_code_cache
 from mm_env.kernels.vector_kernel import kernel
 
-PROGRAM = (("out",), ("x",), ("t0 = where(x[i] > 1.0, x[i] + 0.1, -x[i])",), (("out[0]", "t0"),))
+PROGRAM = (("out",), ("x",), 1, ("t0 = where(x[i] > 1.0, x[i] + k0, -x[i])",), (("out[0]", "t0"),))
 X = np.array([1.0, 2.0, -3.0])
 EXPECTED = [-1.0, 2.1, 3.0]
 
@@ -28,7 +28,7 @@ def compiled():
     """The program as a new process would have it: what it answers, and whether it had to be compiled."""
     kernel.cache_clear()
     loops, out = kernel(*PROGRAM), np.empty((1, 3))
-    loops(3, out, X)
+    loops(3, out, X, np.array([0.1]))
     assert out[0].tolist() == EXPECTED
     return sum(loops.stats.cache_misses.values()) == 1
 
@@ -39,7 +39,7 @@ def test_it_is_compiled_once(cache):
     (file,) = cache.iterdir()
     code = (
         "import numpy as np; from mm_env.kernels.vector_kernel import kernel; "
-        f"loops, out = kernel(*{PROGRAM!r}), np.empty((1, 3)); loops(3, out, np.array({X.tolist()})); "
+        f"loops, out = kernel(*{PROGRAM!r}), np.empty((1, 3)); loops(3, out, np.array({X.tolist()}), np.array([0.1])); "
         "print(out[0].tolist(), sum(loops.stats.cache_hits.values()))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

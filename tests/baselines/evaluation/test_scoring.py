@@ -58,7 +58,7 @@ def test_machine_code_looks_decisions_up(policy):
 @pytest.mark.slow
 @pytest.mark.usefixtures("_numba")
 @given(params=market_parameters(max_trades=9), policy=st.sampled_from(["threshold:1", "band:2:1", "linear-skew"]))
-@settings(max_examples=sets(6), deadline=None)
+@settings(max_examples=sets(60), deadline=None)
 def test_machine_code_finds_the_same_totals_in_many_markets(params, policy):
     rule = make_policy(policy, params)
     if scoring.DecisionTable.of(rule, params, 10**6) is not None:
