@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -13,20 +13,21 @@ from mm_env.envs.action import PolicyFunction
 from mm_env.episodes import Episodes
 from mm_env.kernels.compiled_source import CompiledSource
 from mm_env.kernels.episode_kernel import EpisodeKernel
+from mm_env.kernels.one_step import flow_of, flow_start
 from mm_env.kernels.tracing import TraceOps, Tree
 from mm_env.kernels.vector_kernel import numba_works
 from mm_env.market import dynamics
 from mm_env.market.dynamics import Move
 from mm_env.market.exogenous_state import ExogenousState
-from mm_env.market.market_paths import MarketPaths
+from mm_env.market.flow import is_traceable
 from mm_env.market.params import MarketParams
 from mm_env.market.tape import Tape
 from mm_env.registration import params_of_market
 from mm_env.rollout import play_blocks
 
 _WORTH_COMPILING = 10_000_000  # requests
-_STEPS_AT_ONCE = 100_000  # of a tape: about as much as the processor's cache holds
-_SIDE_BY_SIDE = 16  # blocks whose rows fill whole lines of the cache
+_STEPS_AT_ONCE = 260_000  # of a tape: about as much as the processor's cache holds
+_SIDE_BY_SIDE = 64  # blocks whose rows fill whole lines of the cache
 
 
 def play_totals(
@@ -73,39 +74,49 @@ def _played(
     table: DecisionTable, params: MarketParams, episodes: int, seed: int, progress: Callable[[int], None]
 ) -> Totals:
     """The totals of a policy's episodes."""
-    sums = np.empty((RunningTotals.numbers(), episodes))
     kernel = EpisodeKernel(partial(_step, table, params))
     source, steps = CompiledSource(params, [seed]), params.num_trades
+    start = dynamics.initial_book(params), flow_start(params) if is_traceable(params) else ()
     blocks = -(-episodes // source.block)
+    sums = np.empty((RunningTotals.numbers(), blocks, source.block))
     several = max(1, _STEPS_AT_ONCE // steps // source.block)
     several = several // _SIDE_BY_SIDE * _SIDE_BY_SIDE or several
     for first in range(0, blocks, several):
         numbers = range(first, min(first + several, blocks))
-        drawn = np.empty((len(sums), source.block, len(numbers)))
-        given = (*_side_by_side(source.rows([0] * len(numbers), numbers), params), table)
-        kernel(drawn.reshape(len(sums), -1), dynamics.initial_book(params), RunningTotals.start(), given, steps)
-        part = sums[:, first * source.block :][:, : len(numbers) * source.block]
-        part[:] = drawn.swapaxes(1, 2).reshape(len(sums), -1)[:, : part.shape[1]]
-        progress(part.shape[1])
-    return RunningTotals.ended(sums, steps)
+        played = np.empty((len(sums), source.block, len(numbers)))
+        given = _given(source, numbers, params), table
+        kernel(played.reshape(len(sums), -1), start, RunningTotals.start(), given, steps)
+        sums[:, numbers.start : numbers.stop] = played.swapaxes(1, 2)
+        progress(min(numbers.stop * source.block, episodes) - first * source.block)
+    return RunningTotals.ended(sums.reshape(len(sums), -1)[:, :episodes], steps)
 
 
-def _side_by_side(paths: MarketPaths, params: MarketParams) -> tuple[ExogenousState, Move]:
-    """What the paths of episodes, shape (block, trades, lanes), make of each step: shape (trades, block * lanes)."""
-    paths = paths.map(lambda values: values.swapaxes(0, 1).reshape(params.num_trades, -1))
-    last = np.zeros(params.num_trades, np.bool_)
-    last[-1] = True
+def _given(source: CompiledSource, numbers: Sequence[int], params: MarketParams) -> Tree:
+    """What the steps of these blocks are given: random numbers, or what they mean where that cannot be traced."""
+    first, last = np.zeros((2, params.num_trades), np.bool_)
+    first[0] = last[-1] = True
+    if is_traceable(params):
+        return source.noise([0] * len(numbers), numbers), first, last
+    paths = source.rows([0] * len(numbers), numbers).map(lambda values: values.swapaxes(0, 1).reshape(len(last), -1))
     return paths.state(), paths.move(last[:, None], params)._replace(last=last)
 
 
 def _step(
-    table: DecisionTable, params: MarketParams, book: Tree, running: RunningTotals, given: Tree
+    table: DecisionTable, params: MarketParams, memory: Tree, running: RunningTotals, given: Tree
 ) -> tuple[Tree, Tree]:
-    """One step of an episode, traced: decide, play, sum up."""
-    state, move, traced = given
+    """One step of an episode, traced: what happens, decide, play, sum up."""
+    (book, before), (world, traced) = memory, given
+    state, move, after = _happening(world, before, params) if is_traceable(params) else (*world, ())
     decision = table.look_up(traced, book, state, params)
     step = dynamics.step(book, state.request, decision, move, params, TraceOps())
-    return step.book, running.after(state, decision, step, move, params, TraceOps())
+    return (step.book, after), running.after(state, decision, step, move, params, TraceOps())
+
+
+def _happening(world: Tree, before: Tree, params: MarketParams) -> tuple[ExogenousState, Move, Tree]:
+    """What the random numbers of a step mean, traced: what the dealer sees, what follows, and what is remembered."""
+    noise, first, last = world
+    paths, over = flow_of(noise, before, first, params)
+    return paths.state(), paths.move(last, params, over.pick), tuple(over.after)
 
 
 def _counted(blocks: Iterator[Episodes], progress: Callable[[int], None]) -> Iterator[Episodes]:

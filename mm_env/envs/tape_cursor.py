@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from mm_env.envs.observation import Observations, observation_values, observe
 from mm_env.kernels.compiled_source import CompiledSource
-from mm_env.kernels.one_step import OneStep
-from mm_env.kernels.tracing import WHOLE, Traced, Tree, kind_of, trace
+from mm_env.kernels.one_step import OneStep, flow_of, flow_start, noise_kinds
+from mm_env.kernels.tracing import WHOLE, Traced, Tree, kind_of
 from mm_env.kernels.vector_kernel import SingleRows, VectorKernel
 from mm_env.market.dynamics import Book, Move, Request
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
-from mm_env.market.flow import flow, prepared
+from mm_env.market.flow import prepared
 from mm_env.market.market_paths import MarketPaths
 from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
@@ -172,7 +172,9 @@ class FlowCursor(TapeCursor):
         self._noise: RandomDraws | None = None  # of every lane, time first in memory
         self._drawn: tuple[NDArray[Any], ...] = ()  # what `flow` takes of it, each of shape (episodes, trades, N)
         self._kernel = VectorKernel(partial(_step, params=params), len(self.seeds), whole=_WHOLE)
-        self._before: Tree = _memory(params, len(self.seeds))  # what the flow remembers of the steps before this one
+        kinds = (np.bool_, _WHOLE, np.float64)
+        memory = [np.zeros(len(self.seeds), kinds[kind_of(start)]) for start in flow_start(params)]
+        self._before: Tree = tuple(memory)  # what the flow remembers of the steps before this one
         self._found: tuple[ExogenousState, Move | None, Tree] = NO_REQUEST, None, self._before
 
     def advance(self) -> None:
@@ -225,7 +227,7 @@ class FlowCursor(TapeCursor):
         number = len(self._lanes)
         noise = RandomDraws.sized(self._params, self._source.block * number, None, time_first=True)
         self._raw = noise.holding([self._source.by_lane(values, number) for values in noise.arrays()])
-        names = _kinds_of_noise(self._params).uniforms
+        names = noise_kinds(self._params).uniforms
         self._logarithms = {name: np.empty(self._raw.move.shape) for name in names if name not in self._raw.uniforms}
         uniforms = self._raw.uniforms | self._logarithms
         self._drawn = self._raw._replace(uniforms={name: uniforms[name] for name in names}).arrays()
@@ -236,16 +238,10 @@ def _step(
     noise: Tree, memory: Tree, first: Traced, ended: Traced | None, left: Any, book: Book, params: MarketParams
 ) -> Tree:
     """One step of the flow, traced: what the dealer sees, what follows, what is remembered, and the observation."""
-    over = OneStep(first, memory)
-    paths = flow(_kinds_of_noise(params).holding(noise), params, over)
+    paths, over = flow_of(noise, memory, first, params)
     state = paths.state() if ended is None else _hidden(paths.state(), ended, over)
     observation = SingleRows(observation_values(book, state, left, params))
     return state, paths.move(False, params, over.pick), tuple(over.after), observation
-
-
-def _kinds_of_noise(params: MarketParams) -> RandomDraws:
-    """Random numbers of no episodes: which there are in this market, and of which types."""
-    return prepared(RandomDraws.sized(params, 0, None), params)
 
 
 def _hidden(state: ExogenousState, ended: Traced, over: OneStep) -> ExogenousState:
@@ -258,17 +254,3 @@ def _hidden(state: ExogenousState, ended: Traced, over: OneStep) -> ExogenousSta
 
     request, observed = (map(shown, *pair) for pair in zip(state, NO_REQUEST, strict=True))
     return ExogenousState(Request._make(request), ObservedState._make(observed))
-
-
-def _memory(params: MarketParams, lanes: int) -> Tree:
-    """Room for what the flow of this market remembers."""
-    found: list[Any] = []
-
-    def look(first: Traced, noise: Tree) -> Tree:
-        over = OneStep(first, ())
-        flow(_kinds_of_noise(params).holding(noise), params, over)
-        found.extend(over.start)
-        return ()
-
-    trace(look, (True, _kinds_of_noise(params).arrays()))
-    return tuple([np.zeros(lanes, (np.bool_, _WHOLE, np.float64)[kind_of(start)]) for start in found])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm_env.kernels.random_numbers import columns
-from mm_env.market.flow import simulate
+from mm_env.market.flow import prepared, simulate
 from mm_env.market.market_paths import MarketPaths
 from mm_env.market.random_streams import RandomDraws, leaps
 from mm_env.market.tape import EpisodeSource
@@ -33,17 +33,25 @@ class CompiledSource(EpisodeSource):
         """A view of noise with time first in memory, shape (block, num_trades, lanes)."""
         return values.T.reshape(-1, self.block, lanes).swapaxes(0, 1)
 
+    def noise(self, lanes: Sequence[int], numbers: Sequence[int]) -> tuple[NDArray[Any], ...]:
+        """The random numbers alone, as `flow` takes them: each of shape (num_trades, block * lanes)."""
+        return tuple([values.T for values in prepared(self._side_by_side(lanes, numbers), self._params).arrays()])
+
     def rows(self, lanes: Sequence[int], numbers: Sequence[int]) -> MarketPaths:
         """What `draw` draws as arrays of shape (block, num_trades, ..., lanes)."""
         if self._replay is not None:
             return super().rows(lanes, numbers)
-        self._noise = RandomDraws.sized(self._params, self.block * len(lanes), self._noise, time_first=True)
-        columns().fill(self._states(lanes, numbers), self._noise, len(lanes))
 
         def by_lane(values: Any) -> Any:
             return np.moveaxis(values.reshape(*values.shape[:-1], self.block, len(lanes)), -2, 0)
 
-        return simulate(self._noise, self._params).map(by_lane)
+        return simulate(self._side_by_side(lanes, numbers), self._params).map(by_lane)
+
+    def _side_by_side(self, lanes: Sequence[int], numbers: Sequence[int]) -> RandomDraws:
+        """The random numbers of these blocks, time first in memory."""
+        self._noise = RandomDraws.sized(self._params, self.block * len(lanes), self._noise, time_first=True)
+        columns().fill(self._states(lanes, numbers), self._noise, len(lanes))
+        return self._noise
 
     def _draws(self, lanes: Sequence[int], numbers: Sequence[int]) -> RandomDraws:
         noise = RandomDraws.sized(self._params, self.block * len(lanes), self._noise)

@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from mm_env.kernels import scalar_ops
 from mm_env.kernels.machine_code_cache import kept
-from mm_env.kernels.tracing import SCALAR_OPS, Tree, defined, leaves, needed, trace, written
+from mm_env.kernels.tracing import FLAG, REAL, WHOLE, Tree, defined, kind_of, leaves, lifted, needed, trace, written
+from mm_env.kernels.vector_kernel import WITHIN, elementary
 from mm_env.market.numbers import Values
 
 _ABREAST = 160  # episodes at once: their rows fit the processor's first cache
 _FEW = 8  # so many are run one after another
 _PLACE = "place({0})"
+_READ = {FLAG: "{} != 0.0", WHOLE: "np.int32({})", REAL: "{}"}  # numbers of every kind are handed on as real ones
 
 # What picks a step's share of a number that never changes, of one for each step, and of one for each step and episode:
 _ALONE = "", "[t]", "[t, i]"
@@ -46,13 +48,15 @@ def look_up(table: Any, index: Any) -> Any:
 
 
 class EpisodeProgram(NamedTuple):
-    """What a step computes: of what it hands on, number n is named cn, of what it is given, xn."""
+    """What a step computes: number n of what it hands on is named cn, of what it is given xn, of its constants kn."""
 
     lines: tuple[str, ...]
     handed_on: tuple[str, ...]  # the names of the numbers that it hands on,
-    results: tuple[str, ...]  # and what they are after it
+    kinds: tuple[int, ...]  # what they are,
+    results: tuple[str, ...]  # and what becomes of them
     sums: tuple[int, ...]  # which of these each sum is
     given: tuple[tuple[str, int], ...] = ()  # the name of what it reads, and for what there is one: see `_ALONE`
+    constants: int = 0
 
 
 class EpisodeKernel:
@@ -65,7 +69,7 @@ class EpisodeKernel:
 
     def __init__(self, function: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]) -> None:
         self._function = function
-        self._compiled: dict[Any, tuple[Callable[..., None], EpisodeProgram]] = {}
+        self._compiled: dict[Any, tuple[Callable[..., None], EpisodeProgram, Values]] = {}
         self._few: bool | None = None  # whatever comes first decides: what is left over is not worth compiling for
 
     def __call__(self, out: Values, memory: Tree, sums: Tree, given: Tree, steps: int) -> None:
@@ -73,7 +77,7 @@ class EpisodeKernel:
 
         Args:
             out: Where to, shape (sums, episodes).
-            memory: What the first step of every episode finds, plain floats.
+            memory: What the first step of every episode finds, plain numbers.
             sums: What it adds to, plain floats.
             given: What the steps are given: arrays of shape (steps, episodes), or (steps,) where all episodes are
                 given the same, tables, and numbers that never change.
@@ -85,12 +89,15 @@ class EpisodeKernel:
         kinds = tuple(None if number is None else _varies(number) for number in numbers)
         if kinds not in self._compiled:
             self._compiled[kinds] = self._compile(memory, sums, given, self._few)
-        run, program = self._compiled[kinds]
-        starts = np.array([numbers[_number(name)] for name in program.handed_on])
-        read = (numbers[_number(name)] for name, _ in program.given)
-        run(out, np.array(program.sums), starts, steps, *[getattr(number, "values", number) for number in read])
+        run, program, constants = self._compiled[kinds]
+        starts = np.array([numbers[_number(name)] for name in program.handed_on], np.float64)
+        read = [numbers[_number(name)] for name, _ in program.given]
+        read = [getattr(number, "values", number) for number in read]
+        run(out, np.array(program.sums), starts, steps, constants, *read)
 
-    def _compile(self, memory: Tree, sums: Tree, given: Tree, few: bool) -> tuple[Callable[..., None], EpisodeProgram]:
+    def _compile(
+        self, memory: Tree, sums: Tree, given: Tree, few: bool
+    ) -> tuple[Callable[..., None], EpisodeProgram, Values]:
         starts = [*leaves((memory, sums))]
 
         def text(place: int, value: Any) -> str:
@@ -100,8 +107,14 @@ class EpisodeKernel:
         found = lean(traced.lines, [*map(str, leaves(traced.result))], starts, len([*leaves(memory)]))
         numbers = [*starts, *leaves(given)]
         read = sorted(_names("x", (*found.lines, *found.results)), key=_number)
-        program = found._replace(given=tuple((name, _varies(numbers[_number(name)])) for name in read))
-        return episode_loop(program, few), program
+        lines, results, constants = lifted(found.lines, found.results)
+        program = found._replace(
+            lines=tuple(lines),
+            results=tuple(results),
+            given=tuple((name, _varies(numbers[_number(name)])) for name in read),
+            constants=len(constants),
+        )
+        return episode_loop(program, few), program, np.array([*map(float, constants)])
 
 
 def _varies(number: Any) -> int:
@@ -134,7 +147,8 @@ def lean(lines: Sequence[str], results: Sequence[str], starts: Sequence[float], 
     names = sorted(matter, key=_number)
     ends = [results[_number(name)] for name in names]
     sums = tuple(names.index(f"c{place}") for place in twin[memory:])
-    return EpisodeProgram(tuple(needed(lines, ends)), tuple(names), tuple(ends), sums)
+    kinds = tuple(kind_of(starts[_number(name)]) for name in names)
+    return EpisodeProgram(tuple(needed(lines, ends)), tuple(names), kinds, tuple(ends), sums)
 
 
 @lru_cache(maxsize=256)
@@ -146,18 +160,19 @@ def episode_loop(program: EpisodeProgram, few: bool) -> Callable[..., None]:
         """A place in a row: without a sign, so that none is counted from its end."""
         return np.uint64(np.int64(number))
 
-    scope = {"place": njit(place), "np": np} | {name: njit(function) for name, function in SCALAR_OPS.items()}
+    scope = {"place": njit(place, **WITHIN), "np": np} | elementary()
     name = f"episodes_{sha256(repr((program, few)).encode()).hexdigest()[:16]}"
     if few:
         body = _one_by_one(program)
     else:
         places = _places(program)
-        names = ["rows", "episodes", *(name for name, _ in program.given)]
+        names = ["rows", "episodes", *_constants(program), *(name for name, _ in program.given)]
         fixed = {f"{name}_row": np.uint64(row * _ABREAST) for row, name in enumerate(places)}
         step = defined(f"{name}_step({', '.join(names)})", _step_abreast(program, places), scope | fixed)
-        scope["step"] = njit(step, error_model="numpy")
+        scope["step"] = njit(step, error_model="numpy", **WITHIN)
         body = _abreast(program, len(places))
-    arguments = ["out", "sums", "starts", "steps", *(name for name, _ in program.given)]
+    arguments = ["out", "sums", "starts", "steps", "constants", *(name for name, _ in program.given)]
+    body = [*(f"{name} = constants[{place}]" for place, name in enumerate(_constants(program))), *body]
     compiled: Callable[..., None] = njit(defined(f"{name}({', '.join(arguments)})", body, scope), error_model="numpy")
     return kept(compiled, name + "".join(map(getsource, (import_module(__name__), scalar_ops))))
 
@@ -166,7 +181,10 @@ def _one_by_one(program: EpisodeProgram) -> list[str]:
     """The loop over episodes, and in it the one over steps."""
     return [
         "for i in range(out.shape[1]):",
-        *[f"    {name} = starts[{row}]" for row, name in enumerate(program.handed_on)],
+        *[
+            f"    {name} = {_READ[program.kinds[row]].format(f'starts[{row}]')}"
+            for row, name in enumerate(program.handed_on)
+        ],
         "    for t in range(steps):",
         *[f"        {line}" for line in program.lines],
         f"        {', '.join(program.handed_on)} = {', '.join(program.results)}",
@@ -176,7 +194,7 @@ def _one_by_one(program: EpisodeProgram) -> list[str]:
 
 def _abreast(program: EpisodeProgram, rows: int) -> list[str]:
     """The loop over steps, which calls the one over episodes."""
-    shares = ", ".join(f"{name}{_TOGETHER[varies]}" for name, varies in program.given)
+    shares = [f"{name}{_TOGETHER[varies]}" for name, varies in program.given]
     return [
         f"rows = np.empty(({rows}, {_ABREAST}))",
         f"for start in range(0, out.shape[1], {_ABREAST}):",
@@ -184,7 +202,7 @@ def _abreast(program: EpisodeProgram, rows: int) -> list[str]:
         "    for row in range(len(starts)):",
         "        rows[row] = starts[row]",
         "    for t in range(steps):",
-        f"        step(rows.ravel(), stop - start, {shares})",
+        f"        step(rows.ravel(), stop - start, {', '.join([*_constants(program), *shares])})",
         "    for row in range(len(sums)):",
         "        out[row, start:stop] = rows[sums[row], : stop - start]",
     ]
@@ -210,10 +228,13 @@ def _step_abreast(program: EpisodeProgram, places: Sequence[str]) -> list[str]:
     found = {name: name for name in looked_up}
     after = dict(zip(program.handed_on, program.results, strict=True))
     _, others = _parted(program)
-    return [*_loop(needed(program.lines, looked_up), found, ()), *_loop(others, after, looked_up)]
+    kinds = dict(zip(program.handed_on, program.kinds, strict=True))
+    return [*_loop(needed(program.lines, looked_up), found, (), kinds), *_loop(others, after, looked_up, kinds)]
 
 
-def _loop(lines: Sequence[str], results: Mapping[str, str], looked_up: Iterable[str]) -> list[str]:
+def _loop(
+    lines: Sequence[str], results: Mapping[str, str], looked_up: Iterable[str], kinds: Mapping[str, int]
+) -> list[str]:
     """A loop over episodes that writes results into the rows of these names."""
     if not results:
         return []
@@ -221,10 +242,14 @@ def _loop(lines: Sequence[str], results: Mapping[str, str], looked_up: Iterable[
     return [
         "for episode in range(episodes):",
         "    i = np.uint64(episode)",
-        *[f"    {name} = rows[{name}_row + i]" for name in read],
+        *[f"    {name} = {_READ[kinds.get(name, REAL)].format(f'rows[{name}_row + i]')}" for name in read],
         *[f"    {line}" for line in lines],
         *[f"    rows[{name}_row + i] = {result}" for name, result in results.items()],
     ]
+
+
+def _constants(program: EpisodeProgram) -> list[str]:
+    return [f"k{place}" for place in range(program.constants)]
 
 
 def _names(letter: str, texts: Iterable[str]) -> set[str]:

@@ -1,11 +1,15 @@
-"""OneStep: what the flow of clients and prices does over time, for one step that is traced."""
+"""OneStep: what the flow of clients and prices does over time, for one step that is traced; and such a step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from mm_env.kernels.tracing import REAL, WHOLE, Traced, TraceOps, operation_of
+from mm_env.kernels.tracing import REAL, WHOLE, Traced, TraceOps, Tree, operation_of, trace
+from mm_env.market.flow import flow, prepared
+from mm_env.market.market_paths import MarketPaths
+from mm_env.market.params import MarketParams
+from mm_env.market.random_streams import RandomDraws
 
 
 class OneStep(TraceOps):
@@ -111,3 +115,33 @@ class OneStep(TraceOps):
         after, found = function(before, number)
         self.after.append(after)
         return before, found
+
+
+def flow_of(noise: Tree, memory: Sequence[Traced], first: Traced, params: MarketParams) -> tuple[MarketPaths, OneStep]:
+    """One step of the flow, traced: what happens, and what it did over time.
+
+    Args:
+        noise: The step's random numbers, traced: as `noise_kinds` has them.
+        memory: See `OneStep`.
+        first: See `OneStep`.
+        params: The market.
+    """
+    over = OneStep(first, memory)
+    return flow(noise_kinds(params).holding(noise), params, over), over
+
+
+def noise_kinds(params: MarketParams) -> RandomDraws:
+    """Random numbers of no episodes: which there are in this market, and of which types."""
+    return prepared(RandomDraws.sized(params, 0, None), params)
+
+
+def flow_start(params: MarketParams) -> tuple[Any, ...]:
+    """What the first step of an episode finds where later ones find what the flow of this market remembers."""
+    found: list[Any] = []
+
+    def look(first: Traced, noise: Tree) -> Tree:
+        found.extend(flow_of(noise, (), first, params)[1].start)
+        return ()
+
+    trace(look, (True, noise_kinds(params).arrays()))
+    return tuple(found)

@@ -10,7 +10,7 @@ from baselines.evaluation import scoring
 from baselines.evaluation.scoring import play_totals
 from baselines.evaluation.totals import TOTALS, Totals
 from mm_env import MarketParams, Tape, market_params
-from tests.markets import IDS, market_parameters, sets
+from tests.markets import IDS, market_parameters, of_a_kind, sets
 
 EPISODES = 41  # two blocks and one more
 FAST = ("mm_env/Hedging-v0", "mm_env/FXDealer-v0")
@@ -57,12 +57,17 @@ def test_machine_code_looks_decisions_up(policy):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_numba")
-@given(params=market_parameters(max_trades=9), policy=st.sampled_from(["threshold:1", "band:2:1", "linear-skew"]))
+@given(
+    params=market_parameters(max_trades=9),
+    policy=st.sampled_from(["threshold:1", "band:2:1", "linear-skew"]),
+    seed=st.integers(0, 2**32),
+)
 @settings(max_examples=sets(60), deadline=None)
-def test_machine_code_finds_the_same_totals_in_many_markets(params, policy):
-    rule = make_policy(policy, params)
-    if scoring.DecisionTable.of(rule, params, 10**6) is not None:
-        assert_same_bits(rule, params, 100)
+def test_machine_code_finds_the_same_totals_in_many_markets(params, policy, seed):
+    for each in of_a_kind(params, seed):
+        rule = make_policy(policy, each)
+        if scoring.DecisionTable.of(rule, each, 10**6) is not None:
+            assert_same_bits(rule, each, 100)
 
 
 @pytest.mark.usefixtures("_numba")
