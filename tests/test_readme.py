@@ -38,6 +38,7 @@ def test_tutorial(page, tmp_path, monkeypatch):
     """The code of a page is run from top to bottom, and prints what the page says that it prints."""
     pytest.importorskip("stable_baselines3")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     write_files(page.read_text())
     blocks = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", page.read_text(), flags=re.S)
     names = {}
@@ -50,7 +51,7 @@ def test_tutorial(page, tmp_path, monkeypatch):
 
 def write_files(text):
     """The files that a page shows, under the names that it gives them."""
-    for name, content in re.findall(r"`(\S+\.toml)`[^`]*```toml\n(.*?)```", text, flags=re.S):
+    for name, content in re.findall(r"`(\S+\.(?:toml|py))`[^`]*```(?:toml|python)\n(.*?)```", text, flags=re.S):
         Path(name).write_text(content)
 
 
@@ -65,9 +66,9 @@ def test_a_market_in_a_file_is_solved_learned_and_compared(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs" / "guide" / "own.md").read_text()
     write_files(text)
-    (block,) = re.findall(r"```bash\n(.*?)```", text, flags=re.S)
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.S)
     fewer = {"train": ["--steps", "12800"], "compare": ["--episodes", "100"]}
-    for line in block.splitlines():
+    for line in "".join(blocks).splitlines():
         _, command, *rest = shlex.split(line, comments=True)
         result = CliRunner().invoke(main, [command, *rest, *fewer.get(command, [])])
         assert result.exit_code == 0, result.output

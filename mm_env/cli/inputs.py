@@ -114,7 +114,11 @@ def _made(name: str, make: Any, params: MarketParams) -> PolicyFunction:
     """The policy that a user's function makes for a market."""
     if not callable(make):
         raise ValueError(f"{name}: expected MODULE:FUNCTION, a function from the market's parameters to a policy")
-    policy: PolicyFunction = make(params)
+    try:
+        policy: PolicyFunction = make(params)
+    except (AttributeError, TypeError) as error:
+        expected = "a function from the market's parameters to a policy, which is a function of observations"
+        raise ValueError(f"{name}: expected {expected}; called with parameters it says: {error}") from error
     if not callable(policy):
         raise ValueError(f"{name}: expected a policy, a function of observations, got {policy!r}")
     return policy

@@ -147,7 +147,8 @@ def _print_bands(solution: Solution, states: ExogenousState, picked: NDArray[np.
     spans = [(runs[i], runs[i + 1]) for i in evenly_spaced(len(runs) - 1, _MOST_ROWS)]
     rows = [[_span(start, stop), *(f"{low} to {high}" for low, high in ends[start].tolist())] for start, stop in spans]
     start = "Without orders in flight, the" if params.hedge_latency else "The"
-    click.echo(f"\n{start} optimum hedges nothing while the inventory after the trade is within, units:\n")
+    every = f" ({len(spans)} of {len(runs) - 1} stretches of trades)" if len(spans) < len(runs) - 1 else ""
+    click.echo(f"\n{start} optimum hedges nothing while the inventory after the trade is within, units{every}:\n")
     _print_states(["trade"], names, rows, mirrored)
 
 

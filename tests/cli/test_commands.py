@@ -374,3 +374,28 @@ def test_a_file_of_trades_is_read_as_told_and_what_looks_wrong_is_said(tmp_path)
     assert "--column sizes=qty" in run("simulate", "--tape", path, *columns[:4], "--true", "sell").output
     assert "earlier than the row before" in run("simulate", "--tape", path, *columns, "--true", "sell").output
     assert "expected NAME=COLUMN" in run("simulate", "--tape", path, "--column", "sizes").output
+
+
+class TestPolicyOfAModule:
+    """MODULE:FUNCTION makes a policy for a market, from a file in the current folder."""
+
+    @pytest.fixture(autouse=True)
+    def theirs(self, tmp_path, monkeypatch):
+        (tmp_path / "theirs_of_test.py").write_text(
+            "def two(params):\n    return lambda observations: [2] * len(observations)\n\n\n"
+            "def bare(observations):\n    return observations[:, 0]\n"
+        )
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.syspath_prepend(tmp_path)
+
+    def test_it_is_played(self):
+        played = run("simulate", "--policy", "theirs_of_test:two", "--episodes", 20, "--json")
+        rule = run("simulate", "--policy", "threshold:2", "--episodes", 20, "--json")
+        found, expected = (next(iter(json.loads(each.stdout)["policies"].values())) for each in (played, rule))
+        assert found["objective"] == expected["objective"]
+
+    @pytest.mark.parametrize("name", ["bare", "nowhere"])
+    def test_what_makes_none_says_what_is_expected(self, name):
+        result = run("simulate", "--policy", f"theirs_of_test:{name}", "--episodes", 20)
+        assert result.exit_code == 2
+        assert "a function from the market's parameters to a policy" in result.output
