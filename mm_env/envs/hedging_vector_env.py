@@ -35,6 +35,7 @@ from mm_env.envs.observation import (
 from mm_env.envs.step_history import StepHistory, of_lane, text_line
 from mm_env.envs.tape_cursor import FlowCursor, TapeCursor
 from mm_env.episodes import step_info
+from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.kernels.tracing import TraceOps
 from mm_env.kernels.vector_kernel import WORTH_COMPILING, VectorKernel, numba_works
 from mm_env.market import dynamics
@@ -84,6 +85,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     * `lanes_per_tape`: G neighbouring lanes play the same tape: lane i is seeded s + i // G, and the lanes of a group
       begin every episode together. What clients do is then the same for all of them, so that they differ by what
       their dealers did alone: the quiet comparison that `train.PairedRolloutBuffer` learns from. Default: 1.
+    * `threads`: how many may share the work of machine code, where there are enough lanes: 128 each to draw random
+      numbers, 16,384 each to step. The same numbers bit for bit, for whoever has cores to spare. Default: 1.
     """
 
     metadata: dict[str, Any] = {**METADATA, "autoreset_mode": AutoresetMode.NEXT_STEP}
@@ -98,10 +101,12 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         tape: Tape | str | Path | None = None,
         render_mode: str | None = None,
         lanes_per_tape: int = 1,
+        threads: int = 1,
         **market_params: Any,
     ) -> None:
         self.num_envs = check_whole("num_envs", num_envs, 1)
         self.lanes_per_tape = _checked_group(lanes_per_tape, self.num_envs)
+        self._threads = LaneThreads(check_whole("threads", threads, 1), self.num_envs)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
@@ -280,7 +285,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     def _cursor(self, seeds: Sequence[int]) -> TapeCursor:
         """Lanes on the tapes of these seeds."""
         if self._look is not None and self._tape is None and is_traceable(self._params):
-            return FlowCursor(self._params, seeds)
+            return FlowCursor(self._params, seeds, self._threads)
         return TapeCursor(self._params, seeds, self._tape, compiled=self._look is not None)
 
     def _enter(self, params: Any) -> None:
@@ -330,7 +335,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     def _compile(self) -> None:
         """Run the law as machine code from now on."""
         law = partial(dynamics.rewarded_step, reward=self._reward, params=self._params, xp=TraceOps())
-        self._rewarded_step = VectorKernel(law, self.num_envs)
+        self._rewarded_step = VectorKernel(law, self.num_envs, threads=self._threads)
         self._look = VectorKernel(partial(observation_values, params=self._params), self.num_envs, np.float32)
         self._spent = None
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mm_env.envs.observation import Observations, observation_values, observe
 from mm_env.kernels.compiled_source import CompiledSource
+from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.kernels.one_step import OneStep, flow_of, flow_start, noise_kinds
 from mm_env.kernels.tracing import WHOLE, Traced, Tree, kind_of
 from mm_env.kernels.vector_kernel import SingleRows, VectorKernel
@@ -77,9 +78,7 @@ class TapeCursor:
         episode = np.where(which, self._episode + 1, self._episode)
         trade = np.where(which, 0, self.trade)
         empty = np.flatnonzero(which & ((episode % self._source.block == 0) | self._is_new()))
-        for start in range(0, len(empty), self.lanes_per_draw):
-            lanes = empty[start : start + self.lanes_per_draw]
-            self._refill(lanes, episode[lanes] // self._source.block)
+        self._refill_all(empty, episode // self._source.block)
         together = (episode == episode[0]).all() and (trade == trade[0]).all()
         self._episode = int(episode[0]) if together else episode
         self.trade = int(trade[0]) if together else trade
@@ -144,6 +143,12 @@ class TapeCursor:
         """Lanes as an index: neighbours, as they are but for resets by mask, as a slice, which is faster."""
         return slice(lanes[0], lanes[-1] + 1) if lanes[-1] - lanes[0] == len(lanes) - 1 else lanes
 
+    def _refill_all(self, empty: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
+        """Draw for these lanes the blocks of these numbers, of which there is one for every lane."""
+        for start in range(0, len(empty), self.lanes_per_draw):
+            lanes = empty[start : start + self.lanes_per_draw]
+            self._refill(lanes, numbers[lanes])
+
     def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
         drawn = self._source.rows(lanes.tolist(), numbers.tolist())
         if self._paths is None:
@@ -165,13 +170,17 @@ class FlowCursor(TapeCursor):
 
     lanes_per_draw = 128  # their numbers of one step fill whole cache lines
 
+    def __init__(self, params: MarketParams, seeds: Sequence[int], threads: LaneThreads) -> None:
+        self._threads = threads
+        super().__init__(params, seeds)
+
     def enter(self, params: MarketParams) -> None:
         """Draw from this market at the next episode of every lane, which has to come before anything else."""
         self._params, self._length = params, params.num_trades
         self._source: CompiledSource = CompiledSource(params, self.seeds)
         self._noise: RandomDraws | None = None  # of every lane, time first in memory
         self._drawn: tuple[NDArray[Any], ...] = ()  # what `flow` takes of it, each of shape (episodes, trades, N)
-        self._kernel = VectorKernel(partial(_step, params=params), len(self.seeds), whole=_WHOLE)
+        self._kernel = VectorKernel(partial(_step, params=params), len(self.seeds), whole=_WHOLE, threads=self._threads)
         kinds = (np.bool_, _WHOLE, np.float64)
         memory = [np.zeros(len(self.seeds), kinds[kind_of(start)]) for start in flow_start(params)]
         self._before: Tree = tuple(memory)  # what the flow remembers of the steps before this one
@@ -213,9 +222,18 @@ class FlowCursor(TapeCursor):
     def _is_new(self) -> bool:
         return not self._drawn
 
-    def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
+    def _refill_all(self, empty: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
         if self._noise is None:
             self._noise = self._make_room()
+
+        def refill(start: int, stop: int) -> None:
+            first, last = np.searchsorted(empty, (start, stop))
+            super(FlowCursor, self)._refill_all(empty[first:last], numbers)
+
+        self._threads(refill, self.lanes_per_draw)
+
+    def _refill(self, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
+        assert self._noise is not None
         self._source.refill(self._noise, lanes, numbers)
         if self._logarithms:
             where = self._neighbours(lanes)

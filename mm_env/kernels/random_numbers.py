@@ -227,7 +227,7 @@ def columns() -> Columns:
     def named(name: str, function: Any) -> Any:
         """The function compiled, under a name of its own: what comes from the cache is linked by names."""
         function.__name__ = function.__qualname__ = name
-        return njit(function)
+        return njit(function, nogil=True)
 
     def saved(name: str, function: Any) -> Any:
         """The function compiled, unless the cache has it."""

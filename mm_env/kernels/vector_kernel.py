@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike
 
 from mm_env.extras import MissingExtraError, pip_line
 from mm_env.kernels import scalar_ops
+from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.kernels.machine_code_cache import kept
 from mm_env.kernels.tracing import (
     FLAG,
@@ -74,6 +75,7 @@ class VectorKernel:
             and of numbers that are the same for all lanes.
         stacked: To get every tuple of numbers alone, of several dealers say, as one array of shape (numbers, lanes).
         whole: The dtype of numbers that are whole by what they are made of.
+        threads: Who divides the lanes' work. Default: nobody.
 
     Raises:
         ImportError: Numba cannot be imported.
@@ -86,6 +88,7 @@ class VectorKernel:
         table: DTypeLike | None = None,
         stacked: bool = False,
         whole: DTypeLike = np.float64,
+        threads: LaneThreads | None = None,
     ) -> None:
         if not numba_works():
             raise MissingExtraError(f"compiled=True needs Numba: {pip_line('numba')}")
@@ -93,13 +96,13 @@ class VectorKernel:
         self._lanes = lanes
         self._table = table
         self._stacked = stacked
-        self._whole = whole
+        self._whole, self._threads = whole, threads
         self._stride = lanes if lanes < _APART[1] else lanes + (_APART[0] - lanes) % _APART[1]
         self._flat: Callable[[Tree], tuple[Any, ...]] | None = None
         self._compiled: dict[tuple[type, ...], Callable[..., Tree]] = {}
 
     def __reduce__(self) -> Any:
-        arguments = self._function, self._lanes, self._table, self._stacked, self._whole
+        arguments = self._function, self._lanes, self._table, self._stacked, self._whole, self._threads
         return VectorKernel, arguments  # machine code cannot be copied, it is made again
 
     def __call__(self, *arguments: Tree) -> Any:
@@ -129,21 +132,26 @@ class VectorKernel:
         if self._stacked:
             rows.sort(key=lambda row: row[0])  # a dealer's after another's: they share most of their lines
         read = tuple(f"x{place}" for place in program.used)
+        given = ", ".join([*names, *read, "constants"])
         lines, written, constants = lifted(program.lines, [row[2] for row in rows])
         outputs = zip([row[1] for row in rows], written, strict=True)
-        loops = kernel(tuple(names), read, len(constants), tuple(lines), tuple(outputs))
+        shared = self._threads is not None and self._threads.number() > 1
+        loops = kernel(tuple(names), read, len(constants), tuple(lines), tuple(outputs), shared)
         tree, types = self._built(program.result, groups)
         body = [
             *[
                 f"{name} = empty(({len(group.numbers)}, {self._stride}), '{np.dtype(group.dtype).str}')"
                 for name, group in zip(names, groups, strict=True)
             ],
-            f"loops({', '.join([str(self._lanes), *names, *read, 'constants'])})",
+            f"threads(lambda start, stop: loops(start, stop, {given}))"
+            if shared
+            else f"loops(0, {self._lanes}, {given})",
             *[f"{name} = {name}[:, :{self._lanes}]" for name in names if self._stride > self._lanes],
             *tree,
         ]
         every = ", ".join(f"x{place}" for place, _ in enumerate(numbers))
-        scope = {"empty": np.empty, "loops": loops, "constants": np.array([*map(float, constants)])}
+        constant = np.array([*map(float, constants)])
+        scope = {"empty": np.empty, "loops": loops, "constants": constant, "threads": self._threads}
         return defined(f"run({every})", body, scope | types)
 
     def _groups(self, result: Tree) -> list[Group]:
@@ -183,8 +191,9 @@ def kernel(
     constants: int,
     lines: tuple[str, ...],
     outputs: tuple[tuple[str, str], ...],
+    shared: bool = False,
 ) -> Callable[..., None]:
-    """The machine code of a program of `lines`; markets whose programs read alike share it.
+    """The machine code of a program of `lines`, from a lane on to another; markets whose programs read alike share it.
 
     Args:
         blocks: The names of the arrays that it writes to.
@@ -192,20 +201,24 @@ def kernel(
         constants: How many it reads beside these, named k0, k1, ...: the elements of its last argument.
         lines: The program.
         outputs: The row to write and the number to write there, for each of its results.
+        shared: Whether several threads run it at once, each for some of the lanes.
     """
     from numba import njit
 
     loops: dict[str, Callable[..., None]] = {}
     calls: list[str] = [f"k{place} = constants[{place}]" for place in range(constants)]
     read = [*arguments, *(f"k{place}" for place in range(constants))]
-    name = f"loops_{sha256(repr((blocks, read, lines, outputs)).encode()).hexdigest()[:16]}"
+    name = f"loops_{sha256(repr((blocks, read, lines, outputs, shared)).encode()).hexdigest()[:16]}"
+    of_lanes = {name for name in arguments if f"{name}[i]" in " ".join((*lines, *(number for _, number in outputs)))}
+    share = "[start:stop]" * shared
+    given = [name + share * (name in of_lanes) for name in read]
     for rows, body in loop_bodies(lines, outputs):
-        parameters = [f"row{place}" for place, _ in enumerate(rows)]
-        loop = defined(f"{name}_{len(loops)}({', '.join(['lanes', *parameters, *read])})", body, elementary())
+        parameters = ["lanes", *(f"row{place}" for place, _ in enumerate(rows)), *read]
+        loop = defined(f"{name}_{len(loops)}({', '.join(parameters)})", body, elementary())
         loops[loop.__name__] = njit(loop, error_model="numpy", **WITHIN)
-        calls.append(f"{loop.__name__}({', '.join(['lanes', *rows, *read])})")
-    whole = defined(f"{name}({', '.join(['lanes', *blocks, *arguments, 'constants'])})", calls, loops)
-    compiled: Callable[..., None] = njit(whole, error_model="numpy")
+        calls.append(f"{loop.__name__}({', '.join(['stop - start', *(row + share for row in rows), *given])})")
+    whole = defined(f"{name}({', '.join(['start', 'stop', *blocks, *arguments, 'constants'])})", calls, loops)
+    compiled: Callable[..., None] = njit(whole, error_model="numpy", nogil=shared)
     return kept(compiled, f"{name} {_own_text()}")
 
 

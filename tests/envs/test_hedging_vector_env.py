@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_env import HedgingEnv, HedgingVectorEnv, MarketParams, Tape
+from mm_env.kernels.lane_threads import LaneThreads
 from tests.markets import IDS, market_parameters
 
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
@@ -149,6 +150,40 @@ def test_a_recorded_tape_gives_lane_i_its_episode_i():
     ours.reset()
     prices = ours.step(np.full(4, 20))[4]["price"]
     np.testing.assert_allclose(prices, [100, 104, 108, 100])
+
+
+@pytest.mark.parametrize("market", ["mm_env/Hedging-v0", "mm_env/FXDealer-v0"])
+def test_threads_change_nothing(market, monkeypatch):
+    """With lanes for several of them, through resets of all lanes and of some, and in a copy."""
+    pytest.importorskip("numba")
+    parts = []
+    monkeypatch.setattr(LaneThreads, "number", lambda self, *least: parts.append(self._threads) or self._threads)
+    one, three = (make_vector_env(market, 200, compiled=True, threads=n, num_trades=3) for n in (1, 3))
+    assert_same(one.reset(seed=5), three.reset(seed=5))
+    some = np.arange(200) % 3 == 0
+    for step in range(12):
+        if step == 7:
+            assert_same(*(env.reset(options={"reset_mask": some}) for env in (one, three)))
+            three = deepcopy(three)
+        actions = one.action_space.sample()
+        assert_same(one.step(actions), three.step(actions))
+    assert set(parts) == {1, 3}
+
+
+@pytest.mark.parametrize(("threads", "lanes", "number"), [(4, 100, 1), (4, 300, 2), (2, 10**6, 2), (1, 10**6, 1)])
+def test_every_lane_has_one_thread(threads, lanes, number):
+    shares = []
+    LaneThreads(threads, lanes)(lambda start, stop: shares.append((start, stop)), 128)
+    assert len(shares) == number
+    assert sorted(lane for share in shares for lane in range(*share)) == list(range(lanes))
+
+
+def test_what_goes_wrong_in_a_thread_is_told():
+    def fail(start, stop):
+        raise ArithmeticError(f"lanes {start} to {stop}")
+
+    with pytest.raises(ArithmeticError, match="lanes"):
+        LaneThreads(2, 256)(fail, 128)
 
 
 def test_nothing_the_caller_does_to_a_result_reaches_the_environment():

@@ -28,7 +28,7 @@ def compiled():
     """The program as a new process would have it: what it answers, and whether it had to be compiled."""
     kernel.cache_clear()
     loops, out = kernel(*PROGRAM), np.empty((1, 3))
-    loops(3, out, X, np.array([0.1]))
+    loops(0, 3, out, X, np.array([0.1]))
     assert out[0].tolist() == EXPECTED
     return sum(loops.stats.cache_misses.values()) == 1
 
@@ -39,7 +39,8 @@ def test_it_is_compiled_once(cache):
     (file,) = cache.iterdir()
     code = (
         "import numpy as np; from mm_env.kernels.vector_kernel import kernel; "
-        f"loops, out = kernel(*{PROGRAM!r}), np.empty((1, 3)); loops(3, out, np.array({X.tolist()}), np.array([0.1])); "
+        f"loops, out = kernel(*{PROGRAM!r}), np.empty((1, 3)); "
+        f"loops(0, 3, out, np.array({X.tolist()}), np.array([0.1])); "
         "print(out[0].tolist(), sum(loops.stats.cache_hits.values()))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
