@@ -47,7 +47,7 @@ class EvalCheckpointCallback(CheckpointCallback):
         self.curve = curve.until(self.learned)
         self.best = None if folder is None else _kept(folder)
         self._highest = -math.inf if self.best is None else float(self.best.training["objective"])
-        self._plan, self._stop = plan, stop
+        self._plan, self._stop, self._begun = plan, stop, self.learned
         self.stopped: str | None = None
         self._evaluate = Evaluator(plan.params, plan.eval_episodes)
         before = float(self.curve.seconds[-1]) if len(self.curve.seconds) else 0.0
@@ -58,7 +58,8 @@ class EvalCheckpointCallback(CheckpointCallback):
 
     def _on_rollout_start(self) -> None:
         super()._on_rollout_start()
-        self.stopped = self._stop.reason(self.curve)
+        if self.learned > self._begun:  # so that a run that is resumed again and again comes to its end
+            self.stopped = self._stop.reason(self.curve)
 
     def _between_updates(self, due: bool) -> None:
         if due or not len(self.curve.timesteps):

@@ -154,7 +154,8 @@ def train_ppo(
         patience: Stop after so many evaluations in which the exact share of the gap has not risen by 0.001. It is
             computed at each then, and chooses nothing else. Where the optimum is unknown, J of the held-out episodes,
             which are always the same, has to rise by a thousandth.
-        time_limit: Stop after so many seconds. A run that was stopped can be resumed, to the end or to another stop.
+        time_limit: Stop after so many seconds, but not before one rollout was learned from. A run that was stopped can
+            be resumed, to the end or to another stop.
         callback: What Stable-Baselines3 is to call as the model learns, as its `learn` takes it.
         writers: Where to log beside TensorBoard and `progress.csv`: see `train.trackers`.
         progress: Show a progress bar, on a terminal.

@@ -355,11 +355,13 @@ def test_an_interrupted_run_is_first_ended(tmp_path, interrupt):
 def test_a_stopped_run_says_so_and_goes_on_bit_for_bit(tmp_path, limits):
     whole = tiny(tmp_path / "whole")
     stopped = tiny(tmp_path / "stopped", **limits)
-    assert 0 <= stopped.timesteps < TOTAL
+    assert 0 < stopped.timesteps < TOTAL
     assert stopped.stopped in stopped.remarks()[0]
     assert f"Stopped after {stopped.timesteps:,} of 800 steps" in stopped.remarks()[0]
     assert stopped.curve.timesteps[-1] == stopped.timesteps
     assert np.isfinite(stopped.curve.exact_share).all() == ("patience" in limits)
+    before = stopped.timesteps
+    assert resumed(tmp_path / "stopped", **limits).timesteps > before
     again = resumed(tmp_path / "stopped")
     assert again.stopped is None
     assert again.timesteps == TOTAL
