@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,15 +16,13 @@ from mm_env.kernels.tracing import TraceOps
 from mm_env.kernels.vector_kernel import WORTH_COMPILING, VectorKernel, numba_works
 from mm_env.market import dynamics
 from mm_env.market.competition import (
-    competing_steps,
-    holding,
+    requests_by_dealer,
     route_to_best_quote,
-    seen_by,
     seen_distance,
     seen_of_trade,
 )
-from mm_env.market.dynamics import Decision, Move, Request, Step
-from mm_env.market.exogenous_state import ExogenousState
+from mm_env.market.dynamics import Book, Decision, Move, Request, Reward, Step
+from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
 from mm_env.market.numbers import Index, Number, Values
 from mm_env.market.params import DealersParams
 from mm_env.market.tape import Tape
@@ -36,21 +34,28 @@ _BLOCK_STEPS = 200_000  # steps of all dealers played at once
 
 
 class DealersMarket:
-    """The books of K dealers in N markets, arrays of shape (K, N), and what they saw of the last trade.
+    """The books of K dealers in N markets, and what they saw of the last trade.
 
     Args:
         params: The market.
         markets: N.
         compiled: Run the law as machine code: the same numbers bit for bit. Default: where Numba is installed, once
             the law has taken as long as compiling it would.
+        reward: What a step is paid, one of the law's.
     """
 
-    def __init__(self, params: DealersParams, markets: int, compiled: bool | None = None) -> None:
+    def __init__(
+        self,
+        params: DealersParams,
+        markets: int,
+        compiled: bool | None = None,
+        reward: Reward[Any] = dynamics.realised_reward,
+    ) -> None:
         self.params = params
         self._shape = (params.num_dealers, markets)
+        self._reward = reward
         self._spent = 0.0 if compiled is None else None  # seconds in the law, until it is compiled
-        self._law: VectorKernel | None = None
-        self._look: VectorKernel | None = None
+        self._kernels: _Kernels | None = None
         if compiled:
             self.compile()
         self.reopen()
@@ -58,20 +63,26 @@ class DealersMarket:
     @property
     def compiled(self) -> bool | None:
         """As the argument, for another market of this kind."""
-        return None if self._spent is not None else self._law is not None
+        return None if self._spent is not None else self._kernels is not None
 
     def compile(self) -> None:
         """Run the law as machine code from now on."""
         self._spent = None
-        self._law = VectorKernel(partial(_compete, params=self.params), self._shape[1], stacked=True)
-        self._look = VectorKernel(partial(_seen_by_each, params=self.params), self._shape[1], np.float32)
+        self._kernels = _Kernels.of(self.params, self._shape[1], self._reward)
 
     def reopen(self) -> None:
         """Begin anew in every market."""
         everyone = np.ones(self._shape, dtype=np.bool_)
-        self.book = dynamics.reset_where(everyone, dynamics.initial_book(self.params), self.params)
+        self._book = dynamics.reset_where(everyone, dynamics.initial_book(self.params), self.params)
         self._won: Values = np.zeros(self._shape)
         self._best_quote: Values = np.zeros(self._shape[1])
+        self._asked: tuple[Request | None, Request | None] = None, None
+
+    @property
+    def book(self) -> Book:
+        """The books, parts of shape (K, N)."""
+        book: Book = self._by_seat(self._book)
+        return book
 
     def as_seen(self, state: ExogenousState) -> ExogenousState:
         """The state of each market, parts of shape (N,), as the dealers see it."""
@@ -84,35 +95,59 @@ class DealersMarket:
 
     def observe(self, state: ExogenousState, trades_left: Number | Index) -> Observations:
         """What each dealer sees, shape (K, N, observations)."""
-        if self._look is None:
+        if self._kernels is None or state is NO_REQUEST:
             return observe(self.book, self.as_seen(state), trades_left, self.params)
-        rows = self._look(self._each(self.book), state, tuple(self._won), self._best_quote, trades_left)
-        return np.moveaxis(rows.reshape(self._shape[0], -1, self._shape[1]), 1, 2)
+        seen = ExogenousState(self._for_all(state.request), self._flat(self.as_seen(state).observed))
+        columns = self._kernels.look(self._flat(self._book), seen, trades_left)
+        return np.asarray(columns.T.reshape(*self._shape, -1))
 
     def step(self, request: Request, preference: Number, decision: Decision, move: Move) -> Step:
         """The client of each market trades with the best of its dealers; all hedge and are marked; parts (K, N)."""
-        if self._law is not None:
-            asked = request._replace(mid_error=for_each(request.mid_error))
-            liked = tuple(np.broadcast_to(preference, self._shape))
-            given = self._each(self.book), asked, self._each(decision), liked, move
-            step: Step
-            step, (self._won, best) = self._law(*given)
-            self._best_quote = best[0]
-        else:
-            start = perf_counter()
-            step = self._played(request, preference, decision, move)
-            self._decide(perf_counter() - start)
-        self.book = step.book
+        played, _ = self.rewarded_step(request, preference, decision, move)
+        step: Step = self._by_seat(played)
         return step
 
-    def _played(self, request: Request, preference: Number, decision: Decision, move: Move) -> Step:
-        awarded = route_to_best_quote(self.book, request, decision, preference, self.params)
-        step = dynamics.step(self.book, awarded, decision, move, self.params)
+    def rewarded_step(self, request: Request, preference: Number, decision: Decision, move: Move) -> tuple[Step, Any]:
+        """`step` and its reward; their parts have shape (K * N,), one dealer after another.
+
+        Args:
+            request: Of each market, parts of shape (N,).
+            preference: Which dealer wins a tie, shape (K, N).
+            decision: Of each dealer, parts of shape (K, N).
+            move: Of each market, parts of shape (N,).
+        """
+        start = perf_counter()
+        play = self._played if self._kernels is None else self._run
+        answered = play(request, preference, decision, move)
+        self._decide(perf_counter() - start)
+        self._book = answered[0].book
+        return answered
+
+    def _played(self, request: Request, preference: Number, decision: Decision, move: Move) -> tuple[Step, Any]:
+        """`rewarded_step` by NumPy."""
+        book = self.book
+        awarded = route_to_best_quote(book, request, decision, preference, self.params)
+        step = dynamics.step(book, awarded, decision, move, self.params)
         filled = np.broadcast_to(np.asarray(step.filled), self._shape)
         distance = np.broadcast_to(seen_distance(request, decision, self.params), self._shape)
         won, best_quote = seen_of_trade(list(filled), list(distance))
         self._won, self._best_quote = np.array(won), np.asarray(best_quote)
-        return step
+        answered: tuple[Step, Any] = self._flat((step, self._reward(step, move, self.params)))
+        return answered
+
+    def _run(self, request: Request, preference: Number, decision: Decision, move: Move) -> tuple[Step, Any]:
+        """`rewarded_step` by machine code: who trades, market by market, and then what it makes of every book."""
+        assert self._kernels is not None
+        books, liked = _each(self.book, self._shape[0]), tuple(np.broadcast_to(preference, self._shape))
+        asked = request._replace(mid_error=_rows(request.mid_error))
+        limits, self._won, (self._best_quote,) = self._kernels.route(
+            books, asked, _each(decision, self._shape[0]), liked
+        )
+        given = self._for_all(request)._replace(reservation=self._flat(limits))
+        answered: tuple[Step, Any] = self._kernels.law(
+            self._flat(self._book), given, self._flat(decision), self._flat(move)
+        )
+        return answered
 
     def _decide(self, seconds: float) -> None:
         """Compile once the law has taken as long as that would."""
@@ -121,42 +156,65 @@ class DealersMarket:
             if self._spent > WORTH_COMPILING and numba_works():
                 self.compile()
 
-    def _each(self, record: Any) -> tuple[Any, ...]:
-        """A record with parts of shape (K, N) as one for each dealer."""
-        return tuple(for_seat(record, seat) for seat in range(self._shape[0]))
+    def _for_all(self, request: Request) -> Request:
+        """The request of each market as that to each dealer, parts of shape (K * N,): found once for each."""
+        if self._asked[0] is not request:
+            self._asked = request, self._flat(request)
+        assert self._asked[1] is not None
+        return self._asked[1]
+
+    def _flat(self, value: Any) -> Any:
+        """What a tree of arrays of shape (K, N), or (N,), holds for each dealer, one after another: shape (K * N,)."""
+        if isinstance(value, tuple):
+            return with_parts(value, map(self._flat, value))
+        if not isinstance(value, np.ndarray) or value.shape == (self._shape[0] * self._shape[1],):
+            return value
+        return np.broadcast_to(value, self._shape).reshape(-1)
+
+    def _by_seat(self, value: Any) -> Any:
+        """What `_flat` returned as arrays of shape (K, N)."""
+        if isinstance(value, tuple):
+            return with_parts(value, map(self._by_seat, value))
+        return value.reshape(self._shape) if isinstance(value, np.ndarray) else value
 
 
-def for_each(value: Any) -> Any:
+class _Kernels(NamedTuple):
+    """The machine code of a market: of requests, of steps, and of what is seen."""
+
+    route: VectorKernel
+    law: VectorKernel
+    look: VectorKernel
+
+    @classmethod
+    def of(cls, params: DealersParams, markets: int, reward: Reward[Any]) -> _Kernels:
+        """Made for so many markets, and compiled when they are called first."""
+        lanes, xp = markets * params.num_dealers, TraceOps()
+        return cls(
+            VectorKernel(partial(_routed, params=params), markets, stacked=True),
+            VectorKernel(partial(dynamics.rewarded_step, reward=reward, params=params, xp=xp), lanes),
+            VectorKernel(partial(observation_values, params=params), lanes, np.float32),
+        )
+
+
+def _routed(books: Any, request: Request, decisions: Any, preference: Any, params: DealersParams) -> tuple[Any, ...]:
+    """How far from the mid the client would trade with each dealer, and what all of them see of the trade."""
+    asked, won, best = requests_by_dealer(books, request, decisions, preference, params, TraceOps())
+    return tuple(to.reservation for to in asked), won, (best,)
+
+
+def _each(record: Any, dealers: int) -> tuple[Any, ...]:
+    """A record with parts of shape (K, N) as one for each dealer."""
+    return tuple(for_seat(record, seat) for seat in range(dealers))
+
+
+def _rows(value: Any) -> Any:
     """What dealers have of their own, shape (K, N), as a tuple of arrays; anything else as it is."""
     return tuple(value) if isinstance(value, np.ndarray) and value.ndim == 2 else value
 
 
-def _compete(
-    books: Any, request: Request, decisions: Any, preference: Any, move: Move, params: DealersParams
-) -> tuple[Any, ...]:
-    """`competing_steps`, each part of a step with an entry for every dealer."""
-    steps, won, best = competing_steps(books, request, decisions, preference, move, params, TraceOps())
-    return _side_by_side(steps), (won, (best,))
-
-
-def _side_by_side(records: tuple[Any, ...]) -> Any:
-    """Records of numbers, one for each dealer, as one record of tuples."""
-    first = records[0]
-    if not isinstance(first, tuple):
-        return records
-    parts = [_side_by_side(part) for part in zip(*records, strict=True)]
-    return first._make(parts) if hasattr(first, "_make") else tuple(parts)
-
-
-def _seen_by_each(
-    books: Any, state: ExogenousState, won: Any, best: Number, trades_left: Number, params: DealersParams
-) -> tuple[Any, ...]:
-    """What every dealer sees, one after another."""
-    seen, held = list[Number](), tuple(map(holding, books))
-    for seat, book in enumerate(books):
-        observed = seen_by(seat, state.observed, won, best, held, params)
-        seen += observation_values(book, state._replace(observed=observed), trades_left, params)
-    return tuple(seen)
+def with_parts(record: Any, parts: Iterable[Any]) -> Any:
+    """A tuple of the same type with other parts."""
+    return type(record)._make(parts) if hasattr(record, "_make") else tuple(parts)
 
 
 def play_dealers(
@@ -239,8 +297,7 @@ def stack_decisions(chosen: Sequence[Decision], markets: int) -> Decision:
 def for_seat(value: Any, seat: int) -> Any:
     """What a named tuple of arrays of shape (K, N) holds for one dealer; what all share stays as it is."""
     if isinstance(value, tuple):
-        parts = [for_seat(part, seat) for part in value]
-        return type(value)._make(parts) if hasattr(value, "_make") else tuple(parts)
+        return with_parts(value, [for_seat(part, seat) for part in value])
     return value[seat] if isinstance(value, np.ndarray) and value.ndim == 2 else value
 
 

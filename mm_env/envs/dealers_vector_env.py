@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from mm_env.envs.action import PolicyFunction, decide
 from mm_env.envs.action_mask import action_mask
-from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, naming_dealer
+from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, naming_dealer, with_parts
 from mm_env.envs.hedging_vector_env import Flags, HedgingVectorEnv
 from mm_env.envs.observation import Observations
 from mm_env.envs.tape_cursor import TapeCursor
-from mm_env.market.dynamics import Book, Decision, Request, Step
+from mm_env.market.dynamics import Decision, Request, Step
 from mm_env.market.numbers import Number
 from mm_env.market.params import DealersParams
 from mm_env.rollout import check_play
@@ -68,7 +68,7 @@ class DealersVectorEnv(HedgingVectorEnv):
             raise ValueError(f"num_envs must be a multiple of num_dealers={dealers}, got {self.num_envs}")
         self._markets = self.num_envs // self._learners
         assert isinstance(self._params, DealersParams)
-        self._market = DealersMarket(self._params, self._markets, compiled)
+        self._market = DealersMarket(self._params, self._markets, compiled, self._reward)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which levels are worth choosing in each lane: those of a client whom any dealer may win."""
@@ -85,20 +85,22 @@ class DealersVectorEnv(HedgingVectorEnv):
 
     def _enter(self, params: Any) -> None:
         super()._enter(params)
-        self._market = DealersMarket(params, self._markets, self._market.compiled)
+        self._market = DealersMarket(params, self._markets, self._market.compiled, self._reward)
 
     def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, tuple[Any, Any]]:
         move = lanes.move()
         whole = Decision._make(self._seated(part, number) for number, part in enumerate(decision))
-        step = self._market.step(self._state.request, lanes.preference(), whole, move)
-        reward, cost = self._reward(step, move, self._params)
-        return self._shown(step), (self._shown(reward), self._shown(cost))
+        answered = self._market.rewarded_step(self._state.request, lanes.preference(), whole, move)
+        step, (reward, cost) = self._shown(answered)
+        return step, (reward, cost)
 
     def _seated(self, part: Number | None, number: int) -> Number | None:
         """One part of the decisions of all dealers, shape (K, M): the lanes' and, below them, the rivals'."""
         if part is None:
             return None
         lanes = np.broadcast_to(part, (self.num_envs,)).reshape(self._learners, self._markets)
+        if not self.rivals:
+            return lanes
         others = [np.broadcast_to(chosen[number], (1, self._markets)) for chosen in self._rival_decisions]
         return np.concatenate([lanes, *others])
 
@@ -110,7 +112,7 @@ class DealersVectorEnv(HedgingVectorEnv):
             naming_dealer(seat, lambda policy=policy, view=seen[seat]: decide(policy, view, self._params))
             for seat, policy in enumerate(self.rivals, start=1)
         ]
-        return np.concatenate(list(seen[: self._learners]))
+        return seen[: self._learners].reshape(self.num_envs, -1)
 
     def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:
         """One for each market; of one for each lane, those of the first seat. Rivals who draw begin anew."""
@@ -137,11 +139,9 @@ class DealersVectorEnv(HedgingVectorEnv):
         return self._lanes
 
     def _shown(self, value: Any) -> Any:
-        """Arrays of shape (K, M) as those of the lanes, shape (num_envs,)."""
-        if isinstance(value, Step | Book | Request):
-            return type(value)._make(self._shown(part) for part in value)
+        """Arrays of all dealers, one after another, as those of the lanes, shape (num_envs,)."""
+        if not self.rivals:
+            return value
         if isinstance(value, tuple):
-            return tuple(self._shown(part) for part in value)
-        if isinstance(value, np.ndarray) and value.ndim == 2:
-            return value[: self._learners].reshape(-1)
-        return value
+            return with_parts(value, map(self._shown, value))
+        return value[: self.num_envs] if isinstance(value, np.ndarray) else value

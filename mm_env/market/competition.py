@@ -83,33 +83,43 @@ def seen_distance(request: Request, decision: Decision, params: MarketParams) ->
     return decision.distance if params.quote_latency > 0 else request.side * quote(request, decision)
 
 
-def competing_steps(
+def requests_by_dealer(
     books: tuple[Book, ...],
     request: Request,
     decisions: tuple[Decision, ...],
     preference: tuple[Number, ...],
-    move: Move,
     params: MarketParams,
     xp: ElementaryFunctions = NUMPY,
-) -> tuple[tuple[Step, ...], tuple[Number, ...], Number]:
-    """Play one request among dealers who have an entry each: `mid_error` is a tuple where they know different mids.
+) -> tuple[tuple[Request, ...], tuple[Number, ...], Number]:
+    """One request as it comes to each of several dealers, who have an entry each.
+
+    Args:
+        books: Theirs.
+        request: Its `mid_error` is a tuple where they know different mids.
+        decisions: Theirs.
+        preference: As of `winner`.
+        params: The market.
+        xp: The elementary functions.
 
     Returns:
-        The dealers' steps, and what all of them see of the trade.
+        Requests with the reservation distance that there is for each dealer, and what all of them see of the trade.
     """
     errors = request.mid_error if isinstance(request.mid_error, tuple) else (request.mid_error,) * len(books)
     asked = [request._replace(mid_error=error) for error in errors]
     dealers = list(zip(books, asked, decisions, strict=True))
-    able = [trade(book.inventory, book.in_flight, to, decision, params)[0] for book, to, decision in dealers]
+    able = [_fills(*dealer, params) for dealer in dealers]
     distance = [to.side * quote(to, decision) for _, to, decision in dealers]
-    willing = reservations(able, distance, preference, xp)
-    steps = tuple(
-        step(book, to._replace(reservation=limit), decision, move, params, xp)
-        for (book, to, decision), limit in zip(dealers, willing, strict=True)
-    )
+    limits = reservations(able, distance, preference, xp)
+    asked = [to._replace(reservation=limit) for to, limit in zip(asked, limits, strict=True)]
+    filled = [_fills(book, to, decision, params) for book, to, decision in zip(books, asked, decisions, strict=True)]
     shown = [seen_distance(to, decision, params) for _, to, decision in dealers]
-    won, best = seen_of_trade([each.filled for each in steps], shown, xp)
-    return steps, tuple(won), best
+    won, best = seen_of_trade(filled, shown, xp)
+    return tuple(asked), tuple(won), best
+
+
+def _fills(book: Book, request: Request, decision: Decision, params: MarketParams) -> Flag:
+    """Whether the dealer fills the client."""
+    return trade(book.inventory, book.in_flight, request, decision, params)[0]
 
 
 def competing_step(
@@ -125,15 +135,15 @@ def competing_step(
     params: DealersParams,
     xp: ElementaryFunctions = NUMPY,
 ) -> tuple[Step, Paid, tuple[Holding, ...], tuple[Number, ...], ObservedState]:
-    """`competing_steps` as the first dealer has it.
+    """Play one request among dealers, as the first of them has it.
 
     Returns:
         His step and reward, what the others hold, who won the trade, and `observed`, which is what there will be to
         see beside the next request, with what he saw of this trade.
     """
-    books = book, *(book_of(held, params) for held in rivals)
-    decisions = decision, *rival_decisions
-    (own, *others), won, best = competing_steps(books, request, decisions, preference, move, params, xp)
+    books, decisions = (book, *(book_of(held, params) for held in rivals)), (decision, *rival_decisions)
+    asked, won, best = requests_by_dealer(books, request, decisions, preference, params, xp)
+    own, *others = (step(*dealer, move, params, xp) for dealer in zip(books, asked, decisions, strict=True))
     held = tuple(holding(each.book) for each in (own, *others))
     return own, reward(own, move, params), held[1:], won, seen_by(0, observed, won, best, held, params)
 
