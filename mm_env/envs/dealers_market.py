@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mm_env.envs.action import PolicyFunction, decide
 from mm_env.envs.observation import Observations, observation_values, observe
@@ -16,6 +17,8 @@ from mm_env.kernels.tracing import TraceOps
 from mm_env.kernels.vector_kernel import WORTH_COMPILING, VectorKernel, numba_works
 from mm_env.market import dynamics
 from mm_env.market.competition import (
+    Holding,
+    book_of,
     requests_by_dealer,
     route_to_best_quote,
     seen_distance,
@@ -42,7 +45,12 @@ class DealersMarket:
         compiled: Run the law as machine code: the same numbers bit for bit. Default: where Numba is installed, once
             the law has taken as long as compiling it would.
         reward: What a step is paid, one of the law's.
+
+    Attributes:
+        flat_book: The books, parts of shape (K * N,), one dealer after another.
     """
+
+    flat_book: Book
 
     def __init__(
         self,
@@ -73,7 +81,8 @@ class DealersMarket:
     def reopen(self) -> None:
         """Begin anew in every market."""
         everyone = np.ones(self._shape, dtype=np.bool_)
-        self._book = dynamics.reset_where(everyone, dynamics.initial_book(self.params), self.params)
+        book = dynamics.reset_where(everyone, dynamics.initial_book(self.params), self.params)
+        self.flat_book = self._flat(book)
         self._won: Values = np.zeros(self._shape)
         self._best_quote: Values = np.zeros(self._shape[1])
         self._asked: tuple[Request | None, Request | None] = None, None
@@ -81,7 +90,7 @@ class DealersMarket:
     @property
     def book(self) -> Book:
         """The books, parts of shape (K, N)."""
-        book: Book = self._by_seat(self._book)
+        book: Book = self._by_seat(self.flat_book)
         return book
 
     def as_seen(self, state: ExogenousState) -> ExogenousState:
@@ -98,7 +107,7 @@ class DealersMarket:
         if self._kernels is None or state is NO_REQUEST:
             return observe(self.book, self.as_seen(state), trades_left, self.params)
         seen = ExogenousState(self._for_all(state.request), self._flat(self.as_seen(state).observed))
-        columns = self._kernels.look(self._flat(self._book), seen, trades_left)
+        columns = self._kernels.look(self.flat_book, seen, trades_left)
         return np.asarray(columns.T.reshape(*self._shape, -1))
 
     def step(self, request: Request, preference: Number, decision: Decision, move: Move) -> Step:
@@ -120,7 +129,7 @@ class DealersMarket:
         play = self._played if self._kernels is None else self._run
         answered = play(request, preference, decision, move)
         self._decide(perf_counter() - start)
-        self._book = answered[0].book
+        self.flat_book = answered[0].book
         return answered
 
     def _played(self, request: Request, preference: Number, decision: Decision, move: Move) -> tuple[Step, Any]:
@@ -138,16 +147,24 @@ class DealersMarket:
     def _run(self, request: Request, preference: Number, decision: Decision, move: Move) -> tuple[Step, Any]:
         """`rewarded_step` by machine code: who trades, market by market, and then what it makes of every book."""
         assert self._kernels is not None
-        books, liked = _each(self.book, self._shape[0]), tuple(np.broadcast_to(preference, self._shape))
-        asked = request._replace(mid_error=_rows(request.mid_error))
+        held = tuple(zip(self._rows(self.flat_book.inventory), self._orders(), strict=True))
+        asked = request._replace(mid_error=_own(request.mid_error))
         limits, self._won, (self._best_quote,) = self._kernels.route(
-            books, asked, _each(decision, self._shape[0]), liked
+            held, asked, self._rows(decision.distance), self._rows(preference)
         )
         given = self._for_all(request)._replace(reservation=self._flat(limits))
-        answered: tuple[Step, Any] = self._kernels.law(
-            self._flat(self._book), given, self._flat(decision), self._flat(move)
-        )
+        answered: tuple[Step, Any] = self._kernels.law(self.flat_book, given, self._flat(decision), self._flat(move))
         return answered
+
+    def _rows(self, value: Number) -> tuple[Number, ...]:
+        """What each dealer has of an array of shape (K, N) or (K * N,), or of one number."""
+        dealers = self._shape[0]
+        return tuple(value.reshape(self._shape)) if isinstance(value, np.ndarray) else (value,) * dealers
+
+    def _orders(self) -> list[tuple[Number, ...]]:
+        """The orders in flight of each dealer."""
+        orders = [self._rows(order) for order in self.flat_book.in_flight]
+        return [tuple(order[seat] for order in orders) for seat in range(self._shape[0])]
 
     def _decide(self, seconds: float) -> None:
         """Compile once the law has taken as long as that would."""
@@ -159,7 +176,10 @@ class DealersMarket:
     def _for_all(self, request: Request) -> Request:
         """The request of each market as that to each dealer, parts of shape (K * N,): found once for each."""
         if self._asked[0] is not request:
-            self._asked = request, self._flat(request)
+            side, size, tier, _, error, _ = request
+            for_all = self._flat(side)
+            wanted = for_all if size is side else self._flat(size)
+            self._asked = request, Request(for_all, wanted, self._flat(tier), None, self._flat(error))
         assert self._asked[1] is not None
         return self._asked[1]
 
@@ -167,9 +187,11 @@ class DealersMarket:
         """What a tree of arrays of shape (K, N), or (N,), holds for each dealer, one after another: shape (K * N,)."""
         if isinstance(value, tuple):
             return with_parts(value, map(self._flat, value))
-        if not isinstance(value, np.ndarray) or value.shape == (self._shape[0] * self._shape[1],):
+        if not isinstance(value, np.ndarray):
             return value
-        return np.broadcast_to(value, self._shape).reshape(-1)
+        if value.ndim == 1 and self._shape[0] > 1:
+            return _repeated(value, self._shape[0])
+        return value.reshape(-1)
 
     def _by_seat(self, value: Any) -> Any:
         """What `_flat` returned as arrays of shape (K, N)."""
@@ -196,20 +218,30 @@ class _Kernels(NamedTuple):
         )
 
 
-def _routed(books: Any, request: Request, decisions: Any, preference: Any, params: DealersParams) -> tuple[Any, ...]:
+def _routed(
+    held: tuple[Holding, ...],
+    request: Request,
+    distances: tuple[Number, ...],
+    preference: tuple[Number, ...],
+    params: DealersParams,
+) -> tuple[Any, ...]:
     """How far from the mid the client would trade with each dealer, and what all of them see of the trade."""
-    asked, won, best = requests_by_dealer(books, request, decisions, preference, params, TraceOps())
+    books = tuple(book_of(each, params) for each in held)
+    quotes = tuple(Decision(distance, 0.0, None) for distance in distances)  # nothing is hedged yet
+    asked, won, best = requests_by_dealer(books, request, quotes, preference, params, TraceOps())
     return tuple(to.reservation for to in asked), won, (best,)
 
 
-def _each(record: Any, dealers: int) -> tuple[Any, ...]:
-    """A record with parts of shape (K, N) as one for each dealer."""
-    return tuple(for_seat(record, seat) for seat in range(dealers))
-
-
-def _rows(value: Any) -> Any:
+def _own(value: Any) -> Any:
     """What dealers have of their own, shape (K, N), as a tuple of arrays; anything else as it is."""
     return tuple(value) if isinstance(value, np.ndarray) and value.ndim == 2 else value
+
+
+def _repeated(row: NDArray[Any], times: int) -> NDArray[Any]:
+    """The row so many times over: `np.tile`, faster."""
+    rows = np.empty((times, len(row)), row.dtype)
+    rows[:] = row
+    return rows.reshape(-1)
 
 
 def with_parts(record: Any, parts: Iterable[Any]) -> Any:

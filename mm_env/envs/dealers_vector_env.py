@@ -72,13 +72,14 @@ class DealersVectorEnv(HedgingVectorEnv):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which levels are worth choosing in each lane: those of a client whom any dealer may win."""
-        book = self._market.book
-        return action_mask(self._shown(book), self._shown(self._of_each_dealer(self._state.request)), self._params)
+        request = Request._make(map(self._of_each_lane, self._state.request))
+        return action_mask(self._book, request, self._params)
 
-    def _of_each_dealer(self, request: Request) -> Request:
-        """The request of each market, parts of shape (M,), as parts of shape (K, M)."""
-        shape = (self._params.num_dealers, self._markets)
-        return Request._make(None if part is None else np.broadcast_to(part, shape) for part in request)
+    def _of_each_lane(self, part: Any) -> Any:
+        """A part of the requests of all markets, shape (M,), or of all dealers, (K, M), as that of the lanes."""
+        if not isinstance(part, np.ndarray):
+            return part
+        return np.broadcast_to(part, (self._params.num_dealers, self._markets))[: self._learners].reshape(-1)
 
     def _checked_params(self, values: dict[str, Any]) -> DealersParams:
         return DealersParams.from_mapping({**DEALERS_DEFAULTS, **values})
@@ -98,9 +99,9 @@ class DealersVectorEnv(HedgingVectorEnv):
         """One part of the decisions of all dealers, shape (K, M): the lanes' and, below them, the rivals'."""
         if part is None:
             return None
-        lanes = np.broadcast_to(part, (self.num_envs,)).reshape(self._learners, self._markets)
         if not self.rivals:
-            return lanes
+            return part.reshape(self._learners, -1) if isinstance(part, np.ndarray) else part
+        lanes = np.broadcast_to(part, (1, self._markets))
         others = [np.broadcast_to(chosen[number], (1, self._markets)) for chosen in self._rival_decisions]
         return np.concatenate([lanes, *others])
 
@@ -135,7 +136,7 @@ class DealersVectorEnv(HedgingVectorEnv):
         assert self._lanes is not None
         self._lanes.next_episode(np.ones(self._markets, dtype=np.bool_))
         self._market.reopen()
-        self._book = self._shown(self._market.book)
+        self._book = self._shown(self._market.flat_book)
         return self._lanes
 
     def _shown(self, value: Any) -> Any:
