@@ -36,10 +36,11 @@ accessibility: docs $(VENV)/installed-all
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 -m slow
 
-# The oldest Gymnasium and NumPy that are supported, and nothing that learning needs.
+# The oldest Gymnasium and NumPy that are supported, of NumPy the oldest that this Python has a build of, and nothing that learning needs.
+OLDEST = "gymnasium==1.2.2" "numpy==2.0.2; python_version < '3.13'" "numpy==2.1.0; python_version == '3.13'" "numpy==2.3.2; python_version > '3.13'"
 test-oldest:
 	$(PYTHON) -m venv $(VENV)-oldest
-	$(VENV)-oldest/bin/pip install -q "gymnasium==1.2.2" "numpy==2.0.2" -e ".[data,plot,multi]" pytest pytest-xdist hypothesis
+	$(VENV)-oldest/bin/pip install -q $(OLDEST) -e ".[data,plot,multi]" pytest pytest-xdist hypothesis
 	$(VENV)-oldest/bin/pytest -n 2 -m "not slow" tests mm_env baselines --ignore=tests/train
 
 # RLlib, which pins Gymnasium: a policy for each dealer, and the single environment as it is.
