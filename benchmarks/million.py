@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -61,6 +62,7 @@ def _scored(policy: str, params: MarketParams, episodes: int, seed: int) -> tupl
     """What it costs to play and score the episodes; their totals; the figures."""
     rule = make_policy(policy, params)
     play_totals(rule, params, 100, seed, compiled=numba_works())  # compiles
+    gc.collect()  # which leaves frames behind in cycles: this one, with the totals to come
 
     def play() -> tuple[Totals, Figures]:
         totals = play_totals(rule, params, episodes, seed, compiled=numba_works())
