@@ -49,7 +49,8 @@ test-rllib:
 	$(VENV)-rllib/bin/pip install -q -c constraints-ray.txt -e ".[rllib]" pytest
 	$(VENV)-rllib/bin/pytest tests/train/test_rllib_dealers.py tests/pools/test_ray_pool.py
 
-# Compiled, NumPy and single are the same bits in SETS markets drawn over all fields: hours, outside what has to pass.
+# Compiled, NumPy and single are the same bits in SETS markets drawn over all fields, ten with the same mechanisms each:
+# half an hour, outside what has to pass.
 SETS ?= 5000
 bits: $(VENV)/installed-dev
 	SETS=$(SETS) $(BIN)/pytest -m slow -k many_markets tests/kernels/test_kernels.py tests/baselines/evaluation/test_scoring.py

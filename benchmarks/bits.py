@@ -1,8 +1,8 @@
-"""The same bits with other instructions, of markets, lanes and the solver: `python -m benchmarks.bits`.
+"""The same bits with other instructions, of markets, lanes, scores and the solver: `python -m benchmarks.bits`.
 
 Each row is a fresh process. NumPy is told by NPY_DISABLE_CPU_FEATURES which of its routines to leave aside, Numba by
 NUMBA_CPU_NAME for which processor to compile, OpenBLAS by OPENBLAS_CORETYPE which of its kernels to take. A digest is
-over every number of observations, rewards and infos, or of values and actions of the optimum.
+over every number of observations, rewards and infos, of totals of episodes, or of values and actions of the optimum.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 import click
 import numpy as np
 
-from baselines import solve
+from baselines import make_policy, solve
+from baselines.evaluation.scoring import play_totals
 from baselines.solver import choice, choice_kernel, stages
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
 from mm_env.envs.hedging_vector_env import HedgingVectorEnv
@@ -51,6 +52,7 @@ def digests(markets: list[str], steps: int, seed: int) -> dict[str, str]:
         lanes = [_lanes(HedgingVectorEnv, steps, seed, compiled, market_params(name).to_dict()) for name in markets]
         found[f"lanes, {_by(compiled)}"] = _digest(lanes)
         found[f"dealers, {_by(compiled)}"] = _digest([_lanes(DealersVectorEnv, steps, seed, compiled, {})])
+        found[f"scores, {_by(compiled)}"] = _digest([_totals(name, seed, compiled) for name in markets])
         stages.choice = choice_kernel if compiled else choice  # type: ignore[misc]
         optima = [solve(market_params(name, num_trades=10)) for name in markets]
         parts = [part.tobytes() for each in optima for part in (each.values, each.hedge_index, each.quote_index)]
@@ -68,6 +70,11 @@ def _lanes(kind: Any, steps: int, seed: int, compiled: bool, market: dict[str, A
     seen = [_all(env.reset(seed=seed))]
     seen += [_all(env.step(env.action_space.sample())) for _ in range(steps)]
     return b"".join(seen)
+
+
+def _totals(market: str, seed: int, compiled: bool) -> bytes:
+    totals = play_totals(make_policy("threshold:5", market_params(market)), market, _LANES, seed, compiled=compiled)
+    return _all(vars(totals))
 
 
 def _all(parts: Any) -> bytes:
@@ -104,7 +111,7 @@ def main(markets: tuple[str, ...], steps: int, seed: int, as_json: bool) -> None
             click.echo(f"{name:16} {what:22} {digest}")
     different = [
         what
-        for what in ("lanes", "dealers", "optimum")
+        for what in ("lanes", "dealers", "scores", "optimum")
         if len({told[f"{what}, {_by(compiled)}"] for told in found.values() for compiled in (True, False)}) > 1
     ]
     if different:

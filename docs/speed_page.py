@@ -54,13 +54,17 @@ lanes at once. The first of them, which writes {first}:
 
 **4. The machine code.** `numba.njit` compiles the loops for the kinds of arguments of the first call, and
 `machine_code_cache.py` keeps the result on disk for other processes, under a digest of the loops' text, the versions
-and the processor. `where`, `maximum` and `minimum` are those of `scalar_ops.py`. No operation is reordered or fused, so
-that every number has the bits of NumPy's, whatever the processor: `python -m benchmarks.bits`.
+and the processor. In that text a market's own numbers, such as the 20.0 above, are arguments (`lifted`), so that
+markets which differ by numbers alone share machine code. `where`, `maximum` and `minimum` are those of `scalar_ops.py`.
+No operation is reordered or fused, so that every number has the bits of NumPy's, whatever the processor: `python -m
+benchmarks.bits`.
 
 **5. The market.** What clients ask for and how the price moves goes the same way: `flow` in `mm_env/market/flow.py` is
 traced as one step (`one_step.py`), from the random numbers that `random_numbers.py` draws for whole episodes ahead, to
 request, price move, what is remembered for the next step, and the observation (`FlowCursor`). For whole episodes at
 once NumPy runs the same text (`whole_episodes.py`): tapes, single environments, and all where Numba is missing.
+Scores of many episodes take flow, decision, law and sums as one traced step (`baselines/evaluation/scoring.py`), which
+an `EpisodeKernel` runs over 160 episodes abreast: of the steps nothing is written to memory.
 
 The single environment runs the same lines as plain Python (`ScalarKernel`). Made with `compiled=False` either
 environment runs the law as it stands, and a debugger steps into it.

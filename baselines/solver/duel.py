@@ -74,7 +74,8 @@ class Duel:
     def opening(self, worth: Values) -> float:
         """The value of an episode: nobody holds anything."""
         middle = self.mdp.start if self._rivals > 1 else 0
-        return float(worth[self.mdp.start, middle] @ self.mdp.law.start)
+        likely = worth[self.mdp.start, middle] * self.mdp.law.start
+        return float(likely.cumsum()[-1])  # in order: a library's product sums in one of the processor's own
 
     def decisions(self, policy: PolicyFunction, trade: int, swapped: bool) -> Decision:
         """What a policy does in every case; `swapped`: in the rival's seat."""

@@ -1,0 +1,71 @@
+"""Two processes against one, the same figures: `python -m benchmarks.workers`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+from typing import Any
+
+import click
+
+from baselines import compare, make_policy
+from mm_env import market_params, play
+from mm_env.cli.console import print_json, print_table
+
+POLICIES = ("linear-skew", "avellaneda-stoikov", "glft", "cartea-jaimungal")
+
+
+def jobs(market: str, episodes: int, seed: int) -> dict[str, Callable[[int], Any]]:
+    """What is done, by so many workers."""
+    params = market_params(market)
+    policies = {name: make_policy(name, params) for name in POLICIES}
+
+    def played(workers: int) -> Any:
+        return play(policies[POLICIES[0]], params, episodes, seed, workers=workers).equity.tobytes()
+
+    def compared(workers: int) -> Any:
+        return repr(compare(policies, params, episodes, seed=seed, workers=workers).to_dict())
+
+    return {f"play {POLICIES[0]}": played, f"compare {len(POLICIES)} policies": compared}
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--market", default="mm_env/DynamicSpread-v0", help="A market with quotes.")
+@click.option("--episodes", default=50_000, type=click.IntRange(1), help="Of every policy.")
+@click.option("--workers", default=2, type=click.IntRange(2), help="Processes against one.")
+@click.option("--rounds", default=5, type=click.IntRange(1), help="Alternating; the medians are told.")
+@click.option("--seed", default=0, type=click.IntRange(0))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def main(market: str, episodes: int, workers: int, rounds: int, seed: int, as_json: bool) -> None:
+    """Print seconds that pass with one process and with several, starting them included, and whether all is the same.
+
+    For a machine with nothing else to do. Example: python -m benchmarks.workers --rounds 3
+    """
+    rows = []
+    for name, job in jobs(market, episodes, seed).items():
+        times: dict[int, list[float]] = {1: [], workers: []}
+        found = set()
+        for number in list(times) * rounds:
+            seconds, result = _timed(partial(job, number))
+            times[number].append(seconds)
+            found.add(result)
+        one, several = median(times[1]), median(times[workers])
+        row = {"job": name, "one": one, f"{workers} workers": several, "speed-up": one / several}
+        rows.append({**row, "same bits": len(found) == 1})
+    if as_json:
+        print_json({"market": market, "episodes": episodes, "jobs": rows})
+        return
+    print_table(list(rows[0]), [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows])
+
+
+def _timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds that passed, and what it returned."""
+    start = time.perf_counter()
+    found = run()
+    return time.perf_counter() - start, found
+
+
+if __name__ == "__main__":
+    main()
