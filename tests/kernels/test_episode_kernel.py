@@ -35,6 +35,26 @@ def test_every_episode_goes_as_alone(episodes):
         assert out[:, episode].tolist() == [total, largest, position]
 
 
+def flips(memory, sums, given):
+    """A side and a flag that are handed on as what they are: 0 times -1 is 0, where real numbers make -0.0 of it."""
+    side, seen = memory
+    return (side * given[0], seen | (given[1] > 0.75)), (
+        sums[0] * 0.5 + side * given[0],
+        TraceOps.where(seen, 2.0, 0.25),
+    )
+
+
+@pytest.mark.parametrize("episodes", [1, 9])
+def test_whole_numbers_and_flags_are_handed_on_as_such(episodes):
+    pytest.importorskip("numba")
+    sides, uniforms = np.array([[-1] * episodes, [1] * episodes]), np.array([0.9, 0.1])
+    out = np.empty((2, episodes))
+    for start in (0, 1):
+        EpisodeKernel(flips)(out, (start, False), (-0.0, 0.0), (sides, uniforms), 2)
+        assert np.signbit(out[0]).tolist() == [start == 1] * episodes
+        assert out.tolist() == [[-1.5 * start] * episodes, [2.0] * episodes]
+
+
 def test_what_no_sum_needs_is_left_out_and_twins_are_one():
     lines, results = ["t0 = c0 + x4", "t1 = c1 * 2.0", "t2 = c3 + c2"], ["t0", "t1", "t0", "t2"]
     program = lean(lines, results, [0.0, 1.0, 0.0, -0.0], memory=3)

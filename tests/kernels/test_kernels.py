@@ -20,7 +20,7 @@ from mm_env.envs.action import decode_actions
 from mm_env.envs.observation import observation_values, observe
 from mm_env.kernels import scalar_ops, vector_kernel
 from mm_env.kernels.scalar_kernel import ScalarKernel, folded
-from mm_env.kernels.tracing import TraceOps, defined, leaves, trace
+from mm_env.kernels.tracing import TraceOps, defined, leaves, lifted, trace
 from mm_env.market import dynamics
 from mm_env.market.dynamics import REWARDS, Book, Decision, Move
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
@@ -110,6 +110,12 @@ def test_a_trace_reads_only_what_it_needs():
     assert [str(number) for number in leaves(program.result)] == ["t0", "t0", "t1", "7.0"]
 
 
+def test_constants_get_names():
+    lines, results = ["t0 = x1[i] * 0.3", "t1 = where(t0 > 1e-05, 0.3, -2.5)", "t2 = t1 * 1.0 < 12"], ["t2", "0.0"]
+    named = ["t0 = x1[i] * k0", "t1 = where(t0 > k1, k0, -k2)", "t2 = t1 * 1.0 < 12"]
+    assert lifted(lines, results) == (named, results, ["0.3", "1e-05", "2.5"])
+
+
 def test_a_played_environment_can_be_copied():
     env = HedgingEnv()
     env.reset(seed=0)
@@ -176,6 +182,15 @@ class TestVectorKernel:
         ours, theirs = twins(MarketParams(num_trades=3), AutoresetMode.NEXT_STEP, tape=tape)
         for _ in range(9):
             assert_steps_alike(ours, theirs)
+
+    def test_markets_that_differ_by_numbers_share_machine_code(self):
+        compiled = []
+        for spread, volatility in ((0.05, 0.3), (0.07, 0.2)):
+            env = HedgingVectorEnv(3, compiled=True, spread=spread, price_volatility=volatility)
+            env.reset(seed=0)
+            env.step(np.array([1, 2, 3]))
+            compiled.append(vector_kernel.kernel.cache_info().misses)
+        assert compiled[0] == compiled[1]
 
     def test_results_are_of_their_own_memory(self):
         """What a step returned stays as it was when others follow, and when it alone is kept."""
