@@ -71,8 +71,8 @@ def main(rounds: int, lanes: tuple[int, ...], every_market: bool, seed: int, as_
 
 def _compare_markets(rounds: int, seed: int, as_json: bool) -> None:
     """Both environments of every market: vectors beside that of the seed's market, single ones beside CartPole."""
-    markets = {name: vector(name, 4096, seed, compiled=numba_works()) for name in mm_env.MARKETS}
-    found = medians({**markets, VERSUS: vector(VERSUS, 4096, seed)}, rounds)
+    names = [*mm_env.MARKETS, VERSUS]
+    found = medians({name: vector(name, 4096, seed, compiled=numba_works()) for name in names}, rounds)
     alone = medians({name: single(name, seed) for name in (*found, PEER)}, rounds)
     if as_json:
         print_json({"vector of 4096": found, "single": alone})

@@ -134,6 +134,8 @@ class DealersVectorEnv(HedgingVectorEnv):
         if not which.all():
             raise ValueError("reset_mask must pick every lane: the dealers of a market end together")
         assert self._lanes is not None
+        if self._market.compiled:
+            self._lanes.compile()
         self._lanes.next_episode(np.ones(self._markets, dtype=np.bool_))
         self._market.reopen()
         self._book = self._shown(self._market.flat_book)
