@@ -14,8 +14,10 @@ from mm_env.envs.action_mask import action_mask
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, naming_dealer, with_parts
 from mm_env.envs.hedging_vector_env import Flags, HedgingVectorEnv
 from mm_env.envs.observation import Observations
-from mm_env.envs.tape_cursor import TapeCursor
+from mm_env.envs.tape_cursor import FlowCursor, TapeCursor
+from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.market.dynamics import Decision, Request, Step
+from mm_env.market.flow import is_traceable
 from mm_env.market.numbers import Number
 from mm_env.market.params import DealersParams
 from mm_env.rollout import check_play
@@ -107,6 +109,8 @@ class DealersVectorEnv(HedgingVectorEnv):
 
     def _observe(self, lanes: TapeCursor) -> Observations:
         left = self._params.num_trades - lanes.trade
+        if isinstance(lanes, FlowCursor):
+            lanes.find(None)
         self._state = lanes.state()
         seen = self._market.observe(self._state, left)
         self._rival_decisions = [
@@ -128,14 +132,17 @@ class DealersVectorEnv(HedgingVectorEnv):
         return None if lanes.ended() is None else self._all
 
     def _cursor(self, seeds: Sequence[int]) -> TapeCursor:
-        return TapeCursor(self._params, seeds, self._tape, compiled=self._look is not None)
+        self._drawn_compiled = bool(self._market.compiled)
+        if self._drawn_compiled and is_traceable(self._params):
+            return FlowCursor(self._params, seeds, LaneThreads(1, self._markets))
+        return TapeCursor(self._params, seeds, compiled=self._drawn_compiled)
 
     def _begin(self, which: Flags) -> TapeCursor:
         if not which.all():
             raise ValueError("reset_mask must pick every lane: the dealers of a market end together")
         assert self._lanes is not None
-        if self._market.compiled:
-            self._lanes.compile()
+        if self._market.compiled and not self._drawn_compiled:
+            self._lanes = self._cursor(self._lanes.seeds).following(self._lanes)
         self._lanes.next_episode(np.ones(self._markets, dtype=np.bool_))
         self._market.reopen()
         self._book = self._shown(self._market.flat_book)

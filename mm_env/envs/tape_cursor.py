@@ -179,6 +179,7 @@ class FlowCursor(TapeCursor):
         self._params, self._length = params, params.num_trades
         self._source: CompiledSource = CompiledSource(params, self.seeds)
         self._noise: RandomDraws | None = None  # of every lane, time first in memory
+        self._liked: NDArray[np.float32] | None = None  # by several dealers, shape (episodes, trades, dealers, N)
         self._drawn: tuple[NDArray[Any], ...] = ()  # what `flow` takes of it, each of shape (episodes, trades, N)
         self._kernel = VectorKernel(partial(_step, params=params), len(self.seeds), whole=_WHOLE, threads=self._threads)
         kinds = (np.bool_, _WHOLE, np.float64)
@@ -193,18 +194,29 @@ class FlowCursor(TapeCursor):
 
     def look(self, book: Book) -> Observations:
         """Find out what the step brings, and return what is observed by dealers with these books, shape (N, ...)."""
+        columns: Observations | None = self.find(book)
+        return observe(book, NO_REQUEST, 0, self._params) if columns is None else columns.T
+
+    def find(self, book: Book | None) -> Any:
+        """Find out what the step brings. Return a row for each number that is observed by dealers with these books.
+
+        None where there is no step, or no book.
+        """
         together, left = isinstance(self.trade, int), self._length - self.trade
         if together and not left:
             self._found = NO_REQUEST, None, self._before
-            return observe(book, NO_REQUEST, left, self._params)
+            return None
         index: tuple[Any, ...] = (self._episode % self._source.block, self.trade)
         if not together:
             index = (index[0], np.minimum(self.trade, self._length - 1), self._lanes)
         noise = tuple([values[index] for values in self._drawn])
         ended = None if together else self.trade == self._length
         *self._found, columns = self._kernel(noise, self._before, self.trade == 0, ended, left, book)
-        observations: Observations = columns.T
-        return observations
+        return columns
+
+    def preference(self) -> Number:
+        """Which of several dealers, whose lanes are together, wins a tie: the largest."""
+        return 0.0 if self._liked is None else self._liked[self._episode % self._source.block, self.trade]
 
     def state(self) -> ExogenousState:
         """The request each lane has to answer, and what it sees beside it, as `look` found them."""
@@ -244,7 +256,11 @@ class FlowCursor(TapeCursor):
     def _make_room(self) -> RandomDraws:
         number = len(self._lanes)
         noise = RandomDraws.sized(self._params, self._source.block * number, None, time_first=True)
-        self._raw = noise.holding([self._source.by_lane(values, number) for values in noise.arrays()])
+        if noise.preference is not None:
+            by_time = np.moveaxis(noise.preference, 0, -1)
+            self._liked = np.moveaxis(by_time.reshape(*by_time.shape[:2], self._source.block, number), 2, 0)
+        flowing = noise._replace(preference=None)
+        self._raw = flowing.holding([self._source.by_lane(values, number) for values in flowing.arrays()])
         names = noise_kinds(self._params).uniforms
         self._logarithms = {name: np.empty(self._raw.move.shape) for name in names if name not in self._raw.uniforms}
         uniforms = self._raw.uniforms | self._logarithms
@@ -253,12 +269,12 @@ class FlowCursor(TapeCursor):
 
 
 def _step(
-    noise: Tree, memory: Tree, first: Traced, ended: Traced | None, left: Any, book: Book, params: MarketParams
+    noise: Tree, memory: Tree, first: Traced, ended: Traced | None, left: Any, book: Book | None, params: MarketParams
 ) -> Tree:
     """One step of the flow, traced: what the dealer sees, what follows, what is remembered, and the observation."""
     paths, over = flow_of(noise, memory, first, params)
     state = paths.state() if ended is None else _hidden(paths.state(), ended, over)
-    observation = SingleRows(observation_values(book, state, left, params))
+    observation = None if book is None else SingleRows(observation_values(book, state, left, params))
     return state, paths.move(False, params, over.pick), tuple(over.after), observation
 
 

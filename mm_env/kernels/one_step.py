@@ -131,8 +131,8 @@ def flow_of(noise: Tree, memory: Sequence[Traced], first: Traced, params: Market
 
 
 def noise_kinds(params: MarketParams) -> RandomDraws:
-    """Random numbers of no episodes: which there are in this market, and of which types."""
-    return prepared(RandomDraws.sized(params, 0, None), params)
+    """Random numbers of no episodes: which the flow takes in this market, and of which types."""
+    return prepared(RandomDraws.sized(params, 0, None), params)._replace(preference=None)
 
 
 def flow_start(params: MarketParams) -> tuple[Any, ...]:

@@ -88,8 +88,8 @@ def is_traceable(params: MarketParams) -> bool:
 
     Not so what the price's pull and the client's side tell together, which takes error functions.
     """
-    several = params.num_dealers > 1 or params.view_noise > 0
-    return not (several or (params.mean_reversion > 0 and params.informed_fraction > 0)) and len(kinds(params)[0]) <= 64
+    refused = params.view_noise > 0 or (params.mean_reversion > 0 and params.informed_fraction > 0)
+    return not refused and len(kinds(params)[0]) <= 64
 
 
 def single(number: float) -> float:

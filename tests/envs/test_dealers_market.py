@@ -8,21 +8,42 @@ from mm_env import DealersParams, play_dealers
 from mm_env.envs import dealers_market
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
+from mm_env.envs.tape_cursor import FlowCursor, TapeCursor
 
 pytest.importorskip("numba")
 
 HARD = {"num_dealers": 2, "view_noise": 0.02, "transparent": True, "hedge_latency": 1, "arrival_probability": 0.8}
 
 
-def test_lanes_are_the_same_bit_for_bit():
-    ours, theirs = (DealersVectorEnv(6, compiled=compiled, num_trades=6, **HARD) for compiled in (True, False))
+@pytest.mark.parametrize(
+    ("changes", "cursor"),
+    [
+        ({}, TapeCursor),
+        ({"view_noise": 0.0, "flow_persistence": 0.5, "reward": "vector"}, FlowCursor),
+    ],
+)
+def test_lanes_are_the_same_bit_for_bit(changes, cursor):
+    market = {"num_trades": 6, **HARD, **changes}
+    ours, theirs = (DealersVectorEnv(6, compiled=compiled, **market) for compiled in (True, False))
+    assert_play_alike(ours, theirs)
+    assert type(ours._lanes) is cursor
+    assert ours._market.compiled
+    assert not theirs._market.compiled
+
+
+def test_lanes_go_on_alike_when_they_begin_to_be_compiled(monkeypatch):
+    monkeypatch.setattr(dealers_market, "WORTH_COMPILING", 0.0)
+    ours, theirs = (DealersVectorEnv(4, num_trades=6, num_dealers=1, compiled=compiled) for compiled in (None, False))
+    assert_play_alike(ours, theirs)
+    assert type(ours._lanes) is FlowCursor
+
+
+def assert_play_alike(ours, theirs):
     ours.action_space.seed(0)
     assert_same_bits(ours.reset(seed=3), theirs.reset(seed=3))
     for _ in range(15):
         actions = ours.action_space.sample()
         assert_same_bits(ours.step(actions), theirs.step(actions))
-    assert ours._market.compiled
-    assert not theirs._market.compiled
 
 
 def test_a_batch_that_begins_to_be_compiled_goes_on_alike(monkeypatch):
