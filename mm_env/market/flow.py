@@ -86,7 +86,8 @@ def flow(noise: RandomDraws, params: MarketParams, over: OverTime) -> MarketPath
 def is_traceable(params: MarketParams) -> bool:
     """Whether `flow` is made of what can be traced in this market, and is short.
 
-    Not so what the price's pull and the client's side tell together, which takes error functions.
+    Not so what the price's pull and the client's side tell together, which takes error functions, nor mids that
+    dealers see with errors of their own.
     """
     refused = params.view_noise > 0 or (params.mean_reversion > 0 and params.informed_fraction > 0)
     return not refused and len(kinds(params)[0]) <= 64
