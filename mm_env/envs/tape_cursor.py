@@ -5,7 +5,7 @@ A `TapeCursor` reads a tape of what happens; a `FlowCursor` one of random number
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -169,6 +169,7 @@ class FlowCursor(TapeCursor):
     """
 
     lanes_per_draw = 128  # their numbers of one step fill whole cache lines
+    steps_at_once = 128
 
     def __init__(self, params: MarketParams, seeds: Sequence[int], threads: LaneThreads) -> None:
         self._threads = threads
@@ -248,10 +249,17 @@ class FlowCursor(TapeCursor):
         assert self._noise is not None
         self._source.refill(self._noise, lanes, numbers)
         if self._logarithms:
-            where = self._neighbours(lanes)
-            some = prepared(self._raw.holding([values[..., where] for values in self._raw.arrays()]), self._params)
-            for law, values in self._logarithms.items():
-                values[..., where] = some.uniforms[law]
+            for some in self._few_steps(self._neighbours(lanes)):
+                found = prepared(self._raw.holding([values[some] for values in self._raw.arrays()]), self._params)
+                for law, values in self._logarithms.items():
+                    values[some] = found.uniforms[law]
+
+    def _few_steps(self, lanes: Any) -> Iterator[tuple[Any, ...]]:
+        """Where the numbers of these lanes are, a few steps at a time: what is made on the way stays in the cache."""
+        episodes = max(1, self.steps_at_once // self._length)
+        for first in range(0, self._source.block, episodes):
+            for start in range(0, self._length, self.steps_at_once):
+                yield slice(first, first + episodes), slice(start, start + self.steps_at_once), lanes
 
     def _make_room(self) -> RandomDraws:
         number = len(self._lanes)
