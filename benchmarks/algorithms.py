@@ -57,17 +57,29 @@ class Run(NamedTuple):
 @click.option("--seeds", default=2, type=click.IntRange(1), help="Training seeds.")
 @click.option("--seed", default=10, type=click.IntRange(0), help="The first of them.")
 @click.option("--results", type=click.Path(path_type=Path), help="CSV file of runs: what it holds is not run again.")
+@click.option("--held", is_flag=True, help="Print what that file holds, of any seeds; train nothing.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for algorithms.md.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def main(
-    market: str, algos: tuple[str, ...], seeds: int, seed: int, results: Path | None, out: Path | None, as_json: bool
+    market: str,
+    algos: tuple[str, ...],
+    seeds: int,
+    seed: int,
+    results: Path | None,
+    held: bool,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
-    """Train every algorithm of `mm-env train` with its own settings; print the exact share that each reaches.
+    """Train every algorithm of `mm-env train` with its own settings; print the share that each reaches.
 
     Example: python -m benchmarks.algorithms --algo a2c --algo deep-hedging --seeds 2
     """
     gap, found = Gap.of(market), {} if results is None else _read(results)
     asked = [(algo, number) for number in range(seed, seed + seeds) for algo in algos or ALGOS]
+    if held:
+        asked = sorted(key[1:] for key in found if key[0] == market and key[1] in (algos or ALGOS))
+        if not asked:
+            raise click.UsageError(f"--held prints the file of --results, and {results} holds nothing of what is asked")
     runs = []
     with progress_bar("training", len(asked)) as progress:
         for algo, number in asked:
@@ -78,9 +90,8 @@ def main(
                     _add(found[key], results)
             runs.append(found[key])
             progress(1)
-    rows = [
-        _row([run for run in runs if run.algorithm == algo]) for algo in dict.fromkeys(run.algorithm for run in runs)
-    ]
+    by_name = [[run for run in runs if run.algorithm == algo] for algo in ALGOS]
+    rows = [_row(its) for its in sorted(filter(None, by_name), key=_mean_share, reverse=True)]
     if as_json:
         print_json([run._asdict() for run in runs])
     else:
@@ -89,7 +100,8 @@ def main(
         named = "" if market == MARKET else f" --market {market}"
         listed = "".join(f" --algo {algo}" for algo in algos)
         kept = "" if results is None else f" --results {results}"
-        command = f"python -m benchmarks.algorithms{named}{listed} --seeds {seeds} --seed {seed}{kept} --out docs"
+        which = " --held" if held else f" --seeds {seeds} --seed {seed}"
+        command = f"python -m benchmarks.algorithms{named}{listed}{which}{kept} --out docs"
         write_text(out / "algorithms.md", _page(market, command, gap, rows))
 
 
@@ -115,6 +127,10 @@ def _add(run: Run, path: Path) -> None:
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([*([Run._fields] if new else []), run])
+
+
+def _mean_share(runs: list[Run]) -> float:
+    return float(np.mean([run.share_beyond for run in runs]))
 
 
 def _row(runs: list[Run]) -> list[str]:

@@ -33,3 +33,8 @@ def test_every_algorithm_has_a_row_and_is_not_trained_twice(tmp_path, monkeypatc
     again = CliRunner().invoke(main, [*options, *algos, "--json"])
     assert len(trained) == 4
     assert [Run(**run).seed for run in json.loads(again.stdout)] == [1, 1, 2, 2]
+    held = CliRunner().invoke(main, ["--held", "--results", options[5], "--seeds", "9", "--json"])
+    assert sorted(run["seed"] for run in json.loads(held.stdout)) == [1, 1, 2, 2]
+    assert len(trained) == 4
+    nothing = CliRunner().invoke(main, ["--held", "--results", options[5], "--algo", "sac"])
+    assert "holds nothing of what is asked" in nothing.output
