@@ -11,6 +11,7 @@ from mm_env.market.tape import Tape
 from mm_env.plotting.style import BLUE, Figure, check, figure_of, given_axes, ink, series_style, tidy
 
 _MOST_POINTS = 5_000  # of a line: more than a figure has pixels
+_ABREAST = 4  # names of a row of the legend
 
 
 def plot_tape(tape: Tape, axes: Any = None) -> Figure:
@@ -49,7 +50,8 @@ def plot_tape(tape: Tape, axes: Any = None) -> Figure:
     markouts.set_xticks(list(summary.markouts["all"]))
     markouts.set_xlabel("requests after the request")
     markouts.set_ylabel("markout, price units\n(bars: 95 % interval)")
-    markouts.legend(frameon=False, fontsize="small")
+    above: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": _ABREAST, "borderpad": 0.1}
+    markouts.legend(frameon=False, fontsize="small", **above)
     for each in (price, flow, markouts):
         tidy(each)
     price.set_title("Recorded requests", loc="left", fontsize="medium", fontweight="bold")
