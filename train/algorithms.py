@@ -27,6 +27,7 @@ from train.hyperparams import DEFAULT, FOLDER, read_yaml, with_schedules
 from train.policies.model_policy import ModelPolicy
 from train.policies.time_hinges import TIME_LEFT
 from train.runs.callbacks import callback_list
+from train.runs.checkpoints import save_model
 from train.runs.exact_score import PolicyScore
 from train.runs.train_config import named_market
 from train.sb3_vec_env import SB3VecEnv
@@ -121,7 +122,7 @@ def train_algorithm(
         model.learn(total_timesteps or steps, callback=callback_list(callback))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            model.save(path)
+            save_model(model, path)
         return _scored(model, params, remembers=algorithm == "recurrent-ppo")
 
 

@@ -14,10 +14,12 @@ from typing import Any
 
 import torch
 from stable_baselines3 import PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.save_util import load_from_zip_file
 
 from mm_env.atomic_write import replacing
 from train.runs.random_state import RandomState
+from train.runs.uninterrupted import uninterrupted
 
 _NAME = re.compile(r"rl_model_(\d{1,15})_steps\.zip")
 _KEPT = 2  # the newest, and the one before should the newest be damaged
@@ -35,9 +37,9 @@ def checkpoint_path(folder: Path, steps: int) -> Path:
     return folder / f"rl_model_{steps}_steps.zip"
 
 
-def save_model(model: PPO, path: Path, state: RandomState | None = None) -> None:
-    """Write a model, and where its random numbers stand, whole or not at all."""
-    with replacing(path) as temporary:
+def save_model(model: BaseAlgorithm, path: Path, state: RandomState | None = None) -> None:
+    """Write a model, and where its random numbers stand, whole or not at all. Ctrl-C waits until it is written."""
+    with uninterrupted(), replacing(path) as temporary:
         model.save(temporary)
         if state is not None:
             state.add_to(temporary)
