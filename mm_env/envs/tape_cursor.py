@@ -25,7 +25,7 @@ from mm_env.market.market_paths import MarketPaths
 from mm_env.market.numbers import Number
 from mm_env.market.params import MarketParams
 from mm_env.market.random_streams import RandomDraws
-from mm_env.market.tape import EpisodeSource, Tape
+from mm_env.market.tape import EpisodeSource, Tape, neighbours
 
 _WHOLE = np.int32  # sides, tiers and the like
 
@@ -138,11 +138,6 @@ class TapeCursor:
         """Whether nothing has been drawn."""
         return self._paths is None
 
-    @staticmethod
-    def _neighbours(lanes: NDArray[np.int64]) -> Any:
-        """Lanes as an index: neighbours, as they are but for resets by mask, as a slice, which is faster."""
-        return slice(lanes[0], lanes[-1] + 1) if lanes[-1] - lanes[0] == len(lanes) - 1 else lanes
-
     def _refill_all(self, empty: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
         """Draw for these lanes the blocks of these numbers, of which there is one for every lane."""
         for start in range(0, len(empty), self.lanes_per_draw):
@@ -155,7 +150,7 @@ class TapeCursor:
             self._paths = drawn.map(lambda values: np.empty((*values.shape[:-1], len(self._lanes)), values.dtype))
             self._flattened = self._paths.flattened()
             self._arrays = tuple(i for i, values in enumerate(self._flattened) if isinstance(values, np.ndarray))
-        where = self._neighbours(lanes)
+        where = neighbours(lanes)
         for values, new in zip(self._flattened, drawn.flattened(), strict=True):
             if isinstance(values, np.ndarray):
                 values[..., where] = new
@@ -249,7 +244,7 @@ class FlowCursor(TapeCursor):
         assert self._noise is not None
         self._source.refill(self._noise, lanes, numbers)
         if self._logarithms:
-            for some in self._few_steps(self._neighbours(lanes)):
+            for some in self._few_steps(neighbours(lanes)):
                 found = prepared(self._raw.holding([values[some] for values in self._raw.arrays()]), self._params)
                 for law, values in self._logarithms.items():
                     values[some] = found.uniforms[law]
@@ -265,10 +260,9 @@ class FlowCursor(TapeCursor):
         number = len(self._lanes)
         noise = RandomDraws.sized(self._params, self._source.block * number, None, time_first=True)
         if noise.preference is not None:
-            by_time = np.moveaxis(noise.preference, 0, -1)
-            self._liked = np.moveaxis(by_time.reshape(*by_time.shape[:2], self._source.block, number), 2, 0)
+            self._liked = self._source.noise_by_lane(noise.preference, number)
         flowing = noise._replace(preference=None)
-        self._raw = flowing.holding([self._source.by_lane(values, number) for values in flowing.arrays()])
+        self._raw = flowing.holding([self._source.noise_by_lane(values, number) for values in flowing.arrays()])
         names = noise_kinds(self._params).uniforms
         self._logarithms = {name: np.empty(self._raw.move.shape) for name in names if name not in self._raw.uniforms}
         uniforms = self._raw.uniforms | self._logarithms

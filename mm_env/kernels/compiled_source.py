@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from mm_env.kernels.random_numbers import columns
 from mm_env.market.flow import prepared, simulate
 from mm_env.market.market_paths import MarketPaths
 from mm_env.market.random_streams import RandomDraws, leaps
-from mm_env.market.tape import EpisodeSource
+from mm_env.market.tape import EpisodeSource, neighbours
 
 
 class CompiledSource(EpisodeSource):
@@ -20,18 +21,22 @@ class CompiledSource(EpisodeSource):
 
     def refill(self, noise: RandomDraws, lanes: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
         """Draw block `numbers[i]` of lane `lanes[i]`, ascending, for every i; the noise is `sized` for every lane."""
-        states, number = self._states(lanes.tolist(), numbers.tolist()), len(self._seeds)
-        if lanes[-1] - lanes[0] == len(lanes) - 1:  # neighbours, as lanes are but for resets by mask
-            columns().fill(states, noise, number, lanes[0])
+        states, number, where = self._states(lanes.tolist(), numbers.tolist()), len(self._seeds), neighbours(lanes)
+        if isinstance(where, slice):
+            columns().fill(states, noise, number, where.start)
             return
         some = RandomDraws.sized(self._params, self.block * len(lanes), None, time_first=True)
         columns().fill(states, some, len(lanes))
         for values, new in zip(noise.arrays(), some.arrays(), strict=True):
-            self.by_lane(values, number)[..., lanes] = self.by_lane(new, len(lanes))
+            self.noise_by_lane(values, number)[..., lanes] = self.noise_by_lane(new, len(lanes))
 
-    def by_lane(self, values: NDArray[Any], lanes: int) -> NDArray[Any]:
-        """A view of noise with time first in memory, shape (block, num_trades, lanes)."""
-        return values.T.reshape(-1, self.block, lanes).swapaxes(0, 1)
+    def noise_by_lane(self, values: NDArray[Any], lanes: int) -> NDArray[Any]:
+        """A view of noise with time first in memory, shape (block, num_trades, ..., lanes)."""
+        return self._by_lane(np.moveaxis(values, 0, -1), lanes)
+
+    def _by_lane(self, values: NDArray[Any], lanes: int) -> NDArray[Any]:
+        """A view of shape (block, num_trades, ..., lanes) of values of shape (num_trades, ..., block * lanes)."""
+        return np.moveaxis(values.reshape(*values.shape[:-1], self.block, lanes), -2, 0)
 
     def noise(self, lanes: Sequence[int], numbers: Sequence[int]) -> tuple[NDArray[Any], ...]:
         """The random numbers alone, as `flow` takes them: each of shape (num_trades, block * lanes)."""
@@ -41,11 +46,7 @@ class CompiledSource(EpisodeSource):
         """What `draw` draws as arrays of shape (block, num_trades, ..., lanes)."""
         if self._replay is not None:
             return super().rows(lanes, numbers)
-
-        def by_lane(values: Any) -> Any:
-            return np.moveaxis(values.reshape(*values.shape[:-1], self.block, len(lanes)), -2, 0)
-
-        return simulate(self._side_by_side(lanes, numbers), self._params).map(by_lane)
+        return simulate(self._side_by_side(lanes, numbers), self._params).map(partial(self._by_lane, lanes=len(lanes)))
 
     def _side_by_side(self, lanes: Sequence[int], numbers: Sequence[int]) -> RandomDraws:
         """The random numbers of these blocks, time first in memory."""
