@@ -359,6 +359,8 @@ def _indices(action: Any) -> Any:
 
 
 def _array(actions: Any) -> NDArray[Any]:
+    if type(actions) is np.ndarray:
+        return actions
     if getattr(actions, "requires_grad", False):
         actions = actions.detach()  # of a tensor the numbers, not what they were made of
     try:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from mm_env.envs.action import PolicyFunction, decide
 from mm_env.envs.action_mask import action_mask
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, naming_dealer, with_parts
-from mm_env.envs.hedging_vector_env import Flags, HedgingVectorEnv
+from mm_env.envs.hedging_vector_env import Answer, Flags, HedgingVectorEnv, with_info
 from mm_env.envs.observation import Observations
 from mm_env.envs.tape_cursor import FlowCursor, TapeCursor
 from mm_env.kernels.lane_threads import LaneThreads
-from mm_env.market.dynamics import Decision, Request, Step
+from mm_env.market.dynamics import Decision, Request
 from mm_env.market.flow import is_traceable
 from mm_env.market.numbers import Number
 from mm_env.market.params import DealersParams
@@ -90,12 +90,11 @@ class DealersVectorEnv(HedgingVectorEnv):
         super()._enter(params)
         self._market = DealersMarket(params, self._markets, self._market.compiled, self._reward)
 
-    def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, tuple[Any, Any]]:
+    def _answer(self, lanes: TapeCursor, decision: Decision) -> Answer:
         move = lanes.move()
         whole = Decision._make(self._seated(part, number) for number, part in enumerate(decision))
         answered = self._market.rewarded_step(self._state.request, lanes.preference(), whole, move)
-        step, (reward, cost) = self._shown(answered)
-        return step, (reward, cost)
+        return with_info(self._shown(answered), self._all)
 
     def _seated(self, part: Number | None, number: int) -> Number | None:
         """One part of the decisions of all dealers, shape (K, M): the lanes' and, below them, the rivals'."""

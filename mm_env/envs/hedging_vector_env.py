@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -39,7 +39,7 @@ from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.kernels.tracing import TraceOps
 from mm_env.kernels.vector_kernel import WORTH_COMPILING, VectorKernel, numba_works
 from mm_env.market import dynamics
-from mm_env.market.dynamics import Book, Decision, LawStep, Move, Step
+from mm_env.market.dynamics import Book, Decision, LawStep, Move, Request, Step
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState
 from mm_env.market.flow import is_traceable
 from mm_env.market.params import MarketParams
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from mm_env.plotting import Film
 
 Flags = NDArray[np.bool_]
+Answer = tuple[Step, tuple[Any, Any], dict[str, Any]]  # of a step: what happened, reward and cost, and what info tells
 
 _PLAIN = (float, bool)  # types of what is one value for all lanes
 
@@ -106,6 +107,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     ) -> None:
         self.num_envs = check_whole("num_envs", num_envs, 1)
         self.lanes_per_tape = _checked_group(lanes_per_tape, self.num_envs)
+        self._all = np.ones(self.num_envs, dtype=np.bool_)
         self._threads = LaneThreads(check_whole("threads", threads, 1), self.num_envs)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
@@ -121,7 +123,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         never = check_compiled(compiled) is False
         self._spent = None if never else 0.0  # seconds in the law, until it is compiled
-        self._rewarded_step: LawStep = partial(dynamics.rewarded_step, reward=self._reward, params=self._params)
+        self._answers: Callable[..., Answer] = self._by_numpy()
         self._look: VectorKernel | None = None
         self._lanes: TapeCursor | None = None
         if compiled:
@@ -130,7 +132,6 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self._history = StepHistory(self._params, self.num_envs) if self.render_mode else None
         self._screen = Screen(self._film, "mm_env", self.metadata["render_fps"])
         self._markets = self.num_envs  # each with a seed of its own
-        self._all = np.ones(self.num_envs, dtype=np.bool_)
         parts = () if self.reward_space is None else self.reward_space.shape
         self._reward_shape = (self.num_envs, *parts)
         self._ended: Flags | None = None  # lanes that wait for their reset
@@ -168,7 +169,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         cursor, info = self._restart(lanes, step_info(dynamics.no_step(self._book)))
         if self.render_mode == "human":
             self.render()
-        return self._observe(cursor), self._info(info, lanes)
+        return self._observe(cursor), _masked(info, lanes)
 
     def step(self, actions: Any) -> tuple[Observations, NDArray[np.float64], Flags, Flags, dict[str, Any]]:
         """Answer every lane's request, hedge, and let the prices move.
@@ -186,31 +187,30 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             raise gym.error.ResetNeeded(f"lanes {first} have ended: reset them first")
 
         if resting is not None and resting.all():
-            step, rewards, cost = dynamics.no_step(self._book), np.zeros(self._reward_shape), 0.0
+            nothing = dynamics.no_step(self._book), (np.zeros(self._reward_shape), 0.0)
+            step, (reward, cost), told = with_info(nothing, self._all)
         else:
-            step, (reward, cost) = self._answer(lanes, decision)
-            rewards = reward_array(reward, (self.num_envs,))
+            step, (reward, cost), told = self._answer(lanes, decision)
+        rewards = reward_array(reward, (self.num_envs,))
         if self._history is not None:
             self._history.record(*self._told(lanes, decision, step))
-        info = step_info(step, cost)
         self._book = step.book
         lanes.advance()
         if resting is not None:
             rewards = np.where(resting.reshape(-1, *[1] * (rewards.ndim - 1)), 0.0, rewards)
-            lanes, info = self._restart(resting, info)
+            lanes, info = self._restart(resting, step_info(step, cost))
+            told = _masked(info, self._all)
         self._ended = self._over(lanes)
         terminated = self._ended.copy() if self._ended is not None else np.zeros(self.num_envs, dtype=np.bool_)
         observations = self._observe(lanes)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._ended is not None:
-            final = {"final_obs": observations, "final_info": self._info(info, terminated)}
-            lanes, info = self._restart(self._ended, info)
-            info = self._info(info, self._all) | self._info(final, terminated)
+            final = {"final_obs": observations, "final_info": _masked(step_info(step, cost), terminated)}
+            lanes, info = self._restart(self._ended, step_info(step, cost))
+            told = _masked(info, self._all) | _masked(final, terminated)
             observations = self._observe(lanes)
-        else:
-            info = self._info(info, self._all)
         if self.render_mode == "human":
             self.render()
-        return observations, rewards, terminated, np.zeros(self.num_envs, dtype=np.bool_), info
+        return observations, rewards, terminated, np.zeros(self.num_envs, dtype=np.bool_), told.copy()
 
     def _checked_params(self, values: dict[str, Any]) -> MarketParams:
         return MarketParams.from_mapping(values)
@@ -297,17 +297,17 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         if self._look is not None:
             self._compile()
         else:
-            self._rewarded_step = partial(dynamics.rewarded_step, reward=self._reward, params=params)
+            self._answers = self._by_numpy()
 
     def _film(self) -> Film:
         from mm_env.plotting import episode_film
 
         return episode_film(self._params)
 
-    def _answer(self, lanes: TapeCursor, decision: Decision) -> tuple[Step, tuple[Any, Any]]:
-        """What the law makes of every lane's decision, and beside it the rewards and the costs."""
+    def _answer(self, lanes: TapeCursor, decision: Decision) -> Answer:
+        """What the law makes of every lane's decision, beside it the rewards and the costs, and what info tells."""
         start = perf_counter()
-        answered = self._rewarded_step(self._book, self._state.request, decision, lanes.move())
+        answered = self._answers(self._book, self._state.request, decision, lanes.move())
         if self._spent is not None:
             self._spent += perf_counter() - start
         return answered
@@ -332,10 +332,16 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self._book = dynamics.reset_where(which, self._book, self._params)
         return self._lanes
 
+    def _by_numpy(self) -> Callable[..., Answer]:
+        """The law run by NumPy."""
+        law = partial(dynamics.rewarded_step, reward=self._reward, params=self._params)
+        return partial(_answered, law, self._all)
+
     def _compile(self) -> None:
         """Run the law as machine code from now on."""
         law = partial(dynamics.rewarded_step, reward=self._reward, params=self._params, xp=TraceOps())
-        self._rewarded_step = VectorKernel(law, self.num_envs, threads=self._threads)
+        tell = partial(with_info, which=self._all)
+        self._answers = VectorKernel(law, self.num_envs, threads=self._threads, finish=tell)
         self._look = VectorKernel(partial(observation_values, params=self._params), self.num_envs, np.float32)
         self._spent = None
 
@@ -359,21 +365,6 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             return observe(self._book, self._state, left, self._params)
         columns: Observations = self._look(self._book, self._state, left)
         return columns.T
-
-    def _info(self, values: dict[str, Any], which: Flags) -> dict[str, Any]:
-        """`values` as arrays, each with its mask of lanes; what the next step needs again is read-only."""
-        info, mask = {}, which.copy()
-        mask.setflags(write=False)  # the same for every name
-        for name, value in values.items():
-            masked, is_needed = _NAMES[name]
-            if isinstance(value, _PLAIN):
-                value = np.full(self.num_envs, value)
-            elif is_needed:
-                value = value.view()
-                value.setflags(write=False)
-            info[name] = value
-            info[masked] = mask
-        return info
 
     def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:
         """The seed of each lane; a recorded tape that is not seeded starts lane i at its episode i."""
@@ -406,6 +397,32 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             groups = values.reshape(-1, self.lanes_per_tape)
             if (groups != groups[:, :1]).any():
                 raise ValueError(f"{name} must be the same for the {self.lanes_per_tape} lanes that share a tape")
+
+
+def _answered(law: LawStep, which: Flags, book: Book, request: Request, decision: Decision, move: Move) -> Answer:
+    """What the law makes of a step, with the info that tells of it."""
+    return with_info(law(book, request, decision, move), which)
+
+
+def with_info(answered: tuple[Step, tuple[Any, Any]], which: Flags) -> Answer:
+    """What the law makes of a step, and the info that tells of it."""
+    step, (reward, cost) = answered
+    return step, (reward, cost), _masked(step_info(step, cost), which)
+
+
+def _masked(values: dict[str, Any], which: Flags) -> dict[str, Any]:
+    """`values` as arrays, each with its mask of lanes; what is used again after this step is read-only."""
+    info, mask = {}, which.copy()
+    mask.setflags(write=False)  # the same for every name
+    for name, value in values.items():
+        masked, is_needed = _NAMES[name]
+        is_plain = isinstance(value, _PLAIN)
+        if is_plain or is_needed:
+            value = np.full(len(which), value) if is_plain else value.view()
+            value.setflags(write=False)
+        info[name] = value
+        info[masked] = mask
+    return info
 
 
 def _checked_group(lanes_per_tape: int, num_envs: int) -> int:

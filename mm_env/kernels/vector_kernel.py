@@ -21,6 +21,7 @@ from mm_env.extras import MissingExtraError, pip_line
 from mm_env.kernels import scalar_ops
 from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.kernels.machine_code_cache import kept
+from mm_env.kernels.reused_memory import ReusedMemory
 from mm_env.kernels.tracing import (
     FLAG,
     REAL,
@@ -64,6 +65,10 @@ class Group(NamedTuple):
     dtype: DTypeLike
 
 
+def _as_it_is(tree: Tree) -> Tree:
+    return tree
+
+
 class VectorKernel:
     """A pure function of the law's numbers as loops over lanes, compiled when it is first called.
 
@@ -76,6 +81,8 @@ class VectorKernel:
         stacked: To get every tuple of numbers alone, of several dealers say, as one array of shape (numbers, lanes).
         whole: The dtype of numbers that are whole by what they are made of.
         threads: Who divides the lanes' work. Default: nobody.
+        finish: From the tree to what is returned instead, made of its arrays and of views of them, not of their
+            numbers: it is called once for all results that are written to the same memory, see `ReusedMemory`.
 
     Raises:
         ImportError: Numba cannot be imported.
@@ -89,6 +96,7 @@ class VectorKernel:
         stacked: bool = False,
         whole: DTypeLike = np.float64,
         threads: LaneThreads | None = None,
+        finish: Callable[[Tree], Any] = _as_it_is,
     ) -> None:
         if not numba_works():
             raise MissingExtraError(f"compiled=True needs Numba: {pip_line('numba')}")
@@ -96,14 +104,14 @@ class VectorKernel:
         self._lanes = lanes
         self._table = table
         self._stacked = stacked
-        self._whole, self._threads = whole, threads
+        self._whole, self._threads, self._finish = whole, threads, finish
         self._stride = lanes if lanes < _APART[1] else lanes + (_APART[0] - lanes) % _APART[1]
         self._flat: Callable[[Tree], tuple[Any, ...]] | None = None
         self._compiled: dict[tuple[type, ...], Callable[..., Tree]] = {}
 
     def __reduce__(self) -> Any:
-        arguments = self._function, self._lanes, self._table, self._stacked, self._whole, self._threads
-        return VectorKernel, arguments  # machine code cannot be copied, it is made again
+        sizes = self._lanes, self._table, self._stacked, self._whole  # machine code cannot be copied, it is made again
+        return VectorKernel, (self._function, *sizes, self._threads, self._finish)
 
     def __call__(self, *arguments: Tree) -> Any:
         """What the function returns."""
@@ -138,21 +146,22 @@ class VectorKernel:
         shared = self._threads is not None and self._threads.number() > 1
         loops = kernel(tuple(names), read, len(constants), tuple(lines), tuple(outputs), shared)
         tree, types = self._built(program.result, groups)
+        cut = [f"{name} = {name}[:, :{self._lanes}]" for name in names if self._stride > self._lanes]
+        build = defined(f"build({', '.join(names)})", [*cut, *tree], types)
+        blocks = [((len(group.numbers), self._stride), group.dtype) for group in groups]
+        memory = ReusedMemory(blocks, lambda *blocks: self._finish(build(*blocks)))
         body = [
-            *[
-                f"{name} = empty(({len(group.numbers)}, {self._stride}), '{np.dtype(group.dtype).str}')"
-                for name, group in zip(names, groups, strict=True)
-            ],
+            "result = take()",
+            f"({', '.join(names)},) = result.blocks",
             f"threads(lambda start, stop: loops(start, stop, {given}))"
             if shared
             else f"loops(0, {self._lanes}, {given})",
-            *[f"{name} = {name}[:, :{self._lanes}]" for name in names if self._stride > self._lanes],
-            *tree,
+            "return give(result)",
         ]
         every = ", ".join(f"x{place}" for place, _ in enumerate(numbers))
         constant = np.array([*map(float, constants)])
-        scope = {"empty": np.empty, "loops": loops, "constants": constant, "threads": self._threads}
-        return defined(f"run({every})", body, scope | types)
+        scope = {"take": memory.take, "give": memory.give, "loops": loops, "constants": constant}
+        return defined(f"run({every})", body, scope | {"threads": self._threads})
 
     def _groups(self, result: Tree) -> list[Group]:
         if self._table is not None:

@@ -235,7 +235,7 @@ class TestVectorKernel:
         env.step(env.action_space.sample())
         decision = decode_actions(env.action_space.sample(), 64, env.params)
         assert all(np.asarray(part).flags.c_contiguous for part in decision)
-        (run,) = env._rewarded_step._compiled.values()
+        (run,) = env._answers._compiled.values()
         (code,) = run.__globals__["loops"].inspect_asm().values()
         assert len(re.findall(r"v?(?:add|sub|mul)pd", code)) > 20
 
@@ -271,9 +271,9 @@ class TestVectorKernel:
         never = HedgingVectorEnv(2, num_trades=5, compiled=False)
         assert_alike(env.reset(seed=0), never.reset(seed=0))
         for trade in range(18):
-            assert isinstance(env._rewarded_step, vector_kernel.VectorKernel) is (trade >= 6)  # the second episode
+            assert isinstance(env._answers, vector_kernel.VectorKernel) is (trade >= 6)  # the second episode
             assert_steps_alike(env, never)
-        assert not isinstance(never._rewarded_step, vector_kernel.VectorKernel)
+        assert not isinstance(never._answers, vector_kernel.VectorKernel)
 
 
 @pytest.mark.parametrize("name", scalar_ops.BODIES)
@@ -298,7 +298,7 @@ def test_numba_is_not_needed(monkeypatch):
     monkeypatch.setattr(hedging_vector_env, "WORTH_COMPILING", -1.0)
     env = HedgingVectorEnv(2)
     env.reset(seed=0)
-    assert not isinstance(env._rewarded_step, vector_kernel.VectorKernel)
+    assert not isinstance(env._answers, vector_kernel.VectorKernel)
     with pytest.raises(ImportError, match=r"compiled=True needs Numba: pip install 'mm_env\[fast\]'"):
         HedgingVectorEnv(2, compiled=True)
     vector_kernel.numba_works.cache_clear()
