@@ -46,7 +46,8 @@ Here x0, x1, ... are numbers that a step reads; those of a lane each are arrays:
 
 **3. The loop.** The results are rows of arrays. {rows} rows are cut into {loops} loops of at most seven, each made of
 the lines that its rows need: loops that write few contiguous rows LLVM turns into instructions that serve several
-lanes at once. The first of them, which writes {first}:
+lanes at once. They take turns, 2,048 lanes each: what the first has read is near when the next reads it. The first of
+them, which writes {first}:
 
 ```python
 {loop}
@@ -57,7 +58,8 @@ lanes at once. The first of them, which writes {first}:
 and the processor. In that text a market's own numbers, such as the 20.0 above, are arguments (`lifted`), so that
 markets which differ by numbers alone share machine code. `where`, `maximum` and `minimum` are those of `scalar_ops.py`.
 No operation is reordered or fused, so that every number has the bits of NumPy's, whatever the processor: `python -m
-benchmarks.bits`.
+benchmarks.bits`. The rows, the named tuples and the `info` made of them are made once: the next step but one writes
+over them if nobody holds a part any more, or a view of a part (`reused_memory.py`), else it makes others.
 
 **5. The market.** What clients ask for and how the price moves goes the same way: `flow` in `mm_env/market/flow.py` is
 traced as one step (`one_step.py`), from the random numbers that `random_numbers.py` draws for whole episodes ahead, to

@@ -135,7 +135,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         parts = () if self.reward_space is None else self.reward_space.shape
         self._reward_shape = (self.num_envs, *parts)
         self._ended: Flags | None = None  # lanes that wait for their reset
-        self._book, self._state = dynamics.initial_book(self._params), NO_REQUEST
+        self._book = self._opening = self._opened()
+        self._state = NO_REQUEST
 
     def reset(
         self,
@@ -187,8 +188,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             raise gym.error.ResetNeeded(f"lanes {first} have ended: reset them first")
 
         if resting is not None and resting.all():
-            nothing = dynamics.no_step(self._book), (np.zeros(self._reward_shape), 0.0)
-            step, (reward, cost), told = with_info(nothing, self._all)
+            step, reward, cost = dynamics.no_step(self._book), np.zeros(self._reward_shape), 0.0
         else:
             step, (reward, cost), told = self._answer(lanes, decision)
         rewards = reward_array(reward, (self.num_envs,))
@@ -291,6 +291,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     def _enter(self, params: Any) -> None:
         """Play in this market from now on."""
         self._params = params
+        self._opening = self._opened()
         self._screen.clear()
         if self._history is not None:
             self._history = StepHistory(params, self.num_envs)
@@ -329,8 +330,12 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             if which.all():
                 self._lanes = self._cursor(self._lanes.seeds).following(self._lanes)
         self._lanes.next_episode(which)
-        self._book = dynamics.reset_where(which, self._book, self._params)
+        self._book = self._opening if which.all() else dynamics.reset_where(which, self._book, self._params)
         return self._lanes
+
+    def _opened(self) -> Book:
+        """The book of every lane before its first request."""
+        return dynamics.reset_where(self._all, dynamics.initial_book(self._params), self._params)
 
     def _by_numpy(self) -> Callable[..., Answer]:
         """The law run by NumPy."""
@@ -353,6 +358,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             self._history.begin(np.flatnonzero(which))
         self._ended = None if self._ended is None or which[self._ended].all() else self._ended & ~which
         fresh = step_info(dynamics.no_step(dynamics.initial_book(self._params)))
+        if which.all():
+            return lanes, fresh
         return lanes, {name: np.where(which, fresh[name], info[name]) for name in info}
 
     def _observe(self, lanes: TapeCursor) -> Observations:

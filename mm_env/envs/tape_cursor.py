@@ -75,6 +75,12 @@ class TapeCursor:
 
     def next_episode(self, which: NDArray[np.bool_]) -> None:
         """Move the lanes that the mask picks to the start of their next episode."""
+        if isinstance(self._episode, int) and isinstance(self.trade, int) and which.all():
+            self._episode, self.trade = self._episode + 1, 0
+            if self._episode % self._source.block == 0 or self._is_new():
+                self._refill_all(self._lanes, np.full(len(self._lanes), self._episode // self._source.block))
+            self._look()
+            return
         episode = np.where(which, self._episode + 1, self._episode)
         trade = np.where(which, 0, self.trade)
         empty = np.flatnonzero(which & ((episode % self._source.block == 0) | self._is_new()))

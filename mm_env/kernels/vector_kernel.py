@@ -45,6 +45,7 @@ WITHIN: dict[str, Any] = {
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }  # for what machine code alone calls: half to compile
+_TILE = 2048  # lanes that every loop serves before any goes on: what the first has read is still near for the next
 _ROWS_A_LOOP = 7  # with more, LLVM leaves a loop one lane at a time
 
 
@@ -215,17 +216,15 @@ def kernel(
     from numba import njit
 
     loops: dict[str, Callable[..., None]] = {}
-    calls: list[str] = [f"k{place} = constants[{place}]" for place in range(constants)]
+    calls = [f"k{place} = constants[{place}]" for place in range(constants)]
     read = [*arguments, *(f"k{place}" for place in range(constants))]
     name = f"loops_{sha256(repr((blocks, read, lines, outputs, shared)).encode()).hexdigest()[:16]}"
-    of_lanes = {name for name in arguments if f"{name}[i]" in " ".join((*lines, *(number for _, number in outputs)))}
-    share = "[start:stop]" * shared
-    given = [name + share * (name in of_lanes) for name in read]
+    calls += [f"for first in range(start, stop, {_TILE}):", f"    number = min(stop - first, {_TILE})"]
     for rows, body in loop_bodies(lines, outputs):
-        parameters = ["lanes", *(f"row{place}" for place, _ in enumerate(rows)), *read]
-        loop = defined(f"{name}_{len(loops)}({', '.join(parameters)})", body, elementary())
+        parameters = ["first", "number", *(f"row{place}" for place, _ in enumerate(rows)), *read]
+        loop = defined(f"{name}_{len(loops)}({', '.join(parameters)})", body, elementary() | {"place": np.uint64})
         loops[loop.__name__] = njit(loop, error_model="numpy", **WITHIN)
-        calls.append(f"{loop.__name__}({', '.join(['stop - start', *(row + share for row in rows), *given])})")
+        calls.append(f"    {loop.__name__}({', '.join(['first', 'number', *rows, *read])})")
     whole = defined(f"{name}({', '.join(['start', 'stop', *blocks, *arguments, 'constants'])})", calls, loops)
     compiled: Callable[..., None] = njit(whole, error_model="numpy", nogil=shared)
     return kept(compiled, f"{name} {_own_text()}")
@@ -238,7 +237,8 @@ def loop_bodies(
     for start in range(0, len(outputs), _ROWS_A_LOOP):
         rows, numbers = zip(*outputs[start : start + _ROWS_A_LOOP], strict=True)
         writes = [f"row{place}[i] = {number}" for place, number in enumerate(numbers)]
-        yield rows, ["for i in range(lanes):", *(f"    {line}" for line in (*needed(lines, numbers), *writes))]
+        body = ["i = place(first) + place(lane)", *needed(lines, numbers), *writes]
+        yield rows, ["for lane in range(number):", *(f"    {line}" for line in body)]
 
 
 @lru_cache(maxsize=1)
