@@ -88,6 +88,7 @@ def arrays(held):
 @pytest.mark.parametrize("reward", ["realised", "vector"])
 def test_whatever_is_kept_of_an_environment_stays_as_it_was(mode, reward):
     """Of some steps everything, of others a part, a view, a row of a view: for the whole run, or for a while."""
+    pytest.importorskip("numba")
     env = HedgingVectorEnv(600, compiled=True, num_trades=7, reward=reward, autoreset_mode=mode)
     env.action_space.seed(0)
     env.reset(seed=0)
