@@ -135,8 +135,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         parts = () if self.reward_space is None else self.reward_space.shape
         self._reward_shape = (self.num_envs, *parts)
         self._ended: Flags | None = None  # lanes that wait for their reset
-        self._book = self._opening = self._opened()
-        self._state = NO_REQUEST
+        self._book, self._state = dynamics.initial_book(self._params), NO_REQUEST
 
     def reset(
         self,
@@ -191,7 +190,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             step, reward, cost = dynamics.no_step(self._book), np.zeros(self._reward_shape), 0.0
         else:
             step, (reward, cost), told = self._answer(lanes, decision)
-        rewards = reward_array(reward, (self.num_envs,))
+        rewards = reward_array(reward, (self.num_envs,)).view()  # its shape and flags are the caller's
         if self._history is not None:
             self._history.record(*self._told(lanes, decision, step))
         self._book = step.book
@@ -210,7 +209,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             observations = self._observe(lanes)
         if self.render_mode == "human":
             self.render()
-        return observations, rewards, terminated, np.zeros(self.num_envs, dtype=np.bool_), told.copy()
+        return observations, rewards, terminated, np.zeros(self.num_envs, dtype=np.bool_), _handed_out(told)
 
     def _checked_params(self, values: dict[str, Any]) -> MarketParams:
         return MarketParams.from_mapping(values)
@@ -291,7 +290,6 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     def _enter(self, params: Any) -> None:
         """Play in this market from now on."""
         self._params = params
-        self._opening = self._opened()
         self._screen.clear()
         if self._history is not None:
             self._history = StepHistory(params, self.num_envs)
@@ -330,12 +328,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             if which.all():
                 self._lanes = self._cursor(self._lanes.seeds).following(self._lanes)
         self._lanes.next_episode(which)
-        self._book = self._opening if which.all() else dynamics.reset_where(which, self._book, self._params)
+        self._book = dynamics.reset_where(which, self._book, self._params)
         return self._lanes
-
-    def _opened(self) -> Book:
-        """The book of every lane before its first request."""
-        return dynamics.reset_where(self._all, dynamics.initial_book(self._params), self._params)
 
     def _by_numpy(self) -> Callable[..., Answer]:
         """The law run by NumPy."""
@@ -414,18 +408,36 @@ def _answered(law: LawStep, which: Flags, book: Book, request: Request, decision
 def with_info(answered: tuple[Step, tuple[Any, Any]], which: Flags) -> Answer:
     """What the law makes of a step, and the info that tells of it."""
     step, (reward, cost) = answered
-    return step, (reward, cost), _masked(step_info(step, cost), which)
+    values = step_info(step, cost)
+    info = _masked(values, which)
+    for name, value in values.items():
+        if isinstance(value, _PLAIN):
+            info[name].setflags(write=False)  # machine code does not write it again: `_handed_out` copies it
+    return step, (reward, cost), info
+
+
+def _handed_out(told: dict[str, Any]) -> dict[str, Any]:
+    """The info with views of its arrays, whose shapes and flags are the caller's; with copies of what never varies."""
+
+    def own(value: Any) -> Any:
+        if not isinstance(value, np.ndarray):
+            return value
+        return value.copy() if value.base is None and not value.flags.writeable else value.view()
+
+    return {name: own(value) for name, value in told.items()}
 
 
 def _masked(values: dict[str, Any], which: Flags) -> dict[str, Any]:
-    """`values` as arrays, each with its mask of lanes; what is used again after this step is read-only."""
+    """`values` as arrays, each with its mask of lanes; what the next step needs again is read-only."""
     info, mask = {}, which.copy()
-    mask.setflags(write=False)  # the same for every name
+    mask.setflags(write=False)
+    mask = mask.view()  # the same for every name, and nobody can make a view of it writable
     for name, value in values.items():
         masked, is_needed = _NAMES[name]
-        is_plain = isinstance(value, _PLAIN)
-        if is_plain or is_needed:
-            value = np.full(len(which), value) if is_plain else value.view()
+        if isinstance(value, _PLAIN):
+            value = np.full(len(which), value)
+        elif is_needed:
+            value = value.view()
             value.setflags(write=False)
         info[name] = value
         info[masked] = mask

@@ -116,6 +116,37 @@ def test_whatever_is_kept_of_an_environment_stays_as_it_was(mode, reward):
         assert pickle.dumps(plain(way)) == before
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+@pytest.mark.parametrize("market", [{"hedge_latency": 2}, {"spread": 0.0, "hedge_cost_per_unit": 0.0}, {}])
+def test_what_a_caller_does_to_his_arrays_stays_with_him(compiled, mode, market):
+    """He writes into them, turns them, freezes them: the next steps are those of one who does nothing."""
+    if compiled:
+        pytest.importorskip("numba")
+    arguments = {"num_trades": 5, "autoreset_mode": mode, **market}
+    ours, theirs = HedgingVectorEnv(6, compiled=compiled, **arguments), HedgingVectorEnv(6, compiled=False, **arguments)
+    ours.action_space.seed(0)
+    ours.reset(seed=0), theirs.reset(seed=0)
+    for _ in range(24):
+        action = ours.action_space.sample()
+        observations, rewards, *_, info = ours.step(action)
+        expected, paid, *_, told = theirs.step(action)
+        np.testing.assert_array_equal(observations, expected)
+        np.testing.assert_array_equal(rewards, paid)
+        for name, value in info.items():
+            if isinstance(value, np.ndarray):
+                np.testing.assert_array_equal(value, told[name])
+        for name in ("hedge", "hedge_cost", "spread_pnl", "filled"):
+            assert info[name].flags.writeable
+        for array in (observations, rewards, *(each for each in info.values() if isinstance(each, np.ndarray))):
+            if array.flags.writeable:
+                array[...] = 1
+                array.setflags(write=False)
+            array.shape = (1, *array.shape)
+        info.clear()
+        del observations, rewards, info, array, value
+
+
 def plain(value):
     """The numbers of something that was kept."""
     if isinstance(value, dict):
