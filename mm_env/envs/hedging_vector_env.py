@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from mm_env.plotting import Film
 
 Flags = NDArray[np.bool_]
-Answer = tuple[Step, tuple[Any, Any], dict[str, Any]]  # of a step: what happened, reward and cost, and what info tells
+Answer = tuple[Step, tuple[Any, Any], "Told"]  # of a step: what happened, reward and cost, and what tells of it
 
 _PLAIN = (float, bool)  # types of what is one value for all lanes
 
@@ -197,19 +197,21 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         lanes.advance()
         if resting is not None:
             rewards = np.where(resting.reshape(-1, *[1] * (rewards.ndim - 1)), 0.0, rewards)
-            lanes, info = self._restart(resting, step_info(step, cost))
-            told = _masked(info, self._all)
+            lanes, values = self._restart(resting, step_info(step, cost))
+            info = _masked(values, self._all)
+        else:
+            info = told.info()
         self._ended = self._over(lanes)
         terminated = self._ended.copy() if self._ended is not None else np.zeros(self.num_envs, dtype=np.bool_)
         observations = self._observe(lanes)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._ended is not None:
             final = {"final_obs": observations, "final_info": _masked(step_info(step, cost), terminated)}
-            lanes, info = self._restart(self._ended, step_info(step, cost))
-            told = _masked(info, self._all) | _masked(final, terminated)
+            lanes, values = self._restart(self._ended, step_info(step, cost))
+            info = _masked(values, self._all) | _masked(final, terminated)
             observations = self._observe(lanes)
         if self.render_mode == "human":
             self.render()
-        return observations, rewards, terminated, np.zeros(self.num_envs, dtype=np.bool_), _handed_out(told)
+        return observations, rewards, terminated, np.zeros(self.num_envs, dtype=np.bool_), info
 
     def _checked_params(self, values: dict[str, Any]) -> MarketParams:
         return MarketParams.from_mapping(values)
@@ -406,25 +408,14 @@ def _answered(law: LawStep, which: Flags, book: Book, request: Request, decision
 
 
 def with_info(answered: tuple[Step, tuple[Any, Any]], which: Flags) -> Answer:
-    """What the law makes of a step, and the info that tells of it."""
+    """What the law makes of a step, and what tells of it."""
     step, (reward, cost) = answered
     values = step_info(step, cost)
+    constants = {name: value for name, value in values.items() if isinstance(value, _PLAIN)}
     info = _masked(values, which)
-    for name, value in values.items():
-        if isinstance(value, _PLAIN):
-            info[name].setflags(write=False)  # machine code does not write it again: `_handed_out` copies it
-    return step, (reward, cost), info
-
-
-def _handed_out(told: dict[str, Any]) -> dict[str, Any]:
-    """The info with views of its arrays, whose shapes and flags are the caller's; with copies of what never varies."""
-
-    def own(value: Any) -> Any:
-        if not isinstance(value, np.ndarray):
-            return value
-        return value.copy() if value.base is None and not value.flags.writeable else value.view()
-
-    return {name: own(value) for name, value in told.items()}
+    rows = {name: info[name] for name in values if name not in constants}
+    masked = tuple([_NAMES[name][0] for name in values])
+    return step, (reward, cost), Told(rows, constants, masked, info[masked[0]])
 
 
 def _masked(values: dict[str, Any], which: Flags) -> dict[str, Any]:
@@ -436,9 +427,9 @@ def _masked(values: dict[str, Any], which: Flags) -> dict[str, Any]:
         masked, is_needed = _NAMES[name]
         if isinstance(value, _PLAIN):
             value = np.full(len(which), value)
-        elif is_needed:
+        elif isinstance(value, np.ndarray):
             value = value.view()
-            value.setflags(write=False)
+            value.setflags(write=value.flags.writeable and not is_needed)
         info[name] = value
         info[masked] = mask
     return info
@@ -450,6 +441,23 @@ def _checked_group(lanes_per_tape: int, num_envs: int) -> int:
             f"lanes_per_tape must be a whole number that divides num_envs={num_envs}, got {lanes_per_tape!r}"
         )
     return int(lanes_per_tape)
+
+
+class Told(NamedTuple):
+    """What tells of a step. Machine code writes the same rows again at a later one."""
+
+    rows: dict[str, NDArray[Any]]
+    constants: dict[str, float]
+    masked: tuple[str, ...]  # the names of the masks,
+    mask: Flags  # and the lanes that it tells of: the same for every name
+
+    def info(self) -> dict[str, Any]:
+        """As info, in arrays whose shapes and flags are the caller's."""
+        info: dict[str, Any] = {name: row.view() for name, row in self.rows.items()}
+        for name, value in self.constants.items():
+            info[name] = np.full(len(self.mask), value)
+        info.update(dict.fromkeys(self.masked, self.mask.view()))
+        return info
 
 
 def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
