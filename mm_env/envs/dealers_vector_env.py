@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mm_env.envs.action import PolicyFunction, decide
 from mm_env.envs.action_mask import action_mask
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, naming_dealer, with_parts
-from mm_env.envs.hedging_vector_env import Answer, Flags, HedgingVectorEnv, with_info
+from mm_env.envs.hedging_vector_env import Answer, Flags, HedgingVectorEnv
 from mm_env.envs.observation import Observations
 from mm_env.envs.tape_cursor import FlowCursor, TapeCursor
 from mm_env.kernels.lane_threads import LaneThreads
@@ -94,7 +94,7 @@ class DealersVectorEnv(HedgingVectorEnv):
         move = lanes.move()
         whole = Decision._make(self._seated(part, number) for number, part in enumerate(decision))
         answered = self._market.rewarded_step(self._state.request, lanes.preference(), whole, move)
-        return with_info(self._shown(answered), self._all)
+        return *self._shown(answered), None
 
     def _seated(self, part: Number | None, number: int) -> Number | None:
         """One part of the decisions of all dealers, shape (K, M): the lanes' and, below them, the rivals'."""

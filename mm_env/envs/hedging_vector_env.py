@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from mm_env.plotting import Film
 
 Flags = NDArray[np.bool_]
-Answer = tuple[Step, tuple[Any, Any], "Told"]  # of a step: what happened, reward and cost, and what tells of it
+Answer = tuple[Step, tuple[Any, Any], "Told | None"]  # of a step: what happened, reward and cost, and what tells of it
 
 _PLAIN = (float, bool)  # types of what is one value for all lanes
 
@@ -200,7 +200,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
             lanes, values = self._restart(resting, step_info(step, cost))
             info = _masked(values, self._all)
         else:
-            info = told.info()
+            info = _masked(step_info(step, cost), self._all) if told is None else told.info()
         self._ended = self._over(lanes)
         terminated = self._ended.copy() if self._ended is not None else np.zeros(self.num_envs, dtype=np.bool_)
         observations = self._observe(lanes)
@@ -336,12 +336,12 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     def _by_numpy(self) -> Callable[..., Answer]:
         """The law run by NumPy."""
         law = partial(dynamics.rewarded_step, reward=self._reward, params=self._params)
-        return partial(_answered, law, self._all)
+        return partial(_answered, law)
 
     def _compile(self) -> None:
         """Run the law as machine code from now on."""
         law = partial(dynamics.rewarded_step, reward=self._reward, params=self._params, xp=TraceOps())
-        tell = partial(with_info, which=self._all)
+        tell = partial(_with_told, which=self._all)
         self._answers = VectorKernel(law, self.num_envs, threads=self._threads, finish=tell)
         self._look = VectorKernel(partial(observation_values, params=self._params), self.num_envs, np.float32)
         self._spent = None
@@ -402,12 +402,12 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
                 raise ValueError(f"{name} must be the same for the {self.lanes_per_tape} lanes that share a tape")
 
 
-def _answered(law: LawStep, which: Flags, book: Book, request: Request, decision: Decision, move: Move) -> Answer:
-    """What the law makes of a step, with the info that tells of it."""
-    return with_info(law(book, request, decision, move), which)
+def _answered(law: LawStep, book: Book, request: Request, decision: Decision, move: Move) -> Answer:
+    """What the law makes of a step; there is nothing yet that tells of it."""
+    return *law(book, request, decision, move), None
 
 
-def with_info(answered: tuple[Step, tuple[Any, Any]], which: Flags) -> Answer:
+def _with_told(answered: tuple[Step, tuple[Any, Any]], which: Flags) -> Answer:
     """What the law makes of a step, and what tells of it."""
     step, (reward, cost) = answered
     values = step_info(step, cost)
