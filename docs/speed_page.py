@@ -58,8 +58,9 @@ them, which writes {first}:
 and the processor. In that text a market's own numbers, such as the 20.0 above, are arguments (`lifted`), so that
 markets which differ by numbers alone share machine code. `where`, `maximum` and `minimum` are those of `scalar_ops.py`.
 No operation is reordered or fused, so that every number has the bits of NumPy's, whatever the processor: `python -m
-benchmarks.bits`. The rows, the named tuples and the `info` made of them are made once: the next step but one writes
-over them if nobody holds a part any more, or a view of a part (`reused_memory.py`), else it makes others.
+benchmarks.bits`. The rows and the named tuples made of
+them are made once: a later step writes over them if nobody holds a part any more, or a view of a part
+(`reused_memory.py`), else it makes others. What a caller is handed are views of his own.
 
 **5. The market.** What clients ask for and how the price moves goes the same way: `flow` in `mm_env/market/flow.py` is
 traced as one step (`one_step.py`), from the random numbers that `random_numbers.py` draws for whole episodes ahead, to
