@@ -411,11 +411,9 @@ def _with_told(answered: tuple[Step, tuple[Any, Any]], which: Flags) -> Answer:
     """What the law makes of a step, and what tells of it."""
     step, (reward, cost) = answered
     values = step_info(step, cost)
-    constants = {name: value for name, value in values.items() if isinstance(value, _PLAIN)}
     info = _masked(values, which)
-    rows = {name: info[name] for name in values if name not in constants}
-    masked = tuple([_NAMES[name][0] for name in values])
-    return step, (reward, cost), Told(rows, constants, masked, info[masked[0]])
+    rows = {name: value if isinstance(value, _PLAIN) else info[name] for name, value in values.items()}
+    return step, (reward, cost), Told(rows, info["_equity"])
 
 
 def _masked(values: dict[str, Any], which: Flags) -> dict[str, Any]:
@@ -446,17 +444,15 @@ def _checked_group(lanes_per_tape: int, num_envs: int) -> int:
 class Told(NamedTuple):
     """What tells of a step. Machine code writes the same rows again at a later one."""
 
-    rows: dict[str, NDArray[Any]]
-    constants: dict[str, float]
-    masked: tuple[str, ...]  # the names of the masks,
-    mask: Flags  # and the lanes that it tells of: the same for every name
+    values: dict[str, Any]  # rows, and numbers that never vary
+    mask: Flags  # the lanes that it tells of
 
     def info(self) -> dict[str, Any]:
         """As info, in arrays whose shapes and flags are the caller's."""
-        info: dict[str, Any] = {name: row.view() for name, row in self.rows.items()}
-        for name, value in self.constants.items():
-            info[name] = np.full(len(self.mask), value)
-        info.update(dict.fromkeys(self.masked, self.mask.view()))
+        info, mask = {}, self.mask.view()
+        for name, value in self.values.items():
+            info[name] = np.full(len(mask), value) if isinstance(value, _PLAIN) else value.view()
+            info[_NAMES[name][0]] = mask
         return info
 
 
