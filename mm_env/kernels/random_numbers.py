@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from mm_env.kernels.machine_code_cache import kept
 from mm_env.market.random_streams import MULTIPLIER, RandomDraws
 
-_LANES = 64  # so many are drawn, some numbers each, and turned: a line of the cache holds a byte of each
+_LANES = 128  # so many are drawn, some numbers each, and turned: whole lines of the cache are written
 _DRAWS = 256  # of each of these lanes: they stay in the cache; and bytes come in whole words
+_APART = 16  # further numbers between two lanes: a power of two apart they would share lines of the cache
 _RADIUS = 3.6541528853610088  # where the tail of the ziggurat begins
 _AREA = 0.00492867323399  # of each of its 256 layers
 _STRIPES = 2**23  # a layer is cut into so many
@@ -239,7 +240,7 @@ def columns() -> Columns:
 
         def across(states: Any, out: Any, first: int) -> None:
             draws, blocks, _ = out.shape
-            scratch = np.empty((_LANES, _DRAWS), np.float32)
+            scratch = np.empty((_LANES, _DRAWS + _APART), np.float32)
             for start in range(0, len(states), _LANES):
                 lanes = min(_LANES, len(states) - start)
                 for done in range(0, draws * blocks, _DRAWS):
