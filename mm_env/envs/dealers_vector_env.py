@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from mm_env.envs.action import PolicyFunction, decide
 from mm_env.envs.action_mask import action_mask
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, naming_dealer, with_parts
+from mm_env.envs.flow_cursor import FlowCursor, FlowKernels
 from mm_env.envs.hedging_vector_env import Answer, Flags, HedgingVectorEnv
 from mm_env.envs.observation import Observations
-from mm_env.envs.tape_cursor import FlowCursor, TapeCursor
+from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.market.dynamics import Decision, Request
 from mm_env.market.flow import is_traceable
@@ -108,9 +109,6 @@ class DealersVectorEnv(HedgingVectorEnv):
 
     def _observe(self, lanes: TapeCursor) -> Observations:
         left = self._params.num_trades - lanes.trade
-        if isinstance(lanes, FlowCursor):
-            lanes.find(None)
-        self._state = lanes.state()
         seen = self._market.observe(self._state, left)
         self._rival_decisions = [
             naming_dealer(seat, lambda policy=policy, view=seen[seat]: decide(policy, view, self._params))
@@ -133,7 +131,8 @@ class DealersVectorEnv(HedgingVectorEnv):
     def _cursor(self, seeds: Sequence[int]) -> TapeCursor:
         self._drawn_compiled = bool(self._market.compiled)
         if self._drawn_compiled and is_traceable(self._params):
-            return FlowCursor(self._params, seeds, LaneThreads(1, self._markets))
+            alone = LaneThreads(1, self._markets)
+            return FlowCursor(self._params, seeds, FlowKernels.of(self._params, self._markets, alone), alone)
         return TapeCursor(self._params, seeds, compiled=self._drawn_compiled)
 
     def _begin(self, which: Flags) -> TapeCursor:

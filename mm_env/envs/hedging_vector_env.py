@@ -24,6 +24,7 @@ from mm_env.envs.arguments import (
     reward_array,
     reward_space,
 )
+from mm_env.envs.flow_cursor import FlowCursor, FlowKernels
 from mm_env.envs.market_attributes import MarketAttributes, check_attribute
 from mm_env.envs.observation import (
     Observations,
@@ -33,7 +34,7 @@ from mm_env.envs.observation import (
     observe,
 )
 from mm_env.envs.step_history import StepHistory, of_lane, text_line
-from mm_env.envs.tape_cursor import FlowCursor, TapeCursor
+from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.episodes import step_info
 from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.kernels.tracing import TraceOps
@@ -113,11 +114,11 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self._params = self._checked_params(market_params)
-        tape = tape_of(tape)
-        self._reward_name, self._reward = reward, checked_reward(reward, tape, self._params)
+        self._tape = tape_of(tape)
+        self._reward_name, self._reward = reward, checked_reward(reward, self._tape, self._params)
         self.reward_space = reward_space(reward)
         self.observation_names = observation_names(self._params)
-        self.single_observation_space = observation_space(self._params, largest_size(tape))
+        self.single_observation_space = observation_space(self._params, largest_size(self._tape))
         self.single_action_space = action_space(self._params)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -125,17 +126,17 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         self._spent = None if never else 0.0  # seconds in the law, until it is compiled
         self._answers: Callable[..., Answer] = self._by_numpy()
         self._look: VectorKernel | None = None
+        self._flow: FlowKernels | None = None
         self._lanes: TapeCursor | None = None
         if compiled:
             self._compile()
-        self._tape = tape
         self._history = StepHistory(self._params, self.num_envs) if self.render_mode else None
         self._screen = Screen(self._film, "mm_env", self.metadata["render_fps"])
         self._markets = self.num_envs  # each with a seed of its own
         parts = () if self.reward_space is None else self.reward_space.shape
         self._reward_shape = (self.num_envs, *parts)
         self._ended: Flags | None = None  # lanes that wait for their reset
-        self._book, self._state = dynamics.initial_book(self._params), NO_REQUEST
+        self._book = dynamics.initial_book(self._params)
 
     def reset(
         self,
@@ -285,8 +286,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
 
     def _cursor(self, seeds: Sequence[int]) -> TapeCursor:
         """Lanes on the tapes of these seeds."""
-        if self._look is not None and self._tape is None and is_traceable(self._params):
-            return FlowCursor(self._params, seeds, self._threads)
+        if self._flow is not None:
+            return FlowCursor(self._params, seeds, self._flow, self._threads)
         return TapeCursor(self._params, seeds, self._tape, compiled=self._look is not None)
 
     def _enter(self, params: Any) -> None:
@@ -308,7 +309,7 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     def _answer(self, lanes: TapeCursor, decision: Decision) -> Answer:
         """What the law makes of every lane's decision, beside it the rewards and the costs, and what info tells."""
         start = perf_counter()
-        answered = self._answers(self._book, self._state.request, decision, lanes.move())
+        answered: Answer = lanes.answer(self._answers, self._book, decision)
         if self._spent is not None:
             self._spent += perf_counter() - start
         return answered
@@ -316,6 +317,11 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
     def _told(self, lanes: TapeCursor, decision: Decision, step: Step) -> tuple[ExogenousState, Decision, Step, Move]:
         """What there is to tell of a step, parts of shape (N,)."""
         return self._state, decision, step, lanes.move()
+
+    @property
+    def _state(self) -> ExogenousState:
+        """The request of each lane, and what it sees beside it."""
+        return NO_REQUEST if self._lanes is None else self._lanes.state()
 
     def _over(self, lanes: TapeCursor) -> Flags | None:
         """Which lanes have ended; None if none has."""
@@ -344,6 +350,10 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
         tell = partial(_with_told, which=self._all)
         self._answers = VectorKernel(law, self.num_envs, threads=self._threads, finish=tell)
         self._look = VectorKernel(partial(observation_values, params=self._params), self.num_envs, np.float32)
+        if self._tape is None and is_traceable(self._params):
+            self._flow = FlowKernels.of(self._params, self.num_envs, self._threads, law, tell)
+        else:
+            self._flow = None
         self._spent = None
 
     def _restart(self, which: Flags, info: dict[str, Any]) -> tuple[TapeCursor, dict[str, Any]]:
@@ -360,13 +370,11 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
 
     def _observe(self, lanes: TapeCursor) -> Observations:
         if isinstance(lanes, FlowCursor):
-            seen, self._state = lanes.look(self._book), lanes.state()
-            return seen
-        left = self._params.num_trades - lanes.trade
-        self._state = lanes.state()
-        if self._look is None or self._state is NO_REQUEST:
-            return observe(self._book, self._state, left, self._params)
-        columns: Observations = self._look(self._book, self._state, left)
+            return lanes.look(self._book)
+        left, state = self._params.num_trades - lanes.trade, lanes.state()
+        if self._look is None or state is NO_REQUEST:
+            return observe(self._book, state, left, self._params)
+        columns: Observations = self._look(self._book, state, left)
         return columns.T
 
     def _seeds(self, seed: int | Sequence[int] | None) -> list[int]:

@@ -12,11 +12,19 @@ from mm_env.market.params import MarketParams
 from mm_env.market.random_streams import RandomDraws
 
 
+class Reached(Traced):
+    """How many of some edges, in ascending order, a number reaches; whether each is reached is known."""
+
+    def __init__(self, count: Traced, edges: Sequence[Traced]) -> None:
+        super().__init__(count.text, count.lines, count.kind)
+        self.edges = edges
+
+
 class OneStep(TraceOps):
     """The functions of `WholeEpisodes` on traced numbers of one step, which hands on what the next has to remember.
 
     Args:
-        first: Whether the step is the first of its episode, traced.
+        first: Whether the step is the first of its episode, traced; or False, where it never is.
         memory: What the step before handed on, traced. May be empty: then nothing is remembered, and `start` is found.
 
     Attributes:
@@ -28,7 +36,7 @@ class OneStep(TraceOps):
     floor = operation_of("floor", REAL)
     single = operation_of("single", REAL)
 
-    def __init__(self, first: Traced, memory: Sequence[Traced]) -> None:
+    def __init__(self, first: Traced | bool, memory: Sequence[Traced]) -> None:
         self.first = first
         self._memory: Iterator[Traced] = iter(memory)
         self.after: list[Any] = []
@@ -38,7 +46,7 @@ class OneStep(TraceOps):
         """The next number of the memory, or, at an episode's first step, its start: once for each of these."""
         self.start.append(starts[0])
         before = next(self._memory, starts[0])
-        return tuple(self.where(self.first, start, before) for start in starts)
+        return tuple(before if self.first is False else self.where(self.first, start, before) for start in starts)
 
     @staticmethod
     def scaled(normal: Any, deviation: Any) -> Any:
@@ -60,19 +68,20 @@ class OneStep(TraceOps):
         """That of a few values which a whole number picks: compared one by one, it serves several lanes at once."""
         if not isinstance(index, Traced):
             return values[index]
+        picked, *others = numbers = [value.item() if hasattr(value, "item") else value for value in values]
         place_of: Any = index
-        picked, *others = (value.item() if hasattr(value, "item") else value for value in values)
         for place, value in enumerate(others, start=1):
-            picked = cls.where(place_of == place, value, picked)
+            if not isinstance(index, Reached):
+                picked = cls.where(place_of == place, value, picked)
+            elif value != numbers[place - 1]:
+                picked = cls.where(index.edges[place - 1], value, picked)
         return picked
 
     @staticmethod
     def count_reached(uniform: Any, edges: Sequence[float]) -> Any:
-        """How many of the edges a number reaches."""
-        count: Any = 0
-        for edge in edges:
-            count = (uniform >= edge) + count
-        return count
+        """How many of the edges, in ascending order, a number reaches."""
+        reached = [uniform >= edge for edge in edges]
+        return Reached(sum(reached), reached)
 
     def cycle(self, steps: Any, number: int) -> Any:
         """Where a wheel of so many places stands after a step of at least 0 and less than `number` places."""
@@ -117,7 +126,9 @@ class OneStep(TraceOps):
         return before, found
 
 
-def flow_of(noise: Tree, memory: Sequence[Traced], first: Traced, params: MarketParams) -> tuple[MarketPaths, OneStep]:
+def flow_of(
+    noise: Tree, memory: Sequence[Traced], first: Traced | bool, params: MarketParams
+) -> tuple[MarketPaths, OneStep]:
     """One step of the flow, traced: what happens, and what it did over time.
 
     Args:

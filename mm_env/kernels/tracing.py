@@ -201,6 +201,15 @@ def like(tree: Tree, numbers: Iterator[Any]) -> Tree:
     return type(tree)._make(parts) if hasattr(tree, "_make") else tuple(parts)
 
 
+def reals(tree: Tree) -> Tree:
+    """The tree with its traced whole numbers as real ones."""
+
+    def real(number: Any) -> Any:
+        return Traced(number.text, number.lines) if isinstance(number, Traced) and number.kind == WHOLE else number
+
+    return like(tree, map(real, leaves(tree)))
+
+
 def built(tree: Tree, texts: Iterator[str], types: dict[str, type]) -> str:
     """The source text that builds a tree of this shape, given texts for its numbers; adds the types that it names."""
     if isinstance(tree, dict):

@@ -45,7 +45,7 @@ WITHIN: dict[str, Any] = {
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }  # for what machine code alone calls: half to compile
-_TILE = 2048  # lanes that every loop serves before any goes on: what the first has read is still near for the next
+_TILE = 8192  # lanes that every loop serves before any goes on: what the first has read is still near for the next
 _ROWS_A_LOOP = 7  # with more, LLVM leaves a loop one lane at a time
 
 

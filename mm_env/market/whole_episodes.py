@@ -61,7 +61,7 @@ class WholeEpisodes:
 
     @staticmethod
     def count_reached(uniform: NDArray[np.float32], edges: Sequence[float]) -> NDArray[np.unsignedinteger[Any]]:
-        """How many of the edges, single numbers, each number reaches."""
+        """How many of the edges, single numbers in ascending order, each number reaches."""
         count = np.zeros(uniform.shape, np.min_scalar_type(len(edges) + 1))
         for edge in edges:
             count += uniform >= edge

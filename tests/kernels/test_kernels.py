@@ -235,7 +235,7 @@ class TestVectorKernel:
         env.step(env.action_space.sample())
         decision = decode_actions(env.action_space.sample(), 64, env.params)
         assert all(np.asarray(part).flags.c_contiguous for part in decision)
-        (run,) = env._answers._compiled.values()
+        (run,) = env._flow.answer._compiled.values()
         (code,) = run.__globals__["loops"].inspect_asm().values()
         assert len(re.findall(r"v?(?:add|sub|mul)pd", code)) > 20
 
