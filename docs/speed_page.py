@@ -31,8 +31,8 @@ PAGE = """# From a step to machine code
 Written by `python docs/speed_page.py` for `{market}`; a test holds it to what the package runs.
 
 **1. The step.** `HedgingVectorEnv.step` decodes the actions, hands book, request, decision and move to
-`dynamics.rewarded_step`, and looks at what is to be seen next. With `compiled=True` it calls a `VectorKernel` of that
-very function: `mm_env/kernels/vector_kernel.py` holds no equation of its own.
+`dynamics.rewarded_step`, and looks at what is to be seen next. With `compiled=True` it calls a `VectorKernel` made of
+that very function: `mm_env/kernels/vector_kernel.py` holds no equation of its own.
 
 **2. The trace.** The kernel calls the law once with numbers that are not there yet (`tracing.py`). Each operation on
 them writes a line down. A condition on a parameter is decided then, so that what a market does not have costs nothing.
@@ -46,7 +46,7 @@ Here x0, x1, ... are numbers that a step reads; those of a lane each are arrays:
 
 **3. The loop.** The results are rows of arrays. {rows} rows are cut into {loops} loops of at most seven, each made of
 the lines that its rows need: loops that write few contiguous rows LLVM turns into instructions that serve several
-lanes at once. They take turns, 2,048 lanes each: what the first has read is near when the next reads it. The first of
+lanes at once. They take turns, 8,192 lanes each: what the first has read is near when the next reads it. The first of
 them, which writes {first}:
 
 ```python
@@ -64,7 +64,9 @@ them are made once: a later step writes over them if nobody holds a part any mor
 
 **5. The market.** What clients ask for and how the price moves goes the same way: `flow` in `mm_env/market/flow.py` is
 traced as one step (`one_step.py`), from the random numbers that `random_numbers.py` draws for whole episodes ahead, to
-request, price move, what is remembered for the next step, and the observation (`FlowCursor`). For whole episodes at
+request, price move and what is remembered for the next step. While all lanes are together, the loops that run are those
+of one traced function of a whole step: flow, law, the flow of the next step, and what is observed there
+(`flow_cursor.py`). Request and move are then written to memory only if somebody asks for them. For whole episodes at
 once NumPy runs the same text (`whole_episodes.py`): tapes, single environments, and all where Numba is missing.
 Scores of many episodes take flow, decision, law and sums as one traced step (`baselines/evaluation/scoring.py`), which
 an `EpisodeKernel` runs over 160 episodes abreast: of the steps nothing is written to memory.
