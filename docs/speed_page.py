@@ -65,9 +65,9 @@ them are made once: a later step writes over them if nobody holds a part any mor
 **5. The market.** What clients ask for and how the price moves goes the same way: `flow` in `mm_env/market/flow.py` is
 traced as one step (`one_step.py`), from the random numbers that `random_numbers.py` draws for whole episodes ahead, to
 request, price move and what is remembered for the next step. While all lanes are together, the loops that run are those
-of one traced function of a whole step: flow, law, the flow of the next step, and what is observed there
-(`flow_cursor.py`). Request and move are then written to memory only if somebody asks for them. For whole episodes at
-once NumPy runs the same text (`whole_episodes.py`): tapes, single environments, and all where Numba is missing.
+of one traced function of a whole step (`mm_env/envs/cursors/flow_cursor.py`): flow, law, the flow of the next step, and
+what is observed there. Request and move are then written to memory only if somebody asks for them. For whole episodes
+at once NumPy runs the same text (`whole_episodes.py`): tapes, single environments, and all where Numba is missing.
 Scores of many episodes take flow, decision, law and sums as one traced step (`baselines/evaluation/scoring.py`), which
 an `EpisodeKernel` runs over 160 episodes abreast: of the steps nothing is written to memory.
 

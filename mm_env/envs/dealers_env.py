@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mm_env.envs.action import ActionDecoder, action_space
 from mm_env.envs.arguments import check_render_mode, checked_reward, plain_seed, reward_array, reward_space
+from mm_env.envs.cursors.tape_cursor import TapeCursor
 from mm_env.envs.dealers_market import (
     DEALERS_DEFAULTS,
     DealersMarket,
@@ -23,7 +24,6 @@ from mm_env.envs.dealers_market import (
 from mm_env.envs.market_attributes import MarketAttributes
 from mm_env.envs.observation import Observations, observation_names, observation_space
 from mm_env.envs.step_history import StepHistory
-from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.episodes import Episodes, step_info
 from mm_env.extras import needed_for
 from mm_env.market import dynamics

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from mm_env.envs.action import PolicyFunction, decide
 from mm_env.envs.action_mask import action_mask
+from mm_env.envs.cursors.flow_cursor import FlowCursor, FlowKernels
+from mm_env.envs.cursors.tape_cursor import TapeCursor
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS, DealersMarket, naming_dealer, with_parts
-from mm_env.envs.flow_cursor import FlowCursor, FlowKernels
 from mm_env.envs.hedging_vector_env import Answer, Flags, HedgingVectorEnv
 from mm_env.envs.observation import Observations
-from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.market.dynamics import Decision, Request
 from mm_env.market.flow import is_traceable

@@ -24,7 +24,8 @@ from mm_env.envs.arguments import (
     reward_array,
     reward_space,
 )
-from mm_env.envs.flow_cursor import FlowCursor, FlowKernels
+from mm_env.envs.cursors.flow_cursor import FlowCursor, FlowKernels
+from mm_env.envs.cursors.tape_cursor import TapeCursor
 from mm_env.envs.market_attributes import MarketAttributes, check_attribute
 from mm_env.envs.observation import (
     Observations,
@@ -34,7 +35,6 @@ from mm_env.envs.observation import (
     observe,
 )
 from mm_env.envs.step_history import StepHistory, of_lane, text_line
-from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.episodes import step_info
 from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.kernels.tracing import TraceOps

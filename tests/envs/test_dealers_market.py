@@ -6,10 +6,10 @@ import pytest
 from baselines import make_policy
 from mm_env import DealersParams, play_dealers
 from mm_env.envs import dealers_market
+from mm_env.envs.cursors.flow_cursor import FlowCursor
+from mm_env.envs.cursors.tape_cursor import TapeCursor
 from mm_env.envs.dealers_market import DEALERS_DEFAULTS
 from mm_env.envs.dealers_vector_env import DealersVectorEnv
-from mm_env.envs.flow_cursor import FlowCursor
-from mm_env.envs.tape_cursor import TapeCursor
 
 pytest.importorskip("numba")
 

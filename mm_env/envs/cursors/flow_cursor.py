@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mm_env.envs.cursors.tape_cursor import TapeCursor
 from mm_env.envs.observation import Observations, observation_values, observe
-from mm_env.envs.tape_cursor import TapeCursor
 from mm_env.kernels.compiled_source import CompiledSource
 from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.kernels.one_step import OneStep, flow_of, flow_start, noise_kinds

@@ -1,7 +1,7 @@
 import numpy as np
 
 from mm_env import MARKETS, market_params
-from mm_env.envs.tape_cursor import TapeCursor
+from mm_env.envs.cursors.tape_cursor import TapeCursor
 
 
 def test_states_are_of_one_dtype_wherever_the_lanes_stand():
