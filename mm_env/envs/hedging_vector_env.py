@@ -358,7 +358,8 @@ class HedgingVectorEnv(MarketAttributes, VectorEnv[Observations, Actions, NDArra
 
     def _restart(self, which: Flags, info: dict[str, Any]) -> tuple[TapeCursor, dict[str, Any]]:
         """Begin the next episode in the lanes of the mask; return where they stand, and `info` with nothing of them."""
-        self._change_market()
+        if which.all():  # one that was set waits until no lane is in the midst of an episode
+            self._change_market()
         lanes = self._begin(which)
         if self._history is not None:
             self._history.begin(np.flatnonzero(which))

@@ -91,6 +91,17 @@ class FlowCursor(TapeCursor):
         self._here: tuple[ExogenousState, Move] | None = None  # what this step brings, once somebody has asked
         self._seen: tuple[Book | None, Any] = None, None  # of which books what is observed, a row for each number
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy: what were views of the random numbers are views of its own again."""
+        self.__dict__.update(state)
+        if self._noise is not None:
+            drawn, logarithms = self._noise, self._logarithms
+            self._noise = self._make_room()
+            for values, copied in zip(self._noise.arrays(), drawn.arrays(), strict=True):
+                values[...] = copied
+            for law, copied in logarithms.items():
+                self._logarithms[law][...] = copied
+
     def next_episode(self, which: NDArray[np.bool_]) -> None:
         """Move the lanes that the mask picks to the start of their next episode."""
         self._seen = None, None

@@ -1,5 +1,8 @@
 """What a step brings is found by the law's own loops, or by others for whoever asks: it is the same."""
 
+from copy import deepcopy
+from pickle import dumps, loads
+
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -49,3 +52,31 @@ def test_what_it_brings_costs_nothing_while_nobody_asks():
     assert not env._flow.find._compiled
     env.action_masks()
     assert env._flow.find._compiled
+
+
+@pytest.mark.parametrize("copied", [deepcopy, lambda env: loads(dumps(env))])
+@pytest.mark.parametrize("name", ["mm_env/Hedging-v0", "mm_env/FXDealer-v0"])
+def test_a_copy_goes_on_alike_beyond_what_was_drawn(name, copied):
+    env = HedgingVectorEnv(2, compiled=True, **MARKETS[name].changes | {"num_trades": 1024})
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    copy = copied(env)
+    for _ in range(1024 * env._lanes._source.block + 20):
+        actions = env.action_space.sample()
+        ours, its = env.step(actions), copy.step(actions)
+        assert ours[0].tobytes() == its[0].tobytes()
+        assert ours[1].tobytes() == its[1].tobytes()
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_market_that_is_set_waits_for_lanes_that_are_apart(mode, compiled):
+    env, same = (HedgingVectorEnv(2, compiled=compiled, autoreset_mode=mode, num_trades=10) for _ in range(2))
+    for each in (env, same):
+        each.reset(seed=0)
+        for _ in range(5):
+            each.step(np.array([3, 3]))
+        each.reset(options={"reset_mask": np.array([True, False])})
+    env.set_attr("spread", 0.5)
+    for _ in range(30):
+        assert_alike(env.step(np.array([3, 3])), same.step(np.array([3, 3])))
