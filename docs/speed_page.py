@@ -44,10 +44,11 @@ Here x0, x1, ... are numbers that a step reads; those of a lane each are arrays:
 
 {arguments}
 
-**3. The loop.** The results are rows of arrays. {rows} rows are cut into {loops} loops of at most seven, each made of
-the lines that its rows need: loops that write few contiguous rows LLVM turns into instructions that serve several
-lanes at once. They take turns, 8,192 lanes each: what the first has read is near when the next reads it. The first of
-them, which writes {first}:
+**3. The loop.** The results are rows of arrays. The {rows} of the law, alone as it runs on recorded tapes and
+where lanes are apart, are cut into {loops} loops of at most seven, each made of the lines that its rows need:
+loops that write few contiguous rows LLVM turns into instructions that serve several lanes at once. They take
+turns, 8,192 lanes each: what the first has read is near when the next reads it. The first of them, which writes
+{first}:
 
 ```python
 {loop}

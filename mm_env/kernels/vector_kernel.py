@@ -66,7 +66,8 @@ class Group(NamedTuple):
     dtype: DTypeLike
 
 
-def _as_it_is(tree: Tree) -> Tree:
+def as_it_is(tree: Tree) -> Tree:
+    """The tree."""
     return tree
 
 
@@ -97,7 +98,7 @@ class VectorKernel:
         stacked: bool = False,
         whole: DTypeLike = np.float64,
         threads: LaneThreads | None = None,
-        finish: Callable[[Tree], Any] = _as_it_is,
+        finish: Callable[[Tree], Any] = as_it_is,
     ) -> None:
         if not numba_works():
             raise MissingExtraError(f"compiled=True needs Numba: {pip_line('numba')}")

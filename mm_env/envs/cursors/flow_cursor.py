@@ -15,7 +15,7 @@ from mm_env.kernels.compiled_source import CompiledSource
 from mm_env.kernels.lane_threads import LaneThreads
 from mm_env.kernels.one_step import OneStep, flow_of, flow_start, noise_kinds
 from mm_env.kernels.tracing import WHOLE, Traced, Tree, kind_of, reals
-from mm_env.kernels.vector_kernel import SingleRows, VectorKernel
+from mm_env.kernels.vector_kernel import SingleRows, VectorKernel, as_it_is
 from mm_env.market.dynamics import Book, Decision, LawStep, Move, Request
 from mm_env.market.exogenous_state import NO_REQUEST, ExogenousState, ObservedState
 from mm_env.market.flow import prepared
@@ -41,7 +41,7 @@ class FlowKernels(NamedTuple):
         lanes: int,
         threads: LaneThreads,
         law: LawStep | None = None,
-        tell: Callable[[Any], Any] | None = None,
+        tell: Callable[[Any], Any] = as_it_is,
     ) -> FlowKernels:
         """Made for a market.
 
@@ -50,13 +50,13 @@ class FlowKernels(NamedTuple):
             lanes: How many.
             threads: Who divides their work.
             law: To be traced. Default: there is nothing to `answer`.
-            tell: From what the law returns to what is handed out, as the `finish` of a `VectorKernel`.
+            tell: From what the law returns to what `answer` does in its place, as the `finish` of a `VectorKernel`.
         """
         find, look = (
             VectorKernel(partial(function, params=params), lanes, whole=_WHOLE, threads=threads)
             for function in (_found, _observed)
         )
-        if law is None or tell is None:
+        if law is None:
             return cls(find, look, None)
         function, finish = partial(_answered, law, params=params), partial(_finished, tell)
         return cls(find, look, VectorKernel(function, lanes, whole=_WHOLE, threads=threads, finish=finish))
@@ -66,8 +66,8 @@ class FlowCursor(TapeCursor):
     """N lanes, each at its step of its seed's random numbers. A kernel makes of them request, move and observation.
 
     Numbers are drawn for whole episodes ahead and wait in memory until they are needed; what they mean would be several
-    times as much to write and to read. While all lanes are together, the law's own loops find it out: it is written
-    down for whoever asks for it. Needs Numba, and a market that `is_traceable`.
+    times as much to write and to read. While all lanes are together, the law's own loops find it out, and it is written
+    down only if somebody asks for it. Needs Numba, and a market that `is_traceable`.
     """
 
     lanes_per_draw = 128  # their numbers of one step fill whole cache lines
@@ -114,7 +114,7 @@ class FlowCursor(TapeCursor):
         super().advance()
 
     def answer(self, law: Callable[..., Any], book: Book, decision: Decision) -> Any:
-        """What the law, that of the kernels, makes of the books and decisions of all lanes."""
+        """What the law makes of all books and decisions; while the lanes are together, as the kernels have it."""
         if not isinstance(self.trade, int):
             return super().answer(law, book, decision)
         assert self._kernels.answer is not None
@@ -142,13 +142,13 @@ class FlowCursor(TapeCursor):
 
     def move(self) -> Move:
         """The price move that follows each lane's request."""
-        change, expected, _, hedge_cost, risk_weight = self._found()[1]
+        change, expected, _, hedge_cost, risk_weight = self._brought()[1]
         return Move(change, expected, self.trade == self._length - 1, hedge_cost, risk_weight)
 
     def _state(self) -> ExogenousState:
-        return self._found()[0]
+        return self._brought()[0]
 
-    def _found(self) -> tuple[ExogenousState, Move]:
+    def _brought(self) -> tuple[ExogenousState, Move]:
         """What the step brings."""
         if self._here is None:
             self._keep(*self._kernels.find(*self._of_step()))
@@ -172,7 +172,7 @@ class FlowCursor(TapeCursor):
         return tuple([values[index] for values in self._drawn])
 
     def _look(self) -> None:
-        """Whoever asks finds out."""
+        """Forget what the trade before brought: whoever asks finds out what this one does."""
         self._shown = self._here = self._after = None
 
     def _is_new(self) -> bool:
@@ -266,6 +266,7 @@ def _answered(
 
 
 def _finished(tell: Callable[[Any], Any], results: Tree) -> Tree:
+    """What `_answered` returns, the law's part told."""
     answered, after, observation = results
     return tell(answered), after, observation
 
